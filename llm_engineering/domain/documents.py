@@ -1,0 +1,102 @@
+"""Documents on their way from a source into the warehouse, and what else a source can say about an item."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llm_engineering.domain.value import Scalar, digest, identity
+
+Format = Literal["markdown", "text", "code", "record"]
+Metadata = Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document as its source yields it; HTML has become Markdown by then.
+
+    `uri` is canonical and, with `key` (the record inside the URI, empty for a whole file or page), is the identity.
+    `metadata` is content: it can be filtered on, and a change of it is a change of the document. `provenance` (commit,
+    ETag, time of the fetch …) only says where this copy came from and changes nothing.
+    """
+
+    uri: str
+    source: str
+    format: Format
+    text: str
+    title: str = ""
+    key: str = ""
+    user_id: str = ""
+    metadata: Metadata = field(default_factory=dict)
+    provenance: Metadata = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return identity("document", self.uri, self.key)
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 over all that counts as content: text, title, format, author and metadata."""
+        return digest([self.text, self.title, self.format, self.user_id, dict(self.metadata)])
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An item that was reached but is not a document: a block page, a binary, an empty file.
+
+    `reason` is a short stable code, `detail` a sentence for a person.
+    """
+
+    uri: str
+    source: str
+    reason: str
+    detail: str
+    key: str = ""
+
+    @property
+    def document_id(self) -> str:
+        return identity("document", self.uri, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An item that could not be reached or read (time-out, 5xx, no connection): the next run tries it again."""
+
+    uri: str
+    source: str
+    reason: str
+    detail: str
+    key: str = ""
+
+    @property
+    def document_id(self) -> str:
+        return identity("document", self.uri, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """The source says that the stored copy of this document is still good (a conditional request answered 304)."""
+
+    uri: str
+    source: str
+    key: str = ""
+
+    @property
+    def document_id(self) -> str:
+        return identity("document", self.uri, self.key)
+
+
+Item = Document | Rejection | Failure | NotModified
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedDocument:
+    """A document after cleaning. Spans of chunks, hits and citations are character offsets into this `text`."""
+
+    id: str
+    uri: str
+    source: str
+    format: Format
+    text: str
+    title: str
+    content_hash: str
+    metadata: Metadata = field(default_factory=dict)

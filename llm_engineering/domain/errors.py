@@ -1,0 +1,46 @@
+"""Every error that this project raises on purpose.
+
+    LLMEngineeringError
+    ├── UsageError      the user can mend it: bad configuration, missing extra, unknown kind, missing setting
+    ├── SourceError     one document or URL failed; carries the reason code
+    ├── BackendError    a service failed; `.transient` says whether a retry may help
+    └── GateFailed      a result is below its gate; carries the verdict
+
+Each message says what happened, with which value, what is valid, and what to do. Adapters translate the exceptions of
+their libraries at their edge, so that no caller needs to know a vendor.
+"""
+
+
+class LLMEngineeringError(Exception):
+    """Base of all errors of this project."""
+
+
+class UsageError(LLMEngineeringError):
+    """The user can mend it: a wrong setting, a missing file, a missing extra."""
+
+
+class SourceError(LLMEngineeringError):
+    """A source, or one document of it, could not be read.
+
+    `reason` is a short stable code (`unreachable`, `timeout`, `wrong_shape` …), fit for counting.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class BackendError(LLMEngineeringError):
+    """A database, a vector store or another service failed. `transient` says whether a retry may help."""
+
+    def __init__(self, message: str, *, transient: bool = False) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+
+class GateFailed(LLMEngineeringError):
+    """A result is below its gate. `verdict` holds the numbers that decided."""
+
+    def __init__(self, message: str, verdict: object = None) -> None:
+        super().__init__(message)
+        self.verdict = verdict

@@ -1,0 +1,101 @@
+"""What a run did, in numbers that balance: found = new + changed + unchanged + deleted + rejected + failed."""
+
+from pydantic import Field
+
+from llm_engineering.domain.value import Value
+
+
+class Incident(Value):
+    """A rejection or a failure with its reason, as reports list it."""
+
+    uri: str
+    source: str
+    reason: str
+    detail: str
+
+
+class SourceReport(Value):
+    """The account of one source. `found` counts what the source showed and what it showed before and no longer does."""
+
+    source: str
+    kind: str
+    found: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    rejected: int = 0
+    failed: int = 0
+    complete: bool = True
+    seconds: float = 0.0
+
+    @property
+    def balances(self) -> bool:
+        return self.found == self.new + self.changed + self.unchanged + self.deleted + self.rejected + self.failed
+
+
+class IngestReport(Value):
+    """The accounts of all sources of a run, and every rejection and failure with its reason."""
+
+    sources: tuple[SourceReport, ...] = ()
+    rejections: tuple[Incident, ...] = ()
+    failures: tuple[Incident, ...] = ()
+
+    def total(self, counter: str) -> int:
+        """Sum one counter (`found`, `new` …) over the sources."""
+        return sum(int(getattr(source, counter)) for source in self.sources)
+
+
+class LoadReport(Value):
+    """What was written to an index version."""
+
+    chunks: int = 0
+    embedded: int = 0
+    reused: int = 0
+    written: int = 0
+    removed: int = 0
+
+
+class VerifyReport(Value):
+    """The comparison of ledger and store after a load. `ready` means: equal, indexed and searchable."""
+
+    documents: int = 0
+    chunks: int = 0
+    points: int = 0
+    payload_indexes: tuple[str, ...] = ()
+    searchable: bool = False
+    problems: tuple[str, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        return not self.problems
+
+
+class Report(Value):
+    """The account of a whole run; `tools.run --json` prints it as the last line of standard output.
+
+    `chunks` and `points` are totals of the index version after the run; `embedded`, `written` and `removed` are what
+    this run did to get there.
+    """
+
+    pipeline: str
+    run: int
+    found: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    rejected: int = 0
+    failed: int = 0
+    chunks: int = 0
+    embedded: int = 0
+    reused: int = 0
+    written: int = 0
+    removed: int = 0
+    points: int = 0
+    index_version: str = ""
+    seconds: float = 0.0
+    sources: tuple[SourceReport, ...] = ()
+    rejections: tuple[Incident, ...] = ()
+    failures: tuple[Incident, ...] = ()
+    details: dict[str, object] = Field(default_factory=dict)

@@ -1,0 +1,29 @@
+"""The two building blocks of the domain: frozen configuration values and content-addressed identities."""
+
+import hashlib
+import json
+from uuid import UUID, uuid5
+
+from pydantic import BaseModel, ConfigDict
+
+# Every id of this project is a uuid5 in this name space: the same content and place give the same id on every machine.
+NAMESPACE = UUID("8f7a1c2e-5b0d-5c3e-9a41-6d2f4e0b7c19")
+
+Scalar = str | int | float | bool
+
+
+class Value(BaseModel):
+    """A frozen value that refuses unknown fields, so that a typing error in a configuration never passes in silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def identity(*parts: str) -> str:
+    """Return the uuid5 of the parts, as text. Parts are length-prefixed, so ("ab", "c") and ("a", "bc") differ."""
+    return str(uuid5(NAMESPACE, "".join(f"{len(part)}:{part}" for part in parts)))
+
+
+def digest(content: object) -> str:
+    """Return the SHA-256 of a JSON-serialisable value in canonical form (sorted keys, no spaces), as 64 hex digits."""
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
