@@ -38,7 +38,7 @@ class BackendError(LLMEngineeringError):
         self.transient = transient
 
 
-class GateFailed(LLMEngineeringError):
+class GateFailed(LLMEngineeringError):  # noqa: N818 - it is a verdict, not a fault
     """A result is below its gate. `verdict` holds the numbers that decided."""
 
     def __init__(self, message: str, verdict: object = None) -> None:

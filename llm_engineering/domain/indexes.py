@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pydantic import Field
+
 from llm_engineering.domain.value import Value
 
 
@@ -28,7 +30,7 @@ class IndexManifest(Value):
     fingerprint: str
     model: ModelCard
     payload_indexes: tuple[str, ...] = ()
-    settings: dict[str, object] = {}
+    settings: dict[str, object] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

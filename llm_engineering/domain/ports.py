@@ -63,7 +63,7 @@ class Warehouse(Protocol):
 
     # Runs
     def start_run(self, pipeline: str, config: Mapping[str, object]) -> int:
-        """Open a run and return its number: ascending, given by the database. `config` is the resolved configuration."""
+        """Open a run with its resolved configuration and return its number: ascending, given by the database."""
         ...
 
     def finish_run(self, run: int, status: str, report: Mapping[str, object]) -> None:
