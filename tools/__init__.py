@@ -1,0 +1,1 @@
+"""Command lines. `python -m tools.run --help` lists the pipelines."""

@@ -9,12 +9,24 @@ from llm_engineering.domain.value import Scalar, digest, identity
 Format = Literal["markdown", "text", "code", "record"]
 Metadata = Mapping[str, Scalar]
 
+# Rejections that mean "this document is no more": what is stored of it goes. After any other rejection (a block page, a
+# paywall, robots.txt) the source still has the document and only hides it, so the last good version stays.
+GONE = frozenset({"http_404", "http_410", "not_found", "empty", "binary", "content_type", "missing_field"})
+
+
+def document_id(source: str, uri: str, key: str = "") -> str:
+    """Return the id of a document: the uuid5 of its source, its canonical URI and, inside that, its record key.
+
+    The source is part of it because two sources may show the same URI and lose it at different times.
+    """
+    return identity("document", source, uri, key)
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
     """One document as its source yields it; HTML has become Markdown by then.
 
-    `uri` is canonical and, with `key` (the record inside the URI, empty for a whole file or page), is the identity.
+    `uri` is canonical; `key` is the record inside it, empty for a whole file or page. With `source` they are the identity.
     `metadata` is content: it can be filtered on, and a change of it is a change of the document. `provenance` (commit,
     ETag, time of the fetch …) only says where this copy came from and changes nothing.
     """
@@ -31,7 +43,7 @@ class Document:
 
     @property
     def id(self) -> str:
-        return identity("document", self.uri, self.key)
+        return document_id(self.source, self.uri, self.key)
 
     @property
     def content_hash(self) -> str:
@@ -54,7 +66,7 @@ class Rejection:
 
     @property
     def document_id(self) -> str:
-        return identity("document", self.uri, self.key)
+        return document_id(self.source, self.uri, self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,7 @@ class Failure:
 
     @property
     def document_id(self) -> str:
-        return identity("document", self.uri, self.key)
+        return document_id(self.source, self.uri, self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +94,7 @@ class NotModified:
 
     @property
     def document_id(self) -> str:
-        return identity("document", self.uri, self.key)
+        return document_id(self.source, self.uri, self.key)
 
 
 Item = Document | Rejection | Failure | NotModified

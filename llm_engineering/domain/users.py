@@ -1,13 +1,10 @@
 """The people whose writing is ingested."""
 
-from dataclasses import dataclass
-
 from llm_engineering.domain.errors import UsageError
-from llm_engineering.domain.value import identity
+from llm_engineering.domain.value import Value, identity
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Value):
     """An author. The id comes from the name, so the same name is the same user in every run and on every machine."""
 
     first_name: str
@@ -42,3 +39,9 @@ def split_user_full_name(full_name: str | None) -> tuple[str, str]:
     if len(tokens) == 1:
         return tokens[0], tokens[0]
     return " ".join(tokens[:-1]), tokens[-1]
+
+
+def user_named(full_name: str | None) -> User:
+    """Return the user of this full name (see `split_user_full_name`)."""
+    first_name, last_name = split_user_full_name(full_name)
+    return User(first_name=first_name, last_name=last_name)

@@ -1,0 +1,77 @@
+"""Add up what the stages of a run reported, and judge it by the limits."""
+
+from collections.abc import Sequence
+
+from llm_engineering.domain.errors import GateFailed
+from llm_engineering.domain.indexes import Plan
+from llm_engineering.domain.reports import Incident, IngestReport, LoadReport, Report, VerifyReport
+
+
+def add_up(
+    pipeline: str,
+    run: int,
+    seconds: float,
+    ingested: Sequence[IngestReport] = (),
+    plan: Plan | None = None,
+    loaded: LoadReport | None = None,
+    verified: VerifyReport | None = None,
+) -> Report:
+    """Return the account of a run.
+
+    The counters of documents are those of the sources; a run without sources counts what the plan found between
+    warehouse and index.
+    """
+    books = IngestReport(
+        sources=tuple(source for report in ingested for source in report.sources),
+        rejections=tuple(item for report in ingested for item in report.rejections),
+        failures=tuple(item for report in ingested for item in report.failures),
+    )
+    loaded = loaded or LoadReport()
+    verified = verified or VerifyReport()
+    counters = ("found", "new", "changed", "unchanged", "deleted", "rejected", "failed")
+    documents = {name: books.total(name) for name in counters} if books.sources or not plan else _planned(plan)
+    return Report(
+        pipeline=pipeline,
+        run=run,
+        **documents,
+        chunks=verified.chunks,
+        embedded=loaded.embedded,
+        reused=loaded.reused,
+        written=loaded.written,
+        removed=loaded.removed,
+        points=verified.points,
+        index_version=plan.manifest.version if plan else "",
+        seconds=round(seconds, 3),
+        sources=books.sources,
+        rejections=books.rejections,
+        failures=books.failures,
+    )
+
+
+def _planned(plan: Plan) -> dict[str, int]:
+    removed = len(plan.removed)
+    counts = {"new": plan.new, "changed": plan.changed, "unchanged": plan.unchanged, "deleted": removed}
+    return {"found": sum(counts.values()), **counts}
+
+
+def check(report: Report, failures: int | None, rejections: int | None) -> None:
+    """Raise if the report has more failures or rejections than allowed; None allows any number.
+
+    Raises:
+        GateFailed: with the report as verdict, and the first incidents in the message.
+    """
+    excess = [
+        f"{count} {what} (limits.{what} allows {allowed}): {_list(incidents)}"
+        for what, count, allowed, incidents in (
+            ("failures", report.failed, failures, report.failures),
+            ("rejections", report.rejected, rejections, report.rejections),
+        )
+        if allowed is not None and count > allowed
+    ]
+    if excess:
+        raise GateFailed("; ".join(excess), report)
+
+
+def _list(incidents: Sequence[Incident], most: int = 5) -> str:
+    shown = [f"{incident.uri}: {incident.detail}" for incident in incidents[:most]]
+    return "; ".join(shown) + (f"; and {len(incidents) - most} more" if len(incidents) > most else "")

@@ -1,0 +1,115 @@
+"""The composition root: opens adapters from a section of the configuration and the settings, and closes them again.
+
+Tests compose the same way; production and tests differ only in the arguments.
+"""
+
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from llm_engineering.application.ingestion import NamedSource
+from llm_engineering.config import FeatureEngineeringConfig, Ingest, Load
+from llm_engineering.domain.indexes import IndexManifest
+from llm_engineering.domain.ports import Dataset, Progress, Source, VectorStore, Warehouse
+from llm_engineering.domain.users import User
+from llm_engineering.domain.value import digest
+from llm_engineering.infrastructure.observability.progress import bar
+from llm_engineering.infrastructure.settings import Settings
+from llm_engineering.infrastructure.sources.context import Fetching, SourceContext
+
+T = TypeVar("T")
+
+# Raise this when the code of cleaning, chunking, tokenizing or the payload changes what it makes of the same input:
+# the next run then builds a new index version beside the old one.
+FEATURES_SCHEMA = 1
+
+
+@dataclass
+class Workspace:
+    """The state of one home, opened: what every stage needs, and nothing that only some need."""
+
+    settings: Settings = field(default_factory=Settings)
+    progress: Progress = bar
+
+    @property
+    def home(self) -> Path:
+        return self.settings.root
+
+    @contextmanager
+    def warehouse(self) -> Iterator[Warehouse]:
+        """Open the warehouse, migrating it on first use."""
+        from llm_engineering.infrastructure.warehouse import open_warehouse
+
+        warehouse = open_warehouse(self.settings.database_url)
+        try:
+            yield warehouse
+        finally:
+            warehouse.close()
+
+    @contextmanager
+    def store(self, load: Load) -> Iterator[VectorStore]:
+        """Open the collection's vector store."""
+        store = load.store.open(self.home, load.collection)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def spool(self, rows: Iterable[T], row_type: type[T]) -> Dataset[T]:
+        """Write rows to a Parquet data set in a folder of its own, which goes when the data set is no longer used."""
+        from llm_engineering.infrastructure.parquet import write_dataset
+
+        spools = self.home / "spool"
+        spools.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=spools))
+        dataset = write_dataset(rows, row_type, folder / row_type.__name__)
+        weakref.finalize(dataset, shutil.rmtree, folder, ignore_errors=True)
+        return dataset
+
+
+def sources_of(ingest: Ingest, workspace: Workspace, warehouse: Warehouse) -> list[NamedSource]:
+    """Return the sources of a configuration, each to be opened when its turn comes."""
+    context = SourceContext(workspace.home, ingest.fetching, warehouse.provenance)
+    return [NamedSource(spec.name, spec.kind, partial(spec.open, context)) for spec in ingest.sources]
+
+
+def sources_of_links(
+    user: User, links: Iterable[str], fetching: Fetching, workspace: Workspace, warehouse: Warehouse
+) -> list[NamedSource]:
+    """Return one source for each distinct link of an author, named by the link."""
+    from llm_engineering.infrastructure.sources.crawl import source_for_link
+
+    context = SourceContext(workspace.home, fetching, warehouse.provenance, user.id, user.full_name)
+
+    def opener(link: str) -> Callable[[], Source]:
+        return lambda: source_for_link(link, name=link).open(context)
+
+    return [NamedSource(link, "link", opener(link)) for link in dict.fromkeys(links)]
+
+
+def manifest_of(config: FeatureEngineeringConfig, home: Path) -> IndexManifest:
+    """Describe the index that this configuration makes. Everything that decides its content is in the fingerprint."""
+    card = config.embedding.card(home)
+    settings: dict[str, object] = {
+        "schema": FEATURES_SCHEMA,
+        "cleaning": config.cleaning.model_dump(mode="json"),
+        "chunking": config.chunking.model_dump(mode="json"),
+        "tokenizing": config.tokenizing.model_dump(mode="json"),
+        "embedding": config.embedding.model_dump(mode="json"),
+    }
+    # Where and how fast a model runs (device, precision, batch) does not change what it means; its digest does.
+    content = settings | {"embedding": card.model_dump(mode="json"), "payload_indexes": config.load.payload_indexes}
+    return IndexManifest(
+        version="v0",
+        fingerprint=digest(content),
+        model=card,
+        payload_indexes=config.load.payload_indexes,
+        settings=settings,
+    )

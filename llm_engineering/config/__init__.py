@@ -1,0 +1,27 @@
+"""The YAML, typed: one frozen model per pipeline, one section per step. An unknown key anywhere is refused."""
+
+from llm_engineering.config.pipelines import (
+    Author,
+    Config,
+    DigitalDataEtlConfig,
+    FeatureConfig,
+    FeatureEngineeringConfig,
+    Ingest,
+    Limits,
+    Load,
+    Select,
+)
+from llm_engineering.config.reading import read_config
+
+__all__ = [
+    "Author",
+    "Config",
+    "DigitalDataEtlConfig",
+    "FeatureConfig",
+    "FeatureEngineeringConfig",
+    "Ingest",
+    "Limits",
+    "Load",
+    "Select",
+    "read_config",
+]

@@ -1,0 +1,35 @@
+"""The document warehouse into the feature store: only what changed, verified before it is served."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from zenml import pipeline
+
+from llm_engineering.config import FeatureEngineeringConfig
+from steps.features import activate, chunk, clean, embed, load, plan, tokenize, verify
+from steps.runs import check, open_run, report
+
+
+@pipeline
+def feature_engineering(config: FeatureEngineeringConfig | None = None) -> None:
+    """Bring the index into agreement with the warehouse."""
+    config = config or FeatureEngineeringConfig()
+    run = open_run("feature_engineering", config)
+    made = fill_feature_store(config, config.select.sources, run)
+    account = report("feature_engineering", run, **made)
+    check(account, config.limits)
+
+
+def fill_feature_store(
+    config: FeatureEngineeringConfig, sources: Sequence[str] | None, run: Any, after: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Add the steps from the plan to the activation; return their outputs by the name that `report` knows them by."""
+    todo, model, documents = plan(config, list(sources) if sources is not None else None, run, after=list(after))
+    cleaned = clean(documents, config.cleaning)
+    chunks = chunk(cleaned, model, config.chunking, config.embedding)
+    tokens = tokenize(chunks, config.tokenizing)
+    vectors = embed(chunks, config.embedding)
+    loaded = load(todo, cleaned, chunks, tokens, vectors, config.load)
+    verified = verify(todo, loaded, config.load)
+    version = activate(todo, verified, config.load)
+    return {"plan": todo, "loaded": loaded, "verified": verified, "index_version": version}

@@ -1,0 +1,82 @@
+"""Steps from the warehouse into the feature store.
+
+What only computes (clean, chunk, tokenize) may come from ZenML's cache; what reads or writes a store never does.
+"""
+
+from typing import Annotated
+
+from llm_engineering.infrastructure.parquet import ParquetDataset
+from zenml import step
+
+from llm_engineering import stages
+from llm_engineering.application.chunking import Chunker
+from llm_engineering.application.cleaning import Cleaning
+from llm_engineering.application.text import Tokenizing
+from llm_engineering.config import FeatureEngineeringConfig, Load
+from llm_engineering.domain.indexes import ModelCard, Plan
+from llm_engineering.domain.reports import LoadReport, VerifyReport
+from llm_engineering.infrastructure.embedders import EmbedderSpec
+from steps.caching import SAME_CODE
+from steps.materializers import DatasetMaterializer, ValueMaterializer
+
+
+@step(
+    enable_cache=False,
+    output_materializers={"plan": ValueMaterializer, "model": ValueMaterializer, "documents": DatasetMaterializer},
+)
+def plan(
+    config: FeatureEngineeringConfig, sources: list[str] | None, run: int
+) -> tuple[Annotated[Plan, "plan"], Annotated[ModelCard, "model"], Annotated[ParquetDataset, "documents"]]:
+    """Find out what is new, changed and gone since the index last agreed with the warehouse."""
+    result, documents = stages.plan(config, sources, run)
+    return result, result.manifest.model, documents
+
+
+@step(cache_policy=SAME_CODE, output_materializers=DatasetMaterializer)
+def clean(documents: ParquetDataset, cleaning: Cleaning) -> Annotated[ParquetDataset, "cleaned_documents"]:
+    """Remove what is not content."""
+    return stages.clean(documents, cleaning)
+
+
+@step(output_materializers=DatasetMaterializer)
+def chunk(documents: ParquetDataset, chunking: Chunker, embedding: EmbedderSpec) -> Annotated[ParquetDataset, "chunks"]:
+    """Cut documents into coherent passages that fit the embedder's window."""
+    # The model is an input so that other weights under the same name are another cache key.
+    return stages.chunk(documents, chunking, embedding)
+
+
+@step(cache_policy=SAME_CODE, output_materializers=DatasetMaterializer)
+def tokenize(chunks: ParquetDataset, tokenizing: Tokenizing) -> Annotated[ParquetDataset, "tokens"]:
+    """Split chunks into words and stems, weighed for lexical search."""
+    return stages.tokenize(chunks, tokenizing)
+
+
+@step(enable_cache=False, output_materializers=DatasetMaterializer)
+def embed(chunks: ParquetDataset, embedding: EmbedderSpec) -> Annotated[ParquetDataset, "vectors"]:
+    """Give each chunk its vector."""
+    return stages.embed(chunks, embedding)
+
+
+@step(enable_cache=False, output_materializers=ValueMaterializer)
+def load(
+    plan: Plan,
+    documents: ParquetDataset,
+    chunks: ParquetDataset,
+    tokens: ParquetDataset,
+    vectors: ParquetDataset,
+    section: Load,
+) -> Annotated[LoadReport, "loaded"]:
+    """Write the features into the planned index version."""
+    return stages.load(plan, documents, chunks, tokens, vectors, section)
+
+
+@step(enable_cache=False, output_materializers=ValueMaterializer)
+def verify(plan: Plan, loaded: LoadReport, section: Load) -> Annotated[VerifyReport, "verified"]:  # noqa: ARG001
+    """Prove that the index version is complete and can be searched."""
+    return stages.verify(plan, section)
+
+
+@step(enable_cache=False)
+def activate(plan: Plan, verified: VerifyReport, section: Load) -> Annotated[str, "index_version"]:
+    """Let readers see the verified version from now on."""
+    return stages.activate(plan, verified, section)

@@ -1,0 +1,96 @@
+"""How artifacts are stored by ZenML: data sets as Parquet, values as JSON, both with metadata and a picture. No pickles."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+from llm_engineering.infrastructure.parquet import ParquetDataset, read_dataset
+from pydantic import BaseModel
+from zenml.enums import ArtifactType, VisualizationType
+from zenml.io import fileio
+from zenml.materializers.base_materializer import BaseMaterializer
+from zenml.materializers.pydantic_materializer import PydanticMaterializer
+
+from llm_engineering.domain.chunks import Chunk
+from llm_engineering.domain.value import Scalar, Value
+from llm_engineering.infrastructure.observability import pictures
+
+SHOWN_ROWS = 20
+
+
+class DatasetMaterializer(BaseMaterializer):
+    """Stores a `ParquetDataset` as its files, copied as they are: memory stays flat however large it is."""
+
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (ParquetDataset,)
+
+    def save(self, data: ParquetDataset[Any]) -> None:
+        for file in sorted(data.folder.iterdir()):
+            fileio.copy(str(file), f"{self.uri}/{file.name}", overwrite=True)
+
+    def load(self, data_type: type[Any]) -> ParquetDataset[Any]:  # noqa: ARG002 - the signature of the base class
+        """Open the data set in place, or a copy of it where the artifact store is not a local folder."""
+        if "://" not in self.uri:
+            return read_dataset(Path(self.uri))
+        folder = Path(tempfile.mkdtemp(prefix="dataset-"))
+        for name in fileio.listdir(self.uri):
+            if str(name).endswith(".parquet"):
+                fileio.copy(f"{self.uri}/{name}", str(folder / str(name)))
+        return read_dataset(folder)
+
+    def extract_metadata(self, data: ParquetDataset[Any]) -> dict[str, Any]:
+        return {"rows": len(data), "bytes": data.nbytes, "row_type": data.row_type.__name__}
+
+    def compute_content_hash(self, data: ParquetDataset[Any]) -> str:
+        return data.fingerprint()
+
+    def save_visualizations(self, data: ParquetDataset[Any]) -> dict[str, VisualizationType]:
+        facts = self.extract_metadata(data)
+        sample = [_shown(row) for row in islice(data, SHOWN_ROWS)]
+        sections = [pictures.table(f"The first {len(sample)} rows", sample)]
+        if data.row_type is Chunk:
+            lengths = (chunk.tokens for chunk in data)
+            sections.insert(0, pictures.histogram("Tokens in a chunk, special tokens included", lengths, "tokens"))
+        return _write_page(self.uri, pictures.page(f"{data.row_type.__name__} data set", facts, *sections))
+
+
+class ValueMaterializer(PydanticMaterializer):
+    """Stores a value of the domain as JSON, with its numbers as metadata and its lists as tables."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Value,)
+
+    def extract_metadata(self, data: BaseModel) -> dict[str, Any]:
+        return dict(_scalars(data))
+
+    def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
+        lists = {
+            name: value
+            for name, value in data
+            if isinstance(value, tuple) and value and isinstance(value[0], BaseModel)
+        }
+        sections = [
+            pictures.table(name, [item.model_dump(mode="json") for item in value]) for name, value in lists.items()
+        ]
+        return _write_page(self.uri, pictures.page(type(data).__name__, dict(_scalars(data)), *sections))
+
+
+def _scalars(data: BaseModel) -> Iterator[tuple[str, Scalar]]:
+    return ((name, value) for name, value in data if isinstance(value, str | int | float | bool))
+
+
+def _shown(row: Any) -> Mapping[str, object]:
+    """Return a row of a data set as a table shows it: long sequences of numbers by their beginning."""
+    return {
+        name: f"{len(value)} values: {list(value[:4])} …" if name == "vector" else value
+        for name, value in asdict(row).items()
+    }
+
+
+def _write_page(uri: str, html: str) -> dict[str, VisualizationType]:
+    path = f"{uri}/picture.html"
+    with fileio.open(path, "w") as file:
+        file.write(html)
+    return {path: VisualizationType.HTML}

@@ -1,0 +1,41 @@
+"""The first and the last steps of every pipeline: open a run, report on it, judge it."""
+
+from typing import Annotated
+
+from zenml import step
+
+from llm_engineering import stages
+from llm_engineering.config import DigitalDataEtlConfig, FeatureConfig, FeatureEngineeringConfig, Limits
+from llm_engineering.domain.indexes import Plan
+from llm_engineering.domain.reports import IngestReport, LoadReport, Report, VerifyReport
+from steps.materializers import ValueMaterializer
+
+
+@step(enable_cache=False)
+def open_run(
+    pipeline: str, config: FeatureConfig | FeatureEngineeringConfig | DigitalDataEtlConfig
+) -> Annotated[int, "run"]:
+    """Open a run in the warehouse, with the resolved configuration."""
+    return stages.open_run(pipeline, config)
+
+
+@step(enable_cache=False, output_materializers=ValueMaterializer)
+def report(
+    pipeline: str,
+    run: int,
+    crawled: IngestReport | None = None,
+    ingested: IngestReport | None = None,
+    plan: Plan | None = None,
+    loaded: LoadReport | None = None,
+    verified: VerifyReport | None = None,
+    index_version: str | None = None,  # noqa: ARG001 - an input, so that the report waits for the activation
+) -> Annotated[Report, "report"]:
+    """Add up what the steps reported, and close the run."""
+    books = [report for report in (crawled, ingested) if report is not None]
+    return stages.report(pipeline, run, books, plan, loaded, verified)
+
+
+@step(enable_cache=False)
+def check(report: Report, limits: Limits) -> None:
+    """Fail the run if more went wrong than the configuration allows."""
+    stages.check(report, limits)

@@ -1,0 +1,42 @@
+"""What all command lines share: exit codes, and errors as sentences instead of tracebacks."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from llm_engineering.domain.errors import LLMEngineeringError, UsageError
+
+OK, FAILED, USAGE = 0, 1, 2
+
+DEFAULT_CONFIG = Path("configs/feature.yaml")
+
+
+def guarded(main: Callable[[], int]) -> int:
+    """Run a command and return its exit code; an expected error becomes a message on standard error."""
+    from llm_engineering.infrastructure.observability.logs import redact
+
+    try:
+        return main()
+    except UsageError as error:
+        print(f"error: {redact(str(error))}", file=sys.stderr)
+        return USAGE
+    except LLMEngineeringError as error:
+        print(f"failed: {redact(str(error))}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("stopped by the user; the next run goes on where this one was", file=sys.stderr)
+        return 130
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--config` and `--set`."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"YAML file (default: {DEFAULT_CONFIG})")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="override one setting; may be given several times",
+    )

@@ -1,0 +1,81 @@
+"""Run a pipeline: `python -m tools.run NAME --config FILE`."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from tools.command_line import DEFAULT_CONFIG, FAILED, OK, add_config_options, guarded
+
+if TYPE_CHECKING:
+    from llm_engineering.config import Config
+    from llm_engineering.domain.reports import Report
+
+# Every pipeline: its name, its configuration in `llm_engineering.config`, and what it does. The function of that name is
+# in `pipelines` (for ZenML) and in `llm_engineering.plain` (for plain Python).
+PIPELINES = {
+    "feature": ("FeatureConfig", "sources → warehouse → feature store (the main job)"),
+    "digital_data_etl": ("DigitalDataEtlConfig", "sources → warehouse"),
+    "feature_engineering": ("FeatureEngineeringConfig", "warehouse → feature store"),
+}
+
+
+def main() -> int:
+    """Parse the arguments, run the pipeline, print its report."""
+    arguments = _parser().parse_args()
+
+    from llm_engineering import config as configuration
+    from llm_engineering.config import read_config
+    from llm_engineering.infrastructure.observability.logs import configure_logging
+
+    configure_logging()
+    name = arguments.pipeline.replace("-", "_")
+    model: type[Config] = getattr(configuration, PIPELINES[name][0])
+    path = arguments.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() and name == "feature" else None)
+    config = read_config(model, path, arguments.overrides)
+    if arguments.no_cache:
+        config = config.model_copy(update={"enable_cache": False})
+    if arguments.strict:
+        config = config.model_copy(update={"limits": config.limits.model_copy(update={"rejections": 0})})
+    if arguments.dry_run:
+        from tools.dry_run import describe
+
+        print(describe(name, config, as_json=arguments.json))
+        return OK
+    if arguments.plain:
+        from tools.plain_run import run_pipeline
+    else:
+        from tools.zenml_run import run_pipeline
+    return _print(*run_pipeline(name, config), as_json=arguments.json)
+
+
+def _print(report: "Report", error: str, *, as_json: bool) -> int:
+    from llm_engineering.infrastructure.observability.logs import redact
+
+    sys.stderr.flush()
+    print(redact(report.model_dump_json() if as_json else report.summary()), flush=True)
+    if error:
+        print(f"failed: {redact(error)}", file=sys.stderr)
+    return FAILED if error else OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    names = "\n".join(f"  {name:<22}{purpose}" for name, (_, purpose) in PIPELINES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.run",
+        description="Run a pipeline.",
+        epilog=f"pipelines:\n{names}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    known = [*PIPELINES, *(name.replace("_", "-") for name in PIPELINES if "_" in name)]
+    parser.add_argument("pipeline", metavar="NAME", choices=known, help="one of the pipelines below")
+    add_config_options(parser)
+    parser.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
+    parser.add_argument("--no-cache", action="store_true", help="let ZenML run every step, whatever its cache holds")
+    parser.add_argument("--strict", action="store_true", help="a rejected document fails the run")
+    parser.add_argument("--plain", action="store_true", help="run in plain Python, without ZenML")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON, as the last line")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
