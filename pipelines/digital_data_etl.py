@@ -16,7 +16,7 @@ def digital_data_etl(
 ) -> None:
     """Bring the warehouse into agreement with an author's links and the configured sources."""
     config = (config or DigitalDataEtlConfig()).with_author(user_full_name, links)
-    run = open_run("digital_data_etl", config)
+    run = open_run("digital_data_etl", config.model_dump(mode="json"))
     books = fill_warehouse(config, run)
     account = report("digital_data_etl", run, **books)
     check(account, config.limits)

@@ -11,7 +11,7 @@ from steps.runs import check, open_run, report
 @pipeline
 def feature(config: FeatureConfig) -> None:
     """Bring the warehouse into agreement with the sources, then the index with the warehouse."""
-    run = open_run("feature", config)
+    run = open_run("feature", config.model_dump(mode="json"))
     books = fill_warehouse(config, run)
     made = fill_feature_store(config, config.source_names, run, after=[book.step_name for book in books.values()])
     account = report("feature", run, **books, **made)

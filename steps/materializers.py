@@ -1,4 +1,4 @@
-"""How artifacts are stored by ZenML: data sets as Parquet, values as JSON, both with metadata and a picture. No pickles."""
+"""How ZenML stores our artifacts: data sets as Parquet, values as JSON, with metadata and a picture; never pickles."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from llm_engineering.infrastructure.parquet import ParquetDataset, read_dataset
 from pydantic import BaseModel
 from zenml.enums import ArtifactType, VisualizationType
 from zenml.io import fileio
@@ -17,6 +16,7 @@ from zenml.materializers.pydantic_materializer import PydanticMaterializer
 from llm_engineering.domain.chunks import Chunk
 from llm_engineering.domain.value import Scalar, Value
 from llm_engineering.infrastructure.observability import pictures
+from llm_engineering.infrastructure.parquet import ParquetDataset, read_dataset
 
 SHOWN_ROWS = 20
 

@@ -1,20 +1,18 @@
 """The first and the last steps of every pipeline: open a run, report on it, judge it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from zenml import step
 
 from llm_engineering import stages
-from llm_engineering.config import DigitalDataEtlConfig, FeatureConfig, FeatureEngineeringConfig, Limits
+from llm_engineering.config import Limits
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.reports import IngestReport, LoadReport, Report, VerifyReport
 from steps.materializers import ValueMaterializer
 
 
 @step(enable_cache=False)
-def open_run(
-    pipeline: str, config: FeatureConfig | FeatureEngineeringConfig | DigitalDataEtlConfig
-) -> Annotated[int, "run"]:
+def open_run(pipeline: str, config: dict[str, Any]) -> Annotated[int, "run"]:
     """Open a run in the warehouse, with the resolved configuration."""
     return stages.open_run(pipeline, config)
 

@@ -4,14 +4,14 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from tools.command_line import DEFAULT_CONFIG, FAILED, OK, add_config_options, guarded
+from tools.command_line import DEFAULT_CONFIG, OK, add_config_options, guarded
 
 if TYPE_CHECKING:
     from llm_engineering.config import Config
-    from llm_engineering.domain.reports import Report
+    from tools.outcome import Outcome
 
-# Every pipeline: its name, its configuration in `llm_engineering.config`, and what it does. The function of that name is
-# in `pipelines` (for ZenML) and in `llm_engineering.plain` (for plain Python).
+# Every pipeline: its name, its configuration in `llm_engineering.config`, and what it does. The function of that name
+# is in `pipelines` (for ZenML) and in `llm_engineering.plain` (for plain Python).
 PIPELINES = {
     "feature": ("FeatureConfig", "sources → warehouse → feature store (the main job)"),
     "digital_data_etl": ("DigitalDataEtlConfig", "sources → warehouse"),
@@ -45,17 +45,17 @@ def main() -> int:
         from tools.plain_run import run_pipeline
     else:
         from tools.zenml_run import run_pipeline
-    return _print(*run_pipeline(name, config), as_json=arguments.json)
+    return _print(run_pipeline(name, config), as_json=arguments.json)
 
 
-def _print(report: "Report", error: str, *, as_json: bool) -> int:
+def _print(outcome: "Outcome", *, as_json: bool) -> int:
     from llm_engineering.infrastructure.observability.logs import redact
 
-    sys.stderr.flush()
+    if outcome.error:
+        print(f"failed: {redact(outcome.error)}", file=sys.stderr, flush=True)
+    report = outcome.report
     print(redact(report.model_dump_json() if as_json else report.summary()), flush=True)
-    if error:
-        print(f"failed: {redact(error)}", file=sys.stderr)
-    return FAILED if error else OK
+    return outcome.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:

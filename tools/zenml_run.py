@@ -1,30 +1,57 @@
 """Run a pipeline on ZenML's active stack and bring back its report."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from llm_engineering import stages
 from llm_engineering.config import Config
-from llm_engineering.domain.errors import GateFailed, LLMEngineeringError, UsageError
-from llm_engineering.domain.reports import Report
+from llm_engineering.domain.errors import UsageError
+from tools.outcome import Outcome, died
 from tools.zenml_home import prepare_zenml
 
+if TYPE_CHECKING:
+    from zenml.models import PipelineRunResponse
 
-def run_pipeline(name: str, config: Config) -> tuple[Report, str]:
-    """Run a pipeline and return its report, and what failed (empty if nothing did).
 
-    Raises:
-        UsageError: a step found that the user has to mend something.
-    """
+def run_pipeline(name: str, config: Config) -> Outcome:
+    """Run a pipeline and return what became of it."""
     prepare_zenml()
+    from zenml.client import Client
+
     pipeline = getattr(import_module(f"pipelines.{name}"), name)
-    error = ""
+    run_name = f"{name}-{{date}}-{{time}}-{uuid4().hex[:6]}"
+    configured = pipeline.with_options(run_name=run_name, enable_cache=config.enable_cache)
+    client = Client()
+    before = _newest(client, name)
     try:
-        pipeline.with_options(enable_cache=config.enable_cache)(config=config)
-    except LLMEngineeringError as failure:
-        error = str(failure)
-        if not isinstance(failure, GateFailed):
-            _close(name, failure)
+        run = configured(config=config)
+    except RuntimeError:
+        # ZenML reports a failed step this way and keeps the step's own error with the run.
+        run = _newest(client, name)
+        if run is None or (before is not None and run.id == before.id):
             raise
-        ...
-    return _report(name), error
+    return _outcome(name, run)
+
+
+def _newest(client: Any, name: str) -> "PipelineRunResponse | None":
+    runs = client.list_pipeline_runs(pipeline=name, sort_by="desc:created", size=1, hydrate=True).items
+    return runs[0] if runs else None
+
+
+def _outcome(name: str, run: "PipelineRunResponse") -> Outcome:
+    steps = run.steps
+    failed = {step: response for step, response in steps.items() if response.status == "failed"}
+    if not failed:
+        return Outcome(steps["report"].output.load())
+    step, response = next(iter(failed.items()))
+    info = response.exception_info
+    error = (info.message if info else "") or f"step {step} failed"
+    if step == "check":
+        return Outcome(steps["report"].output.load(), error)
+    number = steps["open_run"].output.load() if step != "open_run" else 0
+    kind = (info.source if info and info.source else "unknown").rpartition(".")[2]
+    report = died(name, number, step, kind, error)
+    if number:
+        stages.fail_run(report)
+    return Outcome(report, f"{step}: {error}", usage=kind == UsageError.__name__)

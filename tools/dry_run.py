@@ -1,0 +1,55 @@
+"""Say what a pipeline would do with a configuration, without doing any of it."""
+
+import json
+from collections.abc import Iterator
+
+import yaml
+
+from llm_engineering import bootstrap
+from llm_engineering.bootstrap import Workspace
+from llm_engineering.config import Config, DigitalDataEtlConfig, FeatureEngineeringConfig
+
+
+def describe(name: str, config: Config, *, as_json: bool) -> str:
+    """Return the steps that would run, each with what it would work on, and the resolved configuration."""
+    steps = list(_steps(config))
+    resolved = config.model_dump(mode="json")
+    if as_json:
+        return json.dumps({"pipeline": name, "dry_run": True, "steps": dict(steps), "config": resolved})
+    lines = [f"{name} would run these steps:"]
+    lines += [f"  {step:<20} {what}" for step, what in steps]
+    lines += ["", "with this configuration (defaults included):", yaml.safe_dump(resolved, sort_keys=False)]
+    return "\n".join(lines).rstrip()
+
+
+def _steps(config: Config) -> Iterator[tuple[str, str]]:
+    if isinstance(config, DigitalDataEtlConfig):
+        yield from _into_warehouse(config)
+    if isinstance(config, FeatureEngineeringConfig):
+        yield from _into_feature_store(config)
+
+
+def _into_warehouse(config: DigitalDataEtlConfig) -> Iterator[tuple[str, str]]:
+    if config.author:
+        yield "get_or_create_user", config.author.user_full_name
+        yield "crawl_links", ", ".join(config.author.links)
+    if config.ingest.sources:
+        yield "ingest", "; ".join(f"{source.name} ({source.kind})" for source in config.ingest.sources)
+
+
+def _into_feature_store(config: FeatureEngineeringConfig) -> Iterator[tuple[str, str]]:
+    workspace = Workspace()
+    manifest = bootstrap.manifest_of(config, workspace.home)
+    with workspace.store(config.load) as store:
+        active = store.active()
+    same = active is not None and active.fingerprint == manifest.fingerprint
+    version = f"bring {active.version} up to date" if active and same else "build a new index version, then switch"
+    chosen = config.select.sources or "those of this file, or all"
+    yield "plan", f"collection {config.load.collection}: {version}; sources: {chosen}"
+    yield "clean", ", ".join(cleaner.kind for cleaner in config.cleaning.cleaners)
+    yield "chunk", f"{config.chunking.kind}, at most {manifest.model.max_tokens} tokens"
+    yield "tokenize", "words, stems, BM25"
+    yield "embed", f"{manifest.model.name}, {manifest.model.dimension} dimensions, sha256 {manifest.model.digest[:12]}…"
+    yield "load", f"{config.load.store.kind} in {workspace.home}"
+    yield "verify", "ledger and store hold the same points"
+    yield "activate", "readers see the verified version"

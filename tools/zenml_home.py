@@ -1,0 +1,38 @@
+"""Keep all of ZenML's state in the project's home, and what nobody asked for out of its start-up."""
+
+import os
+from pathlib import Path
+
+import pipelines
+from llm_engineering.infrastructure.settings import Settings
+
+# ZenML imports every installed library that it has an integration for whenever it compiles a pipeline: with torch and
+# scikit-learn that takes 5 seconds, for materializers of tensors and estimators, which no step here returns.
+_NOT_NEEDED = ("pytorch", "pytorch_lightning", "sklearn", "scipy", "huggingface")
+
+
+def zenml_environment() -> dict[str, str]:
+    """Return the environment variables that make ZenML live in the home, quietly and without sending usage data."""
+    zenml = Settings().root / "zenml"
+    return {
+        "ZENML_CONFIG_PATH": str(zenml),
+        "ZENML_LOCAL_STORES_PATH": str(zenml / "local_stores"),
+        "ZENML_ANALYTICS_OPT_IN": "false",
+        "ZENML_AUTO_OPEN_DASHBOARD": "false",
+        # Steps are found from the folder that holds `steps` and `pipelines`, wherever the command was started.
+        "ZENML_CUSTOM_SOURCE_ROOT": str(Path(pipelines.__file__).resolve().parents[1]),
+    }
+
+
+def prepare_zenml() -> None:
+    """Set ZenML up. Call it before `zenml` is imported for the first time."""
+    os.environ.update(zenml_environment())
+    from zenml.integrations.registry import integration_registry
+
+    for name, integration in integration_registry.integrations.items():
+        if name in _NOT_NEEDED:
+            integration.activate = _leave_out  # type: ignore[method-assign]
+
+
+def _leave_out() -> None:
+    """Stand in for an integration's activation."""
