@@ -1,0 +1,79 @@
+"""Write data sets: rows stream to disk in batches that are bounded by number and by size."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import TypeVar
+
+import pyarrow.parquet as pq
+
+from llm_engineering.infrastructure.parquet.dataset import ROWS_FILE, ParquetDataset, new_file, translated
+from llm_engineering.infrastructure.parquet.layout import Layout, layout_of
+
+T = TypeVar("T")
+
+BATCH_ROWS = 4_096
+BATCH_BYTES = 16 * 1024 * 1024
+
+
+def write_dataset(
+    rows: Iterable[T],
+    row_type: type[T],
+    folder: Path,
+    batch_rows: int = BATCH_ROWS,
+    batch_bytes: int = BATCH_BYTES,
+) -> ParquetDataset[T]:
+    """Write rows to a data set in a folder, replacing the one that is there only when all rows are written.
+
+    One batch is in memory at a time, here and for whoever reads it. It ends after `batch_rows` rows, or with the row
+    that brings it to `batch_bytes`.
+
+    Raises:
+        TypeError: `row_type`, or a row, is not of a type that data sets hold.
+        ValueError: a field holds a value that its type does not allow.
+        BackendError: the disk is full, or the folder cannot be written.
+    """
+    layout = layout_of(row_type)
+    length = 0
+    with new_file(folder / ROWS_FILE) as partial:
+        with translated(partial):
+            writer = pq.ParquetWriter(partial, layout.schema, compression="zstd", write_page_checksum=True)
+        try:
+            for batch in _batches(rows, layout, batch_rows, batch_bytes):
+                encoded = layout.encode(batch)
+                with translated(partial):
+                    writer.write_batch(encoded)
+                length += len(batch)
+        finally:
+            with translated(partial):
+                writer.close()
+    return ParquetDataset(folder, layout, length)
+
+
+def spool(rows: Iterable[T], row_type: type[T], folder: Path) -> ParquetDataset[T]:
+    """Write rows to a data set in a new sub-folder of `folder`, which is removed again if that fails."""
+    layout = layout_of(row_type)
+    with translated(folder / ROWS_FILE):
+        folder.mkdir(parents=True, exist_ok=True)
+        own = Path(mkdtemp(prefix=f"{layout.name}-", dir=folder))
+    try:
+        return write_dataset(rows, row_type, own)
+    except BaseException:
+        rmtree(own, ignore_errors=True)
+        raise
+
+
+def _batches(rows: Iterable[T], layout: Layout, batch_rows: int, batch_bytes: int) -> Iterator[list[T]]:
+    batch: list[T] = []
+    size = 0
+    for row in rows:
+        if type(row) is not layout.row_type:
+            raise TypeError(f"a {type(row).__name__} among rows of type {layout.row_type.__name__}")
+        batch.append(row)
+        size += layout.size(row)
+        if len(batch) >= batch_rows or size >= batch_bytes:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

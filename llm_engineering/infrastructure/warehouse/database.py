@@ -1,0 +1,143 @@
+"""One database: its engine, its transactions, and the few places where SQLite and PostgreSQL differ."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, Executable, Row, Select, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool
+
+from llm_engineering.domain.errors import BackendError, UsageError
+from llm_engineering.infrastructure.warehouse.failures import translated
+
+_BUSY_SECONDS = 30.0  # how long a writer waits for another; `?timeout=5` in an SQLite URL changes it
+_VALID = "valid are sqlite:///path/to/file.db, sqlite:// (in memory) and postgresql://user@host/name"
+_MIGRATION_LOCK = 0x11E6_5C4E  # an arbitrary number that names our lock among a PostgreSQL server's advisory locks
+
+
+class Database:
+    """An engine with two kinds of transaction. Its errors are ours, never SQLAlchemy's.
+
+    A method reads or writes in short transactions and holds no connection while its caller works, so one that iterates
+    over pages and writes in between cannot block itself.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = _parse(url)
+        self.place = parsed.render_as_string(hide_password=True)
+        self._is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._engine = _sqlite_engine(parsed) if self._is_sqlite else _postgresql_engine(parsed)
+        # SQLite: a reader that turns writer fails if another wrote meanwhile; one that begins as a writer waits.
+        self._writer = self._engine.execution_options(begin="BEGIN IMMEDIATE")
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that only reads."""
+        with translated(self.place), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open a transaction that writes: it commits at the end of the block, or rolls back on any exception."""
+        with translated(self.place), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """Open a transaction that no other process is in: on SQLite the write lock, on PostgreSQL a lock of our own."""
+        if self._is_sqlite:
+            self._use_write_ahead_log()
+        with self.writing() as connection:
+            if not self._is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATION_LOCK})
+            yield connection
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """Return the dialect's INSERT, the one that has ON CONFLICT."""
+        return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _use_write_ahead_log(self) -> None:
+        # The mode stays with the file, so it is set once, outside any transaction. SQLite answers "locked" here without
+        # waiting when several processes do this at once: wait ourselves.
+        bare = self._engine.execution_options(begin=None)
+        give_up = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                with translated(self.place), bare.begin() as connection:
+                    connection.exec_driver_sql("PRAGMA journal_mode = WAL").close()
+                return
+            except BackendError as error:
+                if not error.transient or time.monotonic() > give_up:
+                    raise
+            time.sleep(0.02)
+
+
+class Part:
+    """A part of the warehouse: methods over one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def _all(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        with self._database.reading() as connection:
+            return connection.execute(query).all()
+
+
+def execute_many(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Execute a statement once for each row; with no rows not at all, where SQLAlchemy would execute it once."""
+    if rows:
+        connection.execute(statement, rows)
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise UsageError(f"the warehouse's URL cannot be read; {_VALID}") from error  # it may hold a password
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
+        raise UsageError(f"the warehouse's URL begins with {parsed.drivername!r}, which is not supported; {_VALID}")
+    return parsed
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    # In memory there is one database a connection: one connection, taken in turns by the threads.
+    in_memory = url.database in (None, "", ":memory:")
+    pool: dict[str, Any] = {"pool_size": 1, "max_overflow": 0} if in_memory else {}
+    arguments: dict[str, Any] = {"check_same_thread": False}
+    if "timeout" not in url.query:
+        arguments["timeout"] = _BUSY_SECONDS
+    engine = create_engine(url, poolclass=QueuePool, connect_args=arguments, hide_parameters=True, **pool)
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, record: object) -> None:  # noqa: ARG001 - SQLAlchemy's signature
+        connection.isolation_level = None  # the driver would begin late, and commit before DDL; we begin ourselves
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA synchronous = FULL")  # a committed ledger survives a loss of power; one fsync a commit
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        statement = connection.get_execution_options().get("begin", "BEGIN")
+        if statement:
+            connection.exec_driver_sql(statement)
+
+    return engine
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    try:
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"the warehouse is {url.render_as_string()}, and PostgreSQL's driver is not installed; "
+            "type: pip install 'psycopg[binary]'"
+        ) from error

@@ -1,0 +1,172 @@
+"""The tables of the warehouse. A change here needs a migration: a test compares the two.
+
+Runs are named by number without a foreign key, so that old runs can be deleted while their documents stay.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+from llm_engineering.infrastructure.warehouse.exact_text import original, storable
+
+# Ids and hashes: ASCII, ordered by code point on every database, whatever its locale.
+Identifier = Text().with_variant(Text(collation="C"), "postgresql")
+
+# Times are UTC in ISO 8601 with offset, such as 2026-01-31T12:00:00.000000+00:00: sortable, and the same everywhere.
+Time = String(32)
+
+
+class ExactText(TypeDecorator[str]):
+    """Any Python string, given back unchanged."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
+        return None if value is None else storable(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
+        return None if value is None else original(value)
+
+
+# JSON as ASCII text: unlike the databases' JSON types it keeps NaN, NUL and lone surrogates.
+Json = Text
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+    }
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run", Integer, primary_key=True),
+    Column("pipeline", ExactText, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("config", Json, nullable=False),
+    Column("report", Json),
+    Column("started_at", Time, nullable=False),
+    Column("finished_at", Time),
+    sqlite_autoincrement=True,  # without it, SQLite gives the number of a deleted last run again
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Identifier, primary_key=True),
+    Column("first_name", ExactText, nullable=False),
+    Column("last_name", ExactText, nullable=False),
+    Column("created_at", Time, nullable=False),
+)
+
+# The current state of each document; `version` is the run that last changed its content.
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", Identifier, primary_key=True),
+    Column("uri", ExactText, nullable=False),
+    Column("key", ExactText, nullable=False),
+    Column("source", ExactText, nullable=False),
+    Column("content_hash", Identifier, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("live", Boolean, nullable=False),  # false: a tombstone
+    Column("provenance", Json, nullable=False),
+    Column("first_run", Integer, nullable=False),
+    Column("last_run", Integer, nullable=False),
+    Index(None, "source", "id"),
+)
+
+# Everything that the content hash covers. `characters` is the length of `text`, for reading in bounded memory.
+document_versions = Table(
+    "document_versions",
+    metadata,
+    Column("document_id", Identifier, ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("content_hash", Identifier, nullable=False),
+    Column("format", String(16), nullable=False),
+    Column("user_id", Identifier, nullable=False),
+    Column("title", ExactText, nullable=False),
+    Column("metadata", Json, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("characters", Integer, nullable=False),
+    Column("text", ExactText, nullable=False),
+)
+
+rejections = Table(
+    "rejections",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("run", Integer, nullable=False),
+    Column("document_id", Identifier, nullable=False),
+    Column("source", ExactText, nullable=False),
+    Column("uri", ExactText, nullable=False),
+    Column("key", ExactText, nullable=False),
+    Column("reason", ExactText, nullable=False),
+    Column("detail", ExactText, nullable=False),
+    UniqueConstraint("run", "document_id"),
+)
+
+index_versions = Table(
+    "index_versions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("collection", ExactText, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("fingerprint", Identifier, nullable=False),
+    Column("manifest", Json, nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("created_at", Time, nullable=False),
+    UniqueConstraint("collection", "number"),
+    UniqueConstraint("collection", "fingerprint"),
+)
+
+# The ledger of an index version: which documents it holds, at which content hash, and with which chunks.
+indexed_documents = Table(
+    "indexed_documents",
+    metadata,
+    Column("index_id", Integer, ForeignKey("index_versions.id", ondelete="CASCADE"), primary_key=True),
+    Column("document_id", Identifier, primary_key=True),
+    Column("content_hash", Identifier, nullable=False),
+    Column("run", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+indexed_chunks = Table(
+    "indexed_chunks",
+    metadata,
+    Column("index_id", Integer, primary_key=True),
+    Column("document_id", Identifier, primary_key=True),
+    Column("chunk_id", Identifier, primary_key=True),
+    ForeignKeyConstraint(
+        ["index_id", "document_id"],
+        ["indexed_documents.index_id", "indexed_documents.document_id"],
+        ondelete="CASCADE",
+    ),
+    sqlite_with_rowid=False,
+)
+
+# Dense vectors by content: little-endian float32, 4 bytes a component.
+vectors = Table(
+    "vectors",
+    metadata,
+    Column("model_digest", Identifier, primary_key=True),
+    Column("text_hash", Identifier, primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+)

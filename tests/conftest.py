@@ -1,0 +1,40 @@
+"""Builders that several suites share. Each returns a real object; nothing is mocked."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from llm_engineering.domain.ports import Warehouse
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test a home of its own, so that no test sees the state of another or of the developer."""
+    for name in [name for name in os.environ if name.startswith("LLM_ENGINEERING_")]:
+        monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    monkeypatch.setenv("LLM_ENGINEERING_HOME", str(home))
+    return home
+
+
+@pytest.fixture
+def warehouse() -> Iterator[Warehouse]:
+    """Open a warehouse in memory: the real adapter on SQLite."""
+    from llm_engineering.infrastructure.warehouse import open_warehouse
+
+    warehouse = open_warehouse("sqlite://")
+    yield warehouse
+    warehouse.close()
+
+
+@pytest.fixture
+def faq() -> Path:
+    """Return the folder of the FAQ corpus, or skip."""
+    folder = SHARED_DATA / "faq"
+    if not folder.is_dir():
+        pytest.skip(f"the FAQ corpus is not at {folder}")
+    return folder

@@ -1,0 +1,154 @@
+from collections.abc import Iterator, Sequence
+
+from llm_engineering.application.ingestion import NamedSource, ingest
+from llm_engineering.domain.documents import Document, Failure, Item, NotModified, Rejection, document_id
+from llm_engineering.domain.errors import SourceError
+from llm_engineering.domain.ports import Warehouse
+from llm_engineering.domain.reports import IngestReport, SourceReport
+from llm_engineering.infrastructure.observability.progress import silent
+
+
+class Listed:
+    """A source that shows what it is given, and then fails if it is given an error."""
+
+    kind = "listed"
+
+    def __init__(self, name: str, items: Sequence[Item], error: SourceError | None = None) -> None:
+        self.name = name
+        self._items = items
+        self._error = error
+
+    def read(self) -> Iterator[Item]:
+        yield from self._items
+        if self._error:
+            raise self._error
+
+
+def page(uri: str, text: str = "text", source: str = "s") -> Document:
+    return Document(uri=uri, source=source, format="text", text=text)
+
+
+def run(warehouse: Warehouse, *items: Item, error: SourceError | None = None) -> SourceReport:
+    return run_all(warehouse, Listed("s", items, error)).sources[0]
+
+
+def run_all(warehouse: Warehouse, *sources: Listed) -> IngestReport:
+    named = [NamedSource(source.name, source.kind, lambda source=source: source) for source in sources]  # type: ignore[misc]
+    return ingest(named, warehouse, warehouse.start_run("test", {}), silent)
+
+
+def live(warehouse: Warehouse) -> set[str]:
+    return set(warehouse.states("s"))
+
+
+def counters(report: SourceReport) -> dict[str, int]:
+    names = ("found", "new", "changed", "unchanged", "deleted", "rejected", "failed")
+    return {name: getattr(report, name) for name in names if getattr(report, name)}
+
+
+def test_a_first_run_finds_everything_new(warehouse: Warehouse) -> None:
+    assert counters(run(warehouse, page("a"), page("b"))) == {"found": 2, "new": 2}
+
+
+def test_the_same_documents_again_are_unchanged(warehouse: Warehouse) -> None:
+    run(warehouse, page("a"), page("b"))
+    assert counters(run(warehouse, page("a"), page("b"))) == {"found": 2, "unchanged": 2}
+
+
+def test_an_edited_document_is_changed_and_its_new_text_is_stored(warehouse: Warehouse) -> None:
+    run(warehouse, page("a", "before"))
+    assert counters(run(warehouse, page("a", "after"))) == {"found": 1, "changed": 1}
+    assert [document.text for document in warehouse.documents(live(warehouse))] == ["after"]
+
+
+def test_a_change_of_metadata_is_a_change_and_one_of_provenance_is_not(warehouse: Warehouse) -> None:
+    run(warehouse, Document("a", "s", "text", "t", metadata={"n": 1}, provenance={"etag": "1"}))
+    again = run(warehouse, Document("a", "s", "text", "t", metadata={"n": 1}, provenance={"etag": "2"}))
+    assert counters(again) == {"found": 1, "unchanged": 1}
+    assert warehouse.provenance(document_id("s", "a")) == {"etag": "2"}
+    changed = run(warehouse, Document("a", "s", "text", "t", metadata={"n": 2}, provenance={"etag": "2"}))
+    assert counters(changed) == {"found": 1, "changed": 1}
+
+
+def test_a_document_that_the_source_no_longer_shows_is_deleted(warehouse: Warehouse) -> None:
+    run(warehouse, page("a"), page("b"))
+    assert counters(run(warehouse, page("a"))) == {"found": 2, "unchanged": 1, "deleted": 1}
+    assert live(warehouse) == {document_id("s", "a")}
+
+
+def test_a_source_that_fails_midway_deletes_nothing(warehouse: Warehouse) -> None:
+    run(warehouse, page("a"), page("b"))
+    report = run(warehouse, page("a"), error=SourceError("unreachable", "connection lost"))
+    assert counters(report) == {"found": 2, "unchanged": 1, "failed": 1}
+    assert not report.complete
+    assert len(live(warehouse)) == 2
+
+
+def test_what_a_failing_source_showed_before_it_failed_is_kept(warehouse: Warehouse) -> None:
+    run(warehouse, page("a"), error=SourceError("unreachable", "connection lost"))
+    assert live(warehouse) == {document_id("s", "a")}
+
+
+def test_a_source_that_cannot_be_opened_does_not_stop_the_others(warehouse: Warehouse) -> None:
+    def refuse() -> Listed:
+        raise SourceError("missing", "no such folder")
+
+    good = Listed("s", [page("a")])
+    sources = [NamedSource("broken", "listed", refuse), NamedSource("s", "listed", lambda: good)]
+    report = ingest(sources, warehouse, warehouse.start_run("test", {}), silent)
+    assert [source.failed for source in report.sources] == [1, 0]
+    assert [failure.reason for failure in report.failures] == ["missing"]
+    assert live(warehouse) == {document_id("s", "a")}
+
+
+def test_a_page_that_is_gone_is_deleted(warehouse: Warehouse) -> None:
+    run(warehouse, page("a"))
+    report = run(warehouse, Rejection("a", "s", "http_404", "not found"))
+    assert counters(report) == {"found": 1, "deleted": 1}
+    assert live(warehouse) == set()
+
+
+def test_a_page_that_is_hidden_keeps_its_last_good_version(warehouse: Warehouse) -> None:
+    run(warehouse, page("a", "the article"))
+    report = run(warehouse, Rejection("a", "s", "blocked", "verify you are human"))
+    assert counters(report) == {"found": 1, "rejected": 1}
+    assert [document.text for document in warehouse.documents(live(warehouse))] == ["the article"]
+
+
+def test_a_failed_document_keeps_its_last_good_version_and_is_tried_again(warehouse: Warehouse) -> None:
+    run(warehouse, page("a", "one"))
+    assert counters(run(warehouse, Failure("a", "s", "timeout", "no answer"))) == {"found": 1, "failed": 1}
+    assert counters(run(warehouse, page("a", "two"))) == {"found": 1, "changed": 1}
+
+
+def test_not_modified_counts_as_unchanged(warehouse: Warehouse) -> None:
+    run(warehouse, page("a"))
+    assert counters(run(warehouse, NotModified("a", "s"))) == {"found": 1, "unchanged": 1}
+    assert live(warehouse) == {document_id("s", "a")}
+
+
+def test_a_document_shown_twice_is_stored_once_and_the_second_is_reported(warehouse: Warehouse) -> None:
+    report = run_all(warehouse, Listed("s", [page("a", "one"), page("a", "two")]))
+    assert counters(report.sources[0]) == {"found": 2, "new": 1, "rejected": 1}
+    assert [rejection.reason for rejection in report.rejections] == ["duplicate"]
+
+
+def test_rejections_are_kept_with_their_reasons(warehouse: Warehouse) -> None:
+    number = warehouse.start_run("test", {})
+    source = Listed("s", [Rejection("a", "s", "binary", "not text")])
+    ingest([NamedSource("s", "listed", lambda: source)], warehouse, number, silent)
+    assert [rejection.reason for rejection in warehouse.rejections(number)] == ["binary"]
+
+
+def test_a_deleted_document_that_comes_back_is_new_again(warehouse: Warehouse) -> None:
+    run(warehouse, page("a"), page("b"))
+    run(warehouse, page("a"))
+    assert counters(run(warehouse, page("a"), page("b"))) == {"found": 2, "unchanged": 1, "new": 1}
+
+
+def test_the_same_uri_in_two_sources_is_two_documents(warehouse: Warehouse) -> None:
+    report = run_all(warehouse, Listed("s", [page("a")]), Listed("t", [page("a", source="t")]))
+    assert [source.new for source in report.sources] == [1, 1]
+    again = run_all(warehouse, Listed("s", [page("a")]), Listed("t", []))
+    assert [source.deleted for source in again.sources] == [0, 1]
+    assert live(warehouse) == {document_id("s", "a")}
