@@ -12,17 +12,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from llm_engineering.application.ingestion import NamedSource
+from llm_engineering.application.retrieval.filters import payload_field
 from llm_engineering.config import FeatureEngineeringConfig, Ingest, Load
 from llm_engineering.domain.indexes import IndexManifest
-from llm_engineering.domain.ports import Dataset, Progress, Source, VectorStore, Warehouse
+from llm_engineering.domain.ports import Progress, Source, VectorStore, Warehouse
 from llm_engineering.domain.users import User
 from llm_engineering.domain.value import digest
 from llm_engineering.infrastructure.observability.progress import bar
 from llm_engineering.infrastructure.settings import Settings
 from llm_engineering.infrastructure.sources.context import Fetching, SourceContext
+
+if TYPE_CHECKING:
+    from llm_engineering.infrastructure.parquet import ParquetDataset
 
 T = TypeVar("T")
 
@@ -62,7 +66,7 @@ class Workspace:
         finally:
             store.close()
 
-    def spool(self, rows: Iterable[T], row_type: type[T]) -> Dataset[T]:
+    def spool(self, rows: Iterable[T], row_type: type[T]) -> "ParquetDataset[T]":
         """Write rows to a Parquet data set in a folder of its own, which goes when the data set is no longer used."""
         from llm_engineering.infrastructure.parquet import write_dataset
 
@@ -97,6 +101,7 @@ def sources_of_links(
 def manifest_of(config: FeatureEngineeringConfig, home: Path) -> IndexManifest:
     """Describe the index that this configuration makes. Everything that decides its content is in the fingerprint."""
     card = config.embedding.card(home)
+    indexes = tuple(payload_field(key) for key in config.load.payload_indexes)
     settings: dict[str, object] = {
         "schema": FEATURES_SCHEMA,
         "cleaning": config.cleaning.model_dump(mode="json"),
@@ -105,11 +110,11 @@ def manifest_of(config: FeatureEngineeringConfig, home: Path) -> IndexManifest:
         "embedding": config.embedding.model_dump(mode="json"),
     }
     # Where and how fast a model runs (device, precision, batch) does not change what it means; its digest does.
-    content = settings | {"embedding": card.model_dump(mode="json"), "payload_indexes": config.load.payload_indexes}
+    content = settings | {"embedding": card.model_dump(mode="json"), "payload_indexes": indexes}
     return IndexManifest(
         version="v0",
         fingerprint=digest(content),
         model=card,
-        payload_indexes=config.load.payload_indexes,
+        payload_indexes=indexes,
         settings=settings,
     )

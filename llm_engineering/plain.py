@@ -10,19 +10,19 @@ from llm_engineering.domain.reports import IngestReport, Report
 
 def digital_data_etl(config: DigitalDataEtlConfig) -> Report:
     """Run pipeline `digital_data_etl`; see `pipelines.digital_data_etl`."""
-    run = stages.open_run("digital_data_etl", config)
+    run = stages.open_run("digital_data_etl", config.model_dump(mode="json"))
     return stages.report("digital_data_etl", run, _fill_warehouse(config, run))
 
 
 def feature_engineering(config: FeatureEngineeringConfig) -> Report:
     """Run pipeline `feature_engineering`; see `pipelines.feature_engineering`."""
-    run = stages.open_run("feature_engineering", config)
+    run = stages.open_run("feature_engineering", config.model_dump(mode="json"))
     return _fill_feature_store("feature_engineering", config, config.select.sources, run, [])
 
 
 def feature(config: FeatureConfig) -> Report:
     """Run pipeline `feature`; see `pipelines.feature`."""
-    run = stages.open_run("feature", config)
+    run = stages.open_run("feature", config.model_dump(mode="json"))
     books = _fill_warehouse(config, run)
     return _fill_feature_store("feature", config, config.source_names, run, books)
 

@@ -3,31 +3,37 @@
 ZenML steps wrap these one by one, and `llm_engineering.plain` chains them without ZenML: same functions, same index.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from llm_engineering import bootstrap
 from llm_engineering.application import features, ingestion, loading, planning, reporting
 from llm_engineering.application.chunking import Chunker
 from llm_engineering.application.cleaning import Cleaning
+from llm_engineering.application.retrieval import retrieve_all
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.bootstrap import Workspace
-from llm_engineering.config import Config, FeatureEngineeringConfig, Ingest, Limits, Load
+from llm_engineering.config import FeatureEngineeringConfig, Ingest, Limits, Load
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector
 from llm_engineering.domain.documents import CleanedDocument, Document
 from llm_engineering.domain.errors import GateFailed
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.ports import Dataset
+from llm_engineering.domain.queries import Filter, Hit
 from llm_engineering.domain.reports import IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.users import User, user_named
 from llm_engineering.infrastructure.embedders import EmbedderSpec
 from llm_engineering.infrastructure.sources.context import Fetching
 
+if TYPE_CHECKING:
+    from llm_engineering.infrastructure.parquet import ParquetDataset
 
-def open_run(pipeline: str, config: Config) -> int:
+
+def open_run(pipeline: str, config: Mapping[str, object]) -> int:
     """Open a run in the warehouse, with the resolved configuration, and return its number."""
     with Workspace().warehouse() as warehouse:
-        return warehouse.start_run(pipeline, config.model_dump(mode="json"))
+        return warehouse.start_run(pipeline, config)
 
 
 def get_or_create_user(user_full_name: str) -> User:
@@ -54,7 +60,9 @@ def ingest(section: Ingest, run: int) -> IngestReport:
         return ingestion.ingest(sources, warehouse, run, workspace.progress)
 
 
-def plan(config: FeatureEngineeringConfig, sources: Sequence[str] | None, run: int) -> tuple[Plan, Dataset[Document]]:
+def plan(
+    config: FeatureEngineeringConfig, sources: Sequence[str] | None, run: int
+) -> "tuple[Plan, ParquetDataset[Document]]":
     """Compare warehouse and index; return the plan and the documents that are new or changed."""
     workspace = Workspace()
     manifest = bootstrap.manifest_of(config, workspace.home)
@@ -63,26 +71,26 @@ def plan(config: FeatureEngineeringConfig, sources: Sequence[str] | None, run: i
         return result, workspace.spool(warehouse.documents(wanted), Document)
 
 
-def clean(documents: Dataset[Document], cleaning: Cleaning) -> Dataset[CleanedDocument]:
+def clean(documents: Dataset[Document], cleaning: Cleaning) -> "ParquetDataset[CleanedDocument]":
     """Clean documents."""
     workspace = Workspace()
     return workspace.spool(features.clean_documents(documents, cleaning, workspace.progress), CleanedDocument)
 
 
-def chunk(documents: Dataset[CleanedDocument], chunking: Chunker, embedding: EmbedderSpec) -> Dataset[Chunk]:
+def chunk(documents: Dataset[CleanedDocument], chunking: Chunker, embedding: EmbedderSpec) -> "ParquetDataset[Chunk]":
     """Cut cleaned documents into chunks that fit the embedder's window."""
     workspace = Workspace()
     tokenizer = embedding.open_tokenizer(workspace.home)
     return workspace.spool(features.chunk_documents(documents, chunking, tokenizer, workspace.progress), Chunk)
 
 
-def tokenize(chunks: Dataset[Chunk], tokenizing: Tokenizing) -> Dataset[ChunkTokens]:
+def tokenize(chunks: Dataset[Chunk], tokenizing: Tokenizing) -> "ParquetDataset[ChunkTokens]":
     """Split chunks into words and stems, weighed for lexical search."""
     workspace = Workspace()
     return workspace.spool(features.tokenize_chunks(chunks, tokenizing, workspace.progress), ChunkTokens)
 
 
-def embed(chunks: Dataset[Chunk], embedding: EmbedderSpec) -> Dataset[ChunkVector]:
+def embed(chunks: Dataset[Chunk], embedding: EmbedderSpec) -> "ParquetDataset[ChunkVector]":
     """Give each chunk its vector, computed only if this model never saw its text before."""
     workspace = Workspace()
     with workspace.warehouse() as warehouse:
@@ -169,3 +177,25 @@ def check(report: Report, limits: Limits) -> None:
         GateFailed: it has; everything that could be indexed is indexed all the same.
     """
     reporting.check(report, limits.failures, limits.rejections)
+
+
+def fail_run(report: Report) -> None:
+    """Close a run that died with what is known of it."""
+    with Workspace().warehouse() as warehouse:
+        warehouse.finish_run(report.run, "failed", report.model_dump(mode="json"))
+
+
+def search(config: FeatureEngineeringConfig, queries: Sequence[str], filter: Filter, k: int | None) -> list[list[Hit]]:
+    """Return the best passages for each query, from the active version of the configured collection.
+
+    Raises:
+        UsageError: there is no index yet, or it was made by another model than the configured one.
+    """
+    workspace = Workspace()
+    with workspace.store(config.load) as store, store.read() as index:
+        # Queries are split the way the index was, whatever the file says by now.
+        tokenizing = Tokenizing.model_validate(index.manifest.settings["tokenizing"])
+        embedder = config.embedding.open(workspace.home) if config.retrieval.mode != "sparse" else None
+        asked = ((query, filter) for query in queries)
+        found = retrieve_all(asked, index, embedder, tokenizing.query, config.retrieval, k)
+        return list(workspace.progress(found, "search", total=len(queries), unit="query"))

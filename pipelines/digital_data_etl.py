@@ -15,7 +15,7 @@ def digital_data_etl(
     user_full_name: str = "", links: Sequence[str] = (), config: DigitalDataEtlConfig | None = None
 ) -> None:
     """Bring the warehouse into agreement with an author's links and the configured sources."""
-    config = (config or DigitalDataEtlConfig()).with_author(user_full_name, links)
+    config = (config or DigitalDataEtlConfig()).with_author(user_full_name, links).resolved()
     run = open_run("digital_data_etl", config.model_dump(mode="json"))
     books = fill_warehouse(config, run)
     account = report("digital_data_etl", run, **books)

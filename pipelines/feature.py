@@ -11,8 +11,10 @@ from steps.runs import check, open_run, report
 @pipeline
 def feature(config: FeatureConfig) -> None:
     """Bring the warehouse into agreement with the sources, then the index with the warehouse."""
+    config = config.resolved()
     run = open_run("feature", config.model_dump(mode="json"))
     books = fill_warehouse(config, run)
-    made = fill_feature_store(config, config.source_names, run, after=[book.step_name for book in books.values()])
+    after = [book.invocation_id for book in books.values()]
+    made = fill_feature_store(config.engineering, config.source_names, run, after)
     account = report("feature", run, **books, **made)
     check(account, config.limits)

@@ -13,7 +13,7 @@ from steps.runs import check, open_run, report
 @pipeline
 def feature_engineering(config: FeatureEngineeringConfig | None = None) -> None:
     """Bring the index into agreement with the warehouse."""
-    config = config or FeatureEngineeringConfig()
+    config = (config or FeatureEngineeringConfig()).resolved()
     run = open_run("feature_engineering", config.model_dump(mode="json"))
     made = fill_feature_store(config, config.select.sources, run)
     account = report("feature_engineering", run, **made)

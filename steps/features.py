@@ -3,9 +3,8 @@
 What only computes (clean, chunk, tokenize) may come from ZenML's cache; what reads or writes a store never does.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from llm_engineering.infrastructure.parquet import ParquetDataset
 from zenml import step
 
 from llm_engineering import stages
@@ -16,8 +15,11 @@ from llm_engineering.config import FeatureEngineeringConfig, Load
 from llm_engineering.domain.indexes import ModelCard, Plan
 from llm_engineering.domain.reports import LoadReport, VerifyReport
 from llm_engineering.infrastructure.embedders import EmbedderSpec
+from llm_engineering.infrastructure.parquet import ParquetDataset
 from steps.caching import SAME_CODE
 from steps.materializers import DatasetMaterializer, ValueMaterializer
+
+Rows = ParquetDataset[Any]
 
 
 @step(
@@ -26,33 +28,37 @@ from steps.materializers import DatasetMaterializer, ValueMaterializer
 )
 def plan(
     config: FeatureEngineeringConfig, sources: list[str] | None, run: int
-) -> tuple[Annotated[Plan, "plan"], Annotated[ModelCard, "model"], Annotated[ParquetDataset, "documents"]]:
+) -> tuple[Annotated[Plan, "plan"], Annotated[ModelCard, "model"], Annotated[Rows, "documents"]]:
     """Find out what is new, changed and gone since the index last agreed with the warehouse."""
     result, documents = stages.plan(config, sources, run)
     return result, result.manifest.model, documents
 
 
 @step(cache_policy=SAME_CODE, output_materializers=DatasetMaterializer)
-def clean(documents: ParquetDataset, cleaning: Cleaning) -> Annotated[ParquetDataset, "cleaned_documents"]:
+def clean(documents: Rows, cleaning: Cleaning) -> Annotated[Rows, "cleaned_documents"]:
     """Remove what is not content."""
     return stages.clean(documents, cleaning)
 
 
-@step(output_materializers=DatasetMaterializer)
-def chunk(documents: ParquetDataset, chunking: Chunker, embedding: EmbedderSpec) -> Annotated[ParquetDataset, "chunks"]:
+@step(cache_policy=SAME_CODE, output_materializers=DatasetMaterializer)
+def chunk(
+    documents: Rows,
+    model: ModelCard,  # noqa: ARG001 - an input, so that other weights under the same name are another cache key
+    chunking: Chunker,
+    embedding: EmbedderSpec,
+) -> Annotated[Rows, "chunks"]:
     """Cut documents into coherent passages that fit the embedder's window."""
-    # The model is an input so that other weights under the same name are another cache key.
     return stages.chunk(documents, chunking, embedding)
 
 
 @step(cache_policy=SAME_CODE, output_materializers=DatasetMaterializer)
-def tokenize(chunks: ParquetDataset, tokenizing: Tokenizing) -> Annotated[ParquetDataset, "tokens"]:
+def tokenize(chunks: Rows, tokenizing: Tokenizing) -> Annotated[Rows, "tokens"]:
     """Split chunks into words and stems, weighed for lexical search."""
     return stages.tokenize(chunks, tokenizing)
 
 
 @step(enable_cache=False, output_materializers=DatasetMaterializer)
-def embed(chunks: ParquetDataset, embedding: EmbedderSpec) -> Annotated[ParquetDataset, "vectors"]:
+def embed(chunks: Rows, embedding: EmbedderSpec) -> Annotated[Rows, "vectors"]:
     """Give each chunk its vector."""
     return stages.embed(chunks, embedding)
 
@@ -60,10 +66,10 @@ def embed(chunks: ParquetDataset, embedding: EmbedderSpec) -> Annotated[ParquetD
 @step(enable_cache=False, output_materializers=ValueMaterializer)
 def load(
     plan: Plan,
-    documents: ParquetDataset,
-    chunks: ParquetDataset,
-    tokens: ParquetDataset,
-    vectors: ParquetDataset,
+    documents: Rows,
+    chunks: Rows,
+    tokens: Rows,
+    vectors: Rows,
     section: Load,
 ) -> Annotated[LoadReport, "loaded"]:
     """Write the features into the planned index version."""

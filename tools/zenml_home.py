@@ -1,6 +1,7 @@
 """Keep all of ZenML's state in the project's home, and what nobody asked for out of its start-up."""
 
 import os
+import sys
 from pathlib import Path
 
 import pipelines
@@ -19,6 +20,7 @@ def zenml_environment() -> dict[str, str]:
         "ZENML_LOCAL_STORES_PATH": str(zenml / "local_stores"),
         "ZENML_ANALYTICS_OPT_IN": "false",
         "ZENML_AUTO_OPEN_DASHBOARD": "false",
+        "ZENML_LOGGING_COLORS_DISABLED": str(not sys.stdout.isatty()).lower(),
         # Steps are found from the folder that holds `steps` and `pipelines`, wherever the command was started.
         "ZENML_CUSTOM_SOURCE_ROOT": str(Path(pipelines.__file__).resolve().parents[1]),
     }

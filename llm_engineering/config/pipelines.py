@@ -85,6 +85,13 @@ class Config(Value):
     enable_cache: bool = Field(True, description="let ZenML reuse the outputs of steps whose inputs are the same")
     limits: Limits = Field(default_factory=Limits)
 
+    def resolved(self) -> Self:
+        """Return this configuration with every default written out.
+
+        ZenML passes only those fields of a parameter on that were set, so a `kind` that is a default would be lost.
+        """
+        return type(self).model_validate(self.model_dump(mode="json"))
+
 
 class DigitalDataEtlConfig(Config):
     """Pipeline `digital_data_etl`: an author's links, and any other sources, into the warehouse."""
@@ -113,6 +120,12 @@ class FeatureEngineeringConfig(Config):
 
 class FeatureConfig(FeatureEngineeringConfig, DigitalDataEtlConfig):
     """Pipeline `feature`: both, from the sources to a searchable feature store."""
+
+    @property
+    def engineering(self) -> FeatureEngineeringConfig:
+        """Return the part that `feature_engineering` knows."""
+        parts = {name: getattr(self, name) for name in FeatureEngineeringConfig.model_fields}
+        return FeatureEngineeringConfig.model_validate(parts)
 
     @property
     def source_names(self) -> tuple[str, ...]:

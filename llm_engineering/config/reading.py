@@ -50,7 +50,7 @@ def _apply(override: str, data: dict[str, Any], lines: Lines) -> None:
     node: Any = data
     for depth, part in enumerate(path):
         here = ".".join(path[:depth]) or "the file"
-        key = _position(part, node, here, override) if isinstance(node, list) else part
+        key: Any = _position(part, node, here, override) if isinstance(node, list) else part
         if not isinstance(node, dict | list):
             raise UsageError(f"--set {override!r}: {here} is {node!r}, which has no keys")
         if depth == len(path) - 1:
