@@ -12,7 +12,7 @@ from llm_engineering.config.lines import Key, Lines
 
 def describe(mistake: ErrorDetails, model: type[BaseModel], data: Any, lines: Lines) -> str:
     """Return one mistake as `file, line N: what is wrong; what is valid`."""
-    key, owner = _locate(mistake["loc"], model, data)
+    key, owner, annotation = _locate(mistake["loc"], model, data)
     dotted = ".".join(str(part) for part in key) or "the file"
     where = lines.of(key)
     match mistake["type"]:
@@ -27,7 +27,7 @@ def describe(mistake: ErrorDetails, model: type[BaseModel], data: Any, lines: Li
             valid = [tag.strip().strip("'") for tag in context["expected_tags"].split(",")]
             return f"{where}: unknown kind {context['tag']!r} in {dotted}{_suggest(context['tag'], valid, 'kinds')}"
         case "union_tag_not_found":
-            return f"{where}: {dotted} needs a `kind`; valid kinds: {', '.join(_kinds(owner))}"
+            return f"{where}: {dotted} needs a `kind`; valid kinds: {', '.join(_kinds(annotation))}"
         case "value_error":
             return f"{where}: {dotted}: {mistake['ctx']['error']}"
         case _:
@@ -46,11 +46,11 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 
-def _locate(location: tuple[str | int, ...], model: Any, data: Any) -> tuple[Key, Any]:
+def _locate(location: tuple[str | int, ...], model: Any, data: Any) -> tuple[Key, Any, Any]:
     """Follow pydantic's location through model and data.
 
-    Returns the key as the file writes it (pydantic adds the tags of unions, which no file has) and the annotation of
-    the section that holds the last part.
+    Returns the key as the file writes it (pydantic adds the tags of unions, which no file has), the annotation of the
+    section that holds its last part, and the annotation of that part itself.
     """
     key: list[str | int] = []
     owner, annotation = model, model
@@ -64,7 +64,7 @@ def _locate(location: tuple[str | int, ...], model: Any, data: Any) -> tuple[Key
         key.append(part)
         annotation = _below(annotation, part)
         data = _value(data, part)
-    return tuple(key), owner if location and key and location[-1] == key[-1] else annotation
+    return tuple(key), owner, annotation
 
 
 def _value(data: Any, part: str | int) -> Any:

@@ -3,9 +3,9 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from llm_engineering.application.chunking import ByFormat, Chunker
 from llm_engineering.application.cleaning import Cleaning
@@ -17,6 +17,15 @@ from llm_engineering.infrastructure.embedders import EmbedderSpec, SentenceTrans
 from llm_engineering.infrastructure.sources import SourceSpec
 from llm_engineering.infrastructure.sources.context import Fetching
 from llm_engineering.infrastructure.vector_stores import QdrantEdge, VectorStoreSpec
+
+
+def _kind_or(default: str) -> BeforeValidator:
+    """Let a section leave its `kind` out: it then means the default kind with other settings."""
+
+    def fill(section: Any) -> Any:
+        return {"kind": default, **section} if isinstance(section, dict) and "kind" not in section else section
+
+    return BeforeValidator(fill)
 
 
 class Author(Value):
@@ -67,7 +76,9 @@ class Load(Value):
     """Section `load`: the collection of the feature store that the features go to."""
 
     collection: str = Field("default", description="letters, digits, '-' and '_'")
-    store: VectorStoreSpec = Field(default_factory=QdrantEdge, description="the vector store")
+    store: Annotated[VectorStoreSpec, _kind_or("qdrant_edge")] = Field(
+        default_factory=QdrantEdge, description="the vector store"
+    )
     payload_indexes: tuple[str, ...] = Field((), description="metadata that searches filter on, for example [course]")
 
     @field_validator("collection")
@@ -111,9 +122,9 @@ class FeatureEngineeringConfig(Config):
 
     select: Select = Field(default_factory=Select)
     cleaning: Cleaning = Field(default_factory=Cleaning)
-    chunking: Chunker = Field(default_factory=ByFormat)
+    chunking: Annotated[Chunker, _kind_or("by_format")] = Field(default_factory=ByFormat)
     tokenizing: Tokenizing = Field(default_factory=Tokenizing)
-    embedding: EmbedderSpec = Field(default_factory=SentenceTransformers)
+    embedding: Annotated[EmbedderSpec, _kind_or("sentence_transformers")] = Field(default_factory=SentenceTransformers)
     load: Load = Field(default_factory=Load)
     retrieval: Retrieval = Field(default_factory=Retrieval, description="how `tools.search` finds passages")
 

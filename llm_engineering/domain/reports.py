@@ -1,7 +1,5 @@
 """What a run did, in numbers that balance: found = new + changed + unchanged + deleted + rejected + failed."""
 
-from pydantic import Field
-
 from llm_engineering.domain.value import Value
 
 
@@ -98,4 +96,20 @@ class Report(Value):
     sources: tuple[SourceReport, ...] = ()
     rejections: tuple[Incident, ...] = ()
     failures: tuple[Incident, ...] = ()
-    details: dict[str, object] = Field(default_factory=dict)
+
+    def summary(self) -> str:
+        """Return the account for a person: one line for documents, one for the index, one for each incident."""
+        index = (
+            f"index {self.index_version}: {self.points} points for {self.chunks} chunks; "
+            f"this run embedded {self.embedded}, reused {self.reused}, wrote {self.written}, removed {self.removed}"
+        )
+        return "\n".join(
+            [
+                f"{self.pipeline}, run {self.run}, {self.seconds:.1f} s",
+                f"documents: {self.found} found = {self.new} new + {self.changed} changed + {self.unchanged} unchanged "
+                f"+ {self.deleted} deleted + {self.rejected} rejected + {self.failed} failed",
+                *([index] if self.index_version else []),
+                *(f"rejected {item.uri}: {item.reason}: {item.detail}" for item in self.rejections),
+                *(f"failed {item.uri}: {item.reason}: {item.detail}" for item in self.failures),
+            ]
+        )

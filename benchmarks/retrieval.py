@@ -1,0 +1,96 @@
+"""hit@5 and MRR@5 of dense, sparse and fused retrieval on a FAQ corpus, through the real pipeline.
+
+    python -m benchmarks.retrieval [--data FOLDER] [--set section.key=value …]
+
+FOLDER holds `documents-with-ids.json` (records with text, section, question, course, id) and `questions-dev.csv`
+(question, course, document), as published with the DataTalks.Club FAQ. A question counts as answered at the rank of the
+first passage of its document; passages of the same document count once.
+"""
+
+import argparse
+import csv
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from llm_engineering import plain
+from llm_engineering.application.retrieval import Convex, Retrieval, Rrf, retrieve
+from llm_engineering.bootstrap import Workspace
+from llm_engineering.config import FeatureConfig, read_config
+from llm_engineering.domain.queries import Hit
+from llm_engineering.infrastructure.observability.logs import configure_logging
+
+K = 5
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "faq"
+
+METHODS = {
+    "dense": Retrieval(mode="dense"),
+    "sparse (BM25)": Retrieval(mode="sparse"),
+    "rrf, k=2": Retrieval(fusion=Rrf(k=2)),
+    "rrf, k=60": Retrieval(fusion=Rrf(k=60)),
+    "convex, half and half (the default)": Retrieval(fusion=Convex()),
+}
+
+
+def main() -> int:
+    """Index the corpus in a temporary home, ask all questions with every method, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--set", dest="overrides", action="append", default=[])
+    arguments = parser.parse_args()
+    configure_logging("WARNING")
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["LLM_ENGINEERING_HOME"] = home
+        config = _config(arguments.data, arguments.overrides)
+        started = time.perf_counter()
+        report = plain.feature(config)
+        seconds = time.perf_counter() - started
+        print(f"{report.found} documents, {report.chunks} chunks, indexed in {seconds:.1f} s")
+        _compare(config, _questions(arguments.data / "questions-dev.csv"))
+    return 0
+
+
+def _config(data: Path, overrides: Sequence[str]) -> FeatureConfig:
+    config = read_config(FeatureConfig, Path("configs/faq.yaml"), overrides)
+    faq = config.ingest.sources[0]
+    changes = {"url": str(data / "documents-with-ids.json"), "records": "", "key": ("id",)}
+    source = type(faq).model_validate(faq.model_dump() | changes | {"metadata": ("course", "id")})
+    return config.model_copy(update={"ingest": config.ingest.model_copy(update={"sources": (source,)})})
+
+
+def _questions(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def _compare(config: FeatureConfig, questions: list[dict[str, str]]) -> None:
+    workspace = Workspace()
+    with workspace.store(config.load) as store, store.read() as index:
+        embedder = config.embedding.open(workspace.home)
+        print(f"{len(questions)} questions; hit@{K} / MRR@{K}")
+        for filtered in (True, False):
+            print("with the course as a filter" if filtered else "without a filter")
+            for name, settings in METHODS.items():
+                ranks = []
+                started = time.perf_counter()
+                for row in questions:
+                    only = {"course": row["course"]} if filtered else {}
+                    hits = retrieve(row["question"], index, embedder, config.tokenizing.query, settings, only, 4 * K)
+                    ranks.append(_rank(hits, row["document"]))
+                each = 1000 * (time.perf_counter() - started) / len(questions)
+                found = [rank for rank in ranks if rank]
+                hit, mrr = len(found) / len(ranks), sum(1 / rank for rank in found) / len(ranks)
+                print(f"  {name:<38}{hit:.3f} / {mrr:.3f}   {each:5.1f} ms a query")
+
+
+def _rank(hits: Sequence[Hit], document: str) -> int:
+    """Return the rank of the document among the first K distinct documents, or 0."""
+    ids = list(dict.fromkeys(str(hit.metadata["id"]) for hit in hits))[:K]
+    return ids.index(document) + 1 if document in ids else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

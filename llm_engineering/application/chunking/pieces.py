@@ -1,0 +1,66 @@
+"""What chunkers cut a document into: pieces that belong together, and what is in them if they are too long."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from llm_engineering.application.text.sentences import sentence_spans
+from llm_engineering.application.text.spans import lines, paragraphs
+
+Context = tuple[str, ...]
+
+# running: text that flows on, such as a paragraph; its parts may fill up the passage before it.
+# section: a unit of its own; it shares a passage only with its siblings, and only if all are small.
+# group:   a section of sections; beyond the size up to which siblings are put together it is divided.
+Bond = Literal["running", "section", "group"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A span that should not be cut, with a way to divide it if it must be. A piece without `divide` is cut anywhere.
+
+    `context` are the headings (or the like) around the piece, outermost first. An `atomic` piece (a sentence, a code
+    block) is only divided if it is too long alone. A piece that `leads`, such as a heading, goes with what follows it.
+    """
+
+    start: int
+    end: int
+    context: Context = ()
+    divide: "Callable[[], Iterable[Piece]] | None" = None
+    bond: Bond = "running"
+    atomic: bool = False
+    leads: bool = False
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether its parts, once it is divided, stay among themselves."""
+        return self.atomic or self.bond != "running"
+
+
+def prose(text: str, start: int, end: int, context: Context) -> Iterator[Piece]:
+    """Divide into paragraphs, those into sentences, and those into lines. A paragraph that ends in a colon leads."""
+    for first, last in paragraphs(text, start, end):
+        yield paragraph(text, first, last, context)
+
+
+def paragraph(text: str, start: int, end: int, context: Context) -> Piece:
+    """Return a paragraph as a piece made of sentences."""
+    colon = text[max(start, end - 20) : end].rstrip().endswith((":", "："))
+    return Piece(start, end, context, lambda: _sentences(text, start, end, context), leads=colon)
+
+
+def flat_lines(text: str, start: int, end: int, context: Context) -> Iterator[Piece]:
+    """Divide into lines."""
+    for first, last in lines(text, start, end):
+        yield Piece(first, last, context)
+
+
+def _sentences(text: str, start: int, end: int, context: Context) -> Iterator[Piece]:
+    for first, last in sentence_spans(text, start, end):
+        yield Piece(first, last, context, _lines_of(text, first, last, context), atomic=True)
+
+
+def _lines_of(text: str, start: int, end: int, context: Context) -> Callable[[], Iterable[Piece]] | None:
+    if text.find("\n", start, end) < 0:
+        return None
+    return lambda: flat_lines(text, start, end, context)

@@ -1,0 +1,49 @@
+"""Cleaning: an ordered list of cleaners, each of which takes a text and its format and returns a text.
+
+Cleaning keeps code, Markdown structure, URLs, punctuation and every language. Cleaning what is clean changes nothing.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from llm_engineering.application.cleaning.boilerplate import Boilerplate
+from llm_engineering.application.cleaning.unicode import Unicode
+from llm_engineering.application.cleaning.whitespace import Whitespace
+from llm_engineering.domain.documents import CleanedDocument, Document, Format
+from llm_engineering.domain.value import Value
+
+__all__ = ["Boilerplate", "Cleaner", "Cleaning", "Unicode", "Whitespace"]
+
+Cleaner = Annotated[Unicode | Boilerplate | Whitespace, Field(discriminator="kind")]
+
+
+class Cleaning(Value):
+    """Which cleaners work on a document, in which order."""
+
+    cleaners: tuple[Cleaner, ...] = Field(
+        (Unicode(), Boilerplate(), Whitespace()), description="applied in this order, until nothing changes any more"
+    )
+
+    def clean(self, document: Document) -> CleanedDocument:
+        """Return the document with its text and title cleaned. The text may be empty afterwards."""
+        return CleanedDocument(
+            id=document.id,
+            uri=document.uri,
+            source=document.source,
+            format=document.format,
+            text=self.clean_text(document.text, document.format),
+            title=" ".join(Unicode().clean(document.title, "text").split()),
+            content_hash=document.content_hash,
+            metadata=document.metadata,
+        )
+
+    def clean_text(self, text: str, format: Format) -> str:
+        """Return the text after all cleaners. Repeated until stable: one cleaner may uncover work for another."""
+        while True:
+            cleaned = text
+            for cleaner in self.cleaners:
+                cleaned = cleaner.clean(cleaned, format)
+            if cleaned == text:
+                return cleaned
+            text = cleaned

@@ -1,0 +1,39 @@
+"""Batches of similar length, and the window."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_engineering.domain.errors import BackendError
+from llm_engineering.infrastructure.embedders.window import check_window, length_buckets
+
+LENGTHS = st.lists(st.integers(1, 300), max_size=200)
+
+
+@given(LENGTHS, st.integers(1, 2_000))
+def test_buckets_hold_each_text_once_and_fit_the_budget(lengths: list[int], budget: int) -> None:
+    buckets = list(length_buckets(lengths, budget))
+    assert sorted(position for bucket in buckets for position in bucket) == list(range(len(lengths)))
+    for bucket in buckets:
+        padded = len(bucket) * max(lengths[position] for position in bucket)
+        assert padded <= budget or len(bucket) == 1
+
+
+@given(LENGTHS, st.integers(300, 2_000))
+def test_a_bucket_is_closed_only_when_the_next_text_does_not_fit(lengths: list[int], budget: int) -> None:
+    buckets = list(length_buckets(lengths, budget))
+    for bucket in buckets[:-1]:
+        assert (len(bucket) + 1) * lengths[bucket[0]] > budget
+
+
+@given(LENGTHS, st.integers(300, 2_000))
+def test_buckets_waste_less_than_batches_in_the_given_order(lengths: list[int], budget: int) -> None:
+    ordered = [lengths[position] for bucket in length_buckets(lengths, budget) for position in bucket]
+    assert ordered == sorted(lengths, reverse=True)
+
+
+def test_the_window_names_the_first_text_that_does_not_fit() -> None:
+    check_window([], 10)
+    check_window([10, 1], 10)
+    with pytest.raises(BackendError, match="text 1 takes 11 tokens, the embedder's window is 10"):
+        check_window([3, 11, 12], 10)

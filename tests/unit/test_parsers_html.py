@@ -1,0 +1,180 @@
+import subprocess
+import sys
+import time
+
+import pytest
+
+from llm_engineering.domain.errors import SourceError
+from llm_engineering.infrastructure.parsers.article import read_page
+from llm_engineering.infrastructure.parsers.visible_reader import read_visible
+from llm_engineering.infrastructure.parsers.worker import HtmlParser
+
+SENTENCE = "The boats came back in the evening, and nobody had expected the catch to be this good. "
+PARAGRAPH = f"<p>{SENTENCE * 5}</p>"
+URL = "https://news.example/a"
+
+
+def article(body: str, head: str = "") -> str:
+    main = f"<article>{PARAGRAPH}{body}{PARAGRAPH}</article>"
+    return f"<html><head><title>Fish | News</title>{head}</head><body>{main}</body></html>"
+
+
+def text_of(body: str) -> str:
+    return read_page(article(body), URL).text
+
+
+def test_headings_lists_and_emphasis_become_markdown() -> None:
+    text = text_of(
+        "<h2>Catch</h2><ul><li>cod</li><li>two<ul><li>herring</li></ul></li></ul><ol><li>first</li><li>second</li></ol>"
+        "<p>A <b>bold</b> and <em>soft</em> word, H<sub>2</sub>O, and <a href='/x'>the text of a link</a>.<br>Next</p>"
+        "<blockquote><p>said she</p></blockquote>"
+    )
+    assert "## Catch\n\n- cod\n- two\n  - herring\n\n1. first\n2. second\n\n" in text
+    assert "A **bold** and *soft* word, H2O, and the text of a link.\nNext\n\n> said she" in text
+
+
+def test_names_are_not_escaped() -> None:
+    assert "call snake_case_name with *args and `other_name`, see [1]" in text_of(
+        "<p>call snake_case_name with *args and <code>other_name</code>, see [1]</p>"
+    )
+
+
+def test_code_keeps_every_character_and_its_language() -> None:
+    code = 'def f(x):\n    if x < 3 and "a_b":\n\n        return [1,\t2]\n\n\n    return x'
+    markup = code.replace("<", "&lt;")
+    assert f"```python\n{code}\n```" in text_of(f'<pre><code class="language-python">{markup}\n</code></pre>')
+    assert f"```\n{code}\n```" in text_of(f"<pre>{markup}</pre>")
+    spans = "".join(f"<span>{line}</span>\n" for line in markup.split("\n"))
+    assert f"```python\n{code}\n```" in text_of(f'<div class="highlight-python"><div><pre>{spans}</pre></div></div>')
+
+
+def test_code_inside_lists_quotes_and_beside_line_numbers_survives() -> None:
+    text = text_of(
+        "<ul><li><pre>a\n\nb</pre></li></ul><blockquote><pre>c\nd</pre></blockquote>"
+        "<table><tr><td><pre>1\n2</pre></td><td><pre>x = 1\ny = 2</pre></td></tr></table><pre>has ``` in it</pre>"
+    )
+    assert "- ```\n  a\n  \n  b\n  ```" in text
+    assert "> ```\n> c\n> d\n> ```" in text
+    assert "```\nx = 1\ny = 2\n```" in text
+    assert "````\nhas ``` in it\n````" in text
+
+
+def test_tables_become_markdown() -> None:
+    rows = "<tr><th>Fish</th><th>Price</th></tr><tr><td>cod | fresh</td><td>3</td></tr><tr><td>eel</td></tr>"
+    assert "| Fish | Price |\n| --- | --- |\n| cod \\| fresh | 3 |\n| eel |  |" in text_of(f"<table>{rows}</table>")
+
+
+def test_what_a_page_says_of_itself_is_kept() -> None:
+    head = (
+        '<meta name="author" content="Ann Lee"><meta property="article:published_time" content="2024-03-05T10:00:00Z">'
+        '<meta property="og:site_name" content="News"><meta property="og:title" content="Fish prices">'
+        '<link rel="canonical" href="/canonical">'
+    )
+    page = read_page(article("<h1>Fish prices</h1>", head), URL)
+    assert (page.title, page.author, page.date, page.site) == ("Fish prices", "Ann Lee", "2024-03-05", "News")
+    assert page.canonical == "https://news.example/canonical"
+    assert (page.extraction, page.coverage) == ("article", 1.0)
+
+
+def test_navigation_is_left_out() -> None:
+    html = f"<nav><a href='/'>Start</a></nav><article>{PARAGRAPH * 3}</article><footer>Imprint</footer>"
+    text = read_page(html, URL).text
+    assert "Start" not in text
+    assert "Imprint" not in text
+
+
+@pytest.mark.parametrize("depth", [250, 300, 1000, 50_000])
+def test_deep_nesting_loses_nothing(depth: int) -> None:
+    deep = f"{'<div>' * depth}<p>{SENTENCE * 20}deep end</p>{'</div>' * depth}"
+    html = f"<html><body>{PARAGRAPH}{deep}<p>last words</p></body></html>"
+    with HtmlParser(20.0) as parser:
+        text = parser.parse(html).text
+    assert "deep end" in text
+    assert "last words" in text
+
+
+@pytest.mark.slow
+def test_a_huge_text_node_is_not_lost() -> None:
+    with HtmlParser(30.0) as parser:
+        assert len(parser.parse(f"<html><body><p>{'word ' * 2_200_000}</p></body></html>").text) > 10_000_000
+
+
+@pytest.mark.parametrize("half", ["\ud83d", "&#xD83D;", "&#55357;", "&#x0000d83d", "\x00", "&#0;"])
+def test_halves_of_surrogate_pairs_take_no_paragraph_with_them(half: str) -> None:
+    with HtmlParser(20.0) as parser:
+        assert "before" in parser.parse(article(f"<p>{SENTENCE}before{half}after</p>"), URL).text
+
+
+def test_an_extraction_that_loses_most_is_replaced_by_what_is_visible() -> None:
+    cards = "".join(
+        f"<div class='teaser-list__item'><span>Catalogue entry {i} with its own words</span></div>" for i in range(60)
+    )
+    page = read_page(f"<html><body><article><p>{SENTENCE}</p></article><div>{cards}</div></body></html>", URL)
+    assert "Catalogue entry 59" in page.text
+    assert page.coverage > 0.9
+
+
+def test_short_pages_keep_their_structure() -> None:
+    assert read_page("<h1>Hi</h1><p>Hello</p><ul><li>you</li></ul><pre>a\n b</pre>", URL).text == (
+        "# Hi\n\nHello\n\n- you\n\n```\na\n b\n```"
+    )
+
+
+def test_wrapping_class_names_do_not_hide_a_page() -> None:
+    for name in ("no-sidebar", "has-comments", "layout share-page"):
+        assert "Hello" in read_page(f"<div class='{name}'><h1>Hi</h1><p>Hello</p></div>", URL).text
+    assert "Hello" in read_page("<div class='comments'><p>Hello</p></div>", URL).text
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>a<p>b",
+        "<li>a<li>b",
+        "</div></p>a<br>b",
+        "<p><b>a</p><p>b",
+        "<tr><td>a<td>b",
+        "a<!-- --><span>b",
+        "<p hidden>x<p>a b",
+    ],
+)
+def test_careless_html_is_read(html: str) -> None:
+    text = read_visible(html).markdown()
+    assert "a" in text
+    assert "b" in text
+    assert "x" not in text
+
+
+def test_a_parser_that_hangs_is_replaced() -> None:
+    with HtmlParser(1.5) as parser:
+        began = time.monotonic()
+        with pytest.raises(SourceError) as raised:
+            parser.parse("<a " * 1_000_000)
+        assert raised.value.reason == "unparsable"
+        assert time.monotonic() - began < 15
+        assert parser.parse("<p>still here</p>").text == "still here"
+
+
+def test_the_parser_sees_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
+    started: list[dict[str, str]] = []
+    real = subprocess.Popen
+
+    def recording(*arguments: object, **options: object) -> object:
+        started.append(options["env"])  # type: ignore[arg-type]
+        return real(*arguments, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(subprocess, "Popen", recording)
+    with HtmlParser(20.0) as parser:
+        parser.parse("<p>x</p>")
+    assert len(started) == 1
+    assert "SECRET_TOKEN" not in started[0]
+
+
+def test_importing_the_parsers_is_cheap() -> None:
+    code = (
+        "import sys, llm_engineering.infrastructure.sources\n"
+        "heavy = {'httpx', 'lxml', 'trafilatura', 'protego', 'charset_normalizer'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
