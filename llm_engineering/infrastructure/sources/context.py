@@ -1,26 +1,40 @@
 """What every source is opened with."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from llm_engineering.domain.documents import Metadata
 from llm_engineering.domain.ports import KnownProvenance
-from llm_engineering.domain.value import Value
+from llm_engineering.domain.value import Value, digest
+
+if TYPE_CHECKING:
+    from llm_engineering.infrastructure.http import HttpClient
+    from llm_engineering.infrastructure.parsers.worker import HtmlParser
+
+# Raise it when sources make another document of the same content than before: what is stored is then read again.
+READER_VERSION = 1
 
 
 class Fetching(Value):
     """How pages and repositories are fetched: polite and bounded."""
 
-    user_agent: str = "llm-engineering/0.1 (+https://github.com/llm-engineering/llm-engineering)"
+    user_agent: str = Field(
+        "llm-engineering/0.1 (+https://github.com/llm-engineering/llm-engineering)",
+        pattern=r"^[\x21-\x7e][\x20-\x7e]*$",
+        description="who we say we are; robots.txt is asked about what stands before the slash",
+    )
     requests_per_second: float = Field(1.0, gt=0, description="per host")
     timeout_seconds: float = Field(20.0, gt=0, description="for one request, redirects included")
     max_bytes: int = Field(10_000_000, gt=0, description="of one decoded response")
-    max_redirects: int = Field(5, ge=0)
+    max_redirects: int = Field(5, ge=0, description="of one request")
     retries: int = Field(2, ge=0, description="after a time-out, a lost connection, 429, 502, 503 or 504")
     max_retry_after_seconds: float = Field(60.0, ge=0, description="a longer Retry-After fails the item at once")
-    respect_robots: bool = True
+    respect_robots: bool = Field(True, description="ask each host's robots.txt; false only for hosts of your own")
+    max_crawl_delay_seconds: float = Field(30.0, ge=0, description="a longer Crawl-delay of robots.txt counts as this")
     parse_timeout_seconds: float = Field(20.0, gt=0, description="for one document in the parser's process")
 
 
@@ -31,10 +45,48 @@ def nothing_known(document_id: str) -> Metadata | None:  # noqa: ARG001 - the si
 
 @dataclass(frozen=True)
 class SourceContext:
-    """The state folder, how to fetch, what the warehouse knows, and whose documents these are."""
+    """The state folder, how to fetch, what the warehouse knows, and whose documents these are.
+
+    The HTTP client and the parser's process are made on first use and shared by all sources of the context, so that
+    pauses between requests and robots.txt hold for all of them together. `close` ends both; so does the end of the
+    context's own life.
+    """
 
     home: Path
     fetching: Fetching = field(default_factory=Fetching)
     known: KnownProvenance = nothing_known
     user_id: str = ""
     author: str = ""
+
+    @cached_property
+    def client(self) -> "HttpClient":
+        """The HTTP client of all sources of this context."""
+        from llm_engineering.infrastructure.http import HttpClient
+
+        return HttpClient(self.fetching)
+
+    @cached_property
+    def parser(self) -> "HtmlParser":
+        """The HTML parser of all sources of this context."""
+        from llm_engineering.infrastructure.parsers.worker import HtmlParser
+
+        return HtmlParser(self.fetching.parse_timeout_seconds)
+
+    @cached_property
+    def reader(self) -> str:
+        """What besides the content decides a document: the version of the code and whose documents these are.
+
+        Sources keep it in the provenance; a stored copy that another reader made is not taken for unchanged.
+        """
+        return digest([READER_VERSION, self.user_id, self.author])[:16]
+
+    @property
+    def authorship(self) -> Metadata:
+        """The author as metadata, if there is one."""
+        return {"author": self.author} if self.author else {}
+
+    def close(self) -> None:
+        """Close the client and the parser, if they were ever used."""
+        for name in ("client", "parser"):
+            if name in vars(self):
+                vars(self).pop(name).close()

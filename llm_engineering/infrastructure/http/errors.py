@@ -1,0 +1,69 @@
+"""What goes wrong between us and a server, in our own words."""
+
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from llm_engineering.domain.errors import SourceError
+from llm_engineering.infrastructure.http.pace import retry_after
+
+_RETRIED = frozenset({408, 429, 502, 503, 504})
+
+
+class TransientError(SourceError):
+    """An error that may be gone at the next attempt; `retry_after` is what the server asked for, in seconds."""
+
+    def __init__(self, reason: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(reason, message)
+        self.retry_after = retry_after
+
+
+def refuse_errors(response: httpx.Response, shown: str) -> None:
+    """Raise what a status other than success means: `http_404` and so on."""
+    status = response.status_code
+    if status == 304 or 200 <= status < 300:
+        return
+    message = f"{shown} answered {status} {response.reason_phrase}".rstrip()
+    if status in _RETRIED:
+        wait = retry_after(response.headers.get("retry-after", ""), time.time())
+        asked = f"; it asks to come back in {wait:.0f} s" if wait is not None else ""
+        raise TransientError(f"http_{status}", message + asked, wait)
+    raise SourceError(f"http_{status}", message)
+
+
+@contextmanager
+def translated(shown: str) -> Iterator[None]:
+    """Turn the exceptions of httpx into our own, so that nobody else needs to know it."""
+    try:
+        yield
+    except SourceError as error:
+        if error.reason == "unreachable":  # the body ended too early
+            raise TransientError(error.reason, f"{shown}: {error}") from error
+        raise
+    except httpx.TimeoutException as error:
+        raise TransientError("timeout", f"{shown} did not answer in time ({error or 'timeout_seconds'})") from error
+    except httpx.ConnectError as error:
+        if _is_tls(error):
+            raise SourceError("tls", f"no safe connection to {shown}: {error}") from error
+        raise TransientError("unreachable", f"no connection to {shown}: {error}; check the address") from error
+    except httpx.InvalidURL as error:  # the address was checked before: httpx looked at a Location header
+        raise SourceError("redirects", f"{shown} redirects to something that is no URL: {error}") from error
+    except httpx.LocalProtocolError as error:
+        raise SourceError("bad_url", f"{shown} cannot be requested: {error}") from error
+    except httpx.TransportError as error:
+        if "location header" in str(error).lower():
+            raise SourceError("redirects", f"{shown} redirects to something that is no URL: {error}") from error
+        raise TransientError("unreachable", f"the connection to {shown} was lost: {error}") from error
+    except (UnicodeError, OverflowError) as error:  # names that the resolver cannot take
+        raise SourceError("bad_url", f"{shown} cannot be requested: {error}") from error
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

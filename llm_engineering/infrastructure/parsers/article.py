@@ -1,0 +1,121 @@
+"""The main content of an HTML page, told apart from the rest by trafilatura, and what the page says about itself."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urljoin
+
+import trafilatura
+from lxml import html as lxml_html
+from trafilatura.settings import Document
+
+from llm_engineering.infrastructure.parsers.code_blocks import CodeBlocks
+from llm_engineering.infrastructure.parsers.markdown import render
+from llm_engineering.infrastructure.parsers.page import Page
+from llm_engineering.infrastructure.parsers.verdicts import judge
+from llm_engineering.infrastructure.parsers.visible import VisiblePage, ink
+from llm_engineering.infrastructure.parsers.visible_reader import read_visible
+
+# With less of the visible text than this the extraction is not believed …
+_LEAST_COVERAGE = 0.5
+# … if more than this is missing. Asides, comments and teasers may go.
+_MOST_LOST = 400
+# In pages as short as this nothing needs to be told apart, and the extraction would drop headings and lists.
+_SHORT = 400
+
+_XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+_NUMERIC_REFERENCE = re.compile(r"(?i)&#(x[0-9a-f]+|[0-9]+);?")
+_NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_PERMALINKS = (
+    "//a[starts-with(@href, '#')][normalize-space() = '¶' or normalize-space() = '#' or normalize-space() = '§']"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Article:
+    text: str = ""
+    title: str = ""
+    author: str = ""
+    date: str = ""
+    site: str = ""
+
+
+def read_page(html: str, url: str, *, article: bool = True) -> Page:
+    """Read an HTML page: main content as Markdown, metadata, and the verdict whether it is a document at all.
+
+    With `article=False` nothing is told apart: the text is all that is visible, as after a failure of the extraction.
+    """
+    clean = _NUMERIC_REFERENCE.sub(_without_surrogates, _NOT_IN_XML.sub("\ufffd", _XML_DECLARATION.sub("", html)))
+    visible = read_visible(clean)
+    main = _article(clean, url) if article else _Article()
+    coverage = _coverage(main.text, visible)
+    trusted = bool(main.text) and _is_better(main.text, coverage, visible)
+    text = main.text if trusted else visible.markdown()
+    return Page(
+        text=text,
+        title=_title(main, visible),
+        author=main.author or visible.meta.get("author", ""),
+        date=main.date,
+        site=main.site or visible.meta.get("og:site_name", ""),
+        canonical=_joined(url, visible.canonical),
+        extraction="article" if trusted else "visible",
+        coverage=round(coverage if trusted else _coverage(text, visible), 2),
+        verdict=judge(visible, text),
+    )
+
+
+def _without_surrogates(reference: re.Match[str]) -> str:
+    """Replace a reference to half of a surrogate pair, because the paragraph around one would vanish."""
+    digits = reference.group(1)[:20].lower()
+    code = int(digits[1:], 16) if digits[0] == "x" else int(digits)
+    return "\ufffd" if 0xD800 <= code <= 0xDFFF else reference.group()
+
+
+def _article(html: str, url: str) -> _Article:
+    tree = lxml_html.document_fromstring(html.encode(), parser=lxml_html.HTMLParser(huge_tree=True, encoding="utf-8"))
+    for permalink in tree.xpath(_PERMALINKS):
+        permalink.drop_tree()
+    code = CodeBlocks(tree, html)
+    found = trafilatura.bare_extraction(
+        tree,
+        url=url or None,
+        with_metadata=True,
+        include_comments=False,
+        include_formatting=True,
+        output_format="xml",
+        # A date from the metadata or a date element; none guessed from the text.
+        date_extraction_params={"extensive_search": False, "original_date": True},
+    )
+    if not isinstance(found, Document):
+        return _Article()
+    code.collapse(found.body)
+    return _Article(
+        text=code.restore(render(found.body)).strip(),
+        title=found.title or "",
+        author=found.author or "",
+        date=found.date or "",
+        site="" if found.sitename in (None, found.hostname) else found.sitename,
+    )
+
+
+def _coverage(text: str, visible: VisiblePage) -> float:
+    """Return the share of the visible text outside navigation and links that the text holds, at most 1."""
+    return min(1.0, ink(text) / visible.unlinked) if visible.unlinked > 0 else 1.0
+
+
+def _is_better(text: str, coverage: float, visible: VisiblePage) -> bool:
+    """Tell whether the extraction is to be preferred to all that is visible."""
+    if coverage < _LEAST_COVERAGE and visible.unlinked - ink(text) > _MOST_LOST:
+        return False
+    return visible.unlinked > _SHORT
+
+
+def _title(main: _Article, visible: VisiblePage) -> str:
+    candidates = (main.title, visible.meta.get("og:title", ""), *visible.headings, visible.title)
+    return next((" ".join(title.split()).rstrip("¶ ") for title in candidates if title.strip()), "")
+
+
+def _joined(url: str, reference: str) -> str:
+    try:
+        return urljoin(url, reference) if reference else ""
+    except ValueError:  # no URL at all
+        return ""

@@ -1,0 +1,85 @@
+"""From the bytes of a file to a document's text, title and format; the same for folders and git repositories."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from llm_engineering.domain.documents import Format, Metadata
+from llm_engineering.domain.errors import SourceError
+from llm_engineering.infrastructure.sources.context import SourceContext
+from llm_engineering.infrastructure.sources.formats import HTML, format_of, suffix_of
+
+_FENCE = re.compile(r" {0,3}(```+|~~~+)")
+_ATX_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$")
+_UNDERLINE = re.compile(r"[=\-~^\"'`*+#_.:]{3,}\s*$")
+_TITLE_LINES = 200  # a heading further down is not the title
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file holds: `provenance` says how an HTML page was read."""
+
+    text: str
+    format: Format
+    title: str
+    metadata: Metadata = field(default_factory=dict)
+    provenance: Metadata = field(default_factory=dict)
+
+
+def read_content(raw: bytes, path: str, uri: str, context: SourceContext) -> Content:
+    """Read a file's bytes by what its name says they are.
+
+    Raises:
+        SourceError: `binary`, `empty` or `unparsable`.
+    """
+    if suffix_of(path) in HTML:
+        return _html(raw, path, uri, context)
+    from llm_engineering.infrastructure.parsers.text import decode
+
+    text = decode(raw)
+    text_format, language = format_of(path)
+    name = PurePosixPath(path)
+    title = name.name if text_format == "code" else title_in(text, text_format) or name.stem
+    return Content(text, text_format, title, {"language": language} if language else {})
+
+
+def _html(raw: bytes, path: str, uri: str, context: SourceContext) -> Content:
+    from llm_engineering.infrastructure.parsers.html import decode_html
+
+    page = context.parser.parse(decode_html(raw), uri)
+    # Whoever keeps a block page or a paywall page in a folder means to: only an empty page is refused here.
+    if page.verdict is not None and page.verdict.reason == "empty":
+        raise SourceError("empty", page.verdict.detail)
+    found = {"author": page.author, "date": page.date}
+    return Content(
+        text=page.text,
+        format="markdown",
+        title=page.title or PurePosixPath(path).stem,
+        metadata={name: value for name, value in found.items() if value},
+        provenance={"extraction": page.extraction, "coverage": page.coverage},
+    )
+
+
+def title_in(text: str, format: Format) -> str:
+    """Return the first heading of a Markdown or reStructuredText document, or nothing."""
+    fence = ""
+    previous = ""
+    for line in text.split("\n", _TITLE_LINES)[:_TITLE_LINES]:
+        mark = _FENCE.match(line)
+        if fence:
+            fence = "" if mark and mark.group(1).startswith(fence) else fence
+        elif mark:
+            fence = mark.group(1)
+        elif format == "markdown" and (heading := _ATX_HEADING.match(line)):
+            return heading.group(1).strip()
+        elif _UNDERLINE.match(line) and _is_underlined(previous, line, format):
+            return previous.strip()
+        previous = line
+    return ""
+
+
+def _is_underlined(previous: str, line: str, format: Format) -> bool:
+    is_text = any(character.isalnum() for character in previous)
+    if format == "markdown":
+        return is_text and line[0] == "=" and len(set(line.strip())) == 1
+    return is_text and len(set(line.strip())) == 1 and len(line.strip()) >= len(previous.strip())

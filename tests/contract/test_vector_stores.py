@@ -1,0 +1,540 @@
+"""The contract of every vector store, then what concerns processes and files and so only the embedded one."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from array import array
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
+
+import pytest
+
+from llm_engineering.domain.chunks import Point, SparseVector
+from llm_engineering.domain.errors import BackendError, UsageError
+from llm_engineering.domain.indexes import IndexManifest, ModelCard
+from llm_engineering.domain.ports import VectorIndex, VectorStore
+from llm_engineering.infrastructure.vector_stores import Memory, QdrantEdge, VectorStoreSpec
+
+DIMENSION = 4
+
+
+def manifest(
+    version: str = "v1", fingerprint: str = "f1", fields: tuple[str, ...] = ("metadata.course",)
+) -> IndexManifest:
+    card = ModelCard(name="tiny", digest="d1", dimension=DIMENSION, max_tokens=16)
+    return IndexManifest(version=version, fingerprint=fingerprint, model=card, payload_indexes=fields)
+
+
+def point_id(name: object) -> str:
+    return str(uuid5(NAMESPACE_URL, str(name)))
+
+
+def point(
+    name: object,
+    dense: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0),
+    sparse: dict[int, float] | None = None,
+    **metadata: object,
+) -> Point:
+    terms = sparse or {}
+    return Point(
+        id=point_id(name),
+        dense=array("f", dense),
+        sparse=SparseVector(tuple(sorted(terms)), tuple(terms[index] for index in sorted(terms))),
+        payload={"uri": f"file:///{name}", "source": "notes", "document_id": str(name), "metadata": metadata},
+    )
+
+
+def vector(*components: float) -> "array[float]":
+    return array("f", components)
+
+
+@pytest.fixture(params=[QdrantEdge(), Memory()], ids=lambda spec: spec.kind)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
+    spec: VectorStoreSpec = request.param
+    opened = spec.open(tmp_path, "notes")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def index(store: VectorStore) -> Iterator[VectorIndex]:
+    with store.write(manifest()) as opened:
+        yield opened
+
+
+# Writing and looking
+
+
+def test_a_point_comes_back_with_vectors_and_payload(index: VectorIndex) -> None:
+    written = point("a", (0.6, 0.0, 0.8, 0.0), {3: 1.5, 4_294_967_295: 2.0}, course="ml", week=3, score=2.5, done=True)
+    index.upsert([written])
+    stored = index.get([written.id])[written.id]
+    assert stored.payload == written.payload
+    assert list(stored.dense) == pytest.approx([0.6, 0.0, 0.8, 0.0])
+    assert stored.dense.typecode == "f"
+    assert stored.sparse == written.sparse
+
+
+def test_writing_a_point_again_replaces_it(index: VectorIndex) -> None:
+    index.upsert([point("a", sparse={1: 1.0}, course="ml")])
+    index.upsert([point("a", (0.0, 1.0, 0.0, 0.0), {2: 1.0}, course="de")])
+    assert index.count() == 1
+    assert index.get([point_id("a")])[point_id("a")].payload["metadata"] == {"course": "de"}
+    assert index.search_sparse(SparseVector((1,), (1.0,)), 5) == []
+    assert index.search_dense(vector(0, 1, 0, 0), 1)[0].score == pytest.approx(1.0)
+
+
+def test_of_two_points_with_one_id_in_a_batch_the_last_one_stays(index: VectorIndex) -> None:
+    index.upsert([point("a", course="first"), point("a", course="last")])
+    assert index.count() == 1
+    assert index.count({"metadata.course": "last"}) == 1
+
+
+def test_deleting_removes_from_every_search_and_ignores_unknown_ids(index: VectorIndex) -> None:
+    index.upsert([point("a", sparse={1: 1.0}), point("b", sparse={1: 1.0})])
+    index.delete([point_id("a"), point_id("never written"), "not a uuid"])
+    index.delete([])
+    assert list(index.ids()) == [point_id("b")]
+    assert [hit.id for hit in index.search_dense(vector(1, 0, 0, 0), 5)] == [point_id("b")]
+    assert [hit.id for hit in index.search_sparse(SparseVector((1,), (1.0,)), 5)] == [point_id("b")]
+
+
+def test_ids_iterates_over_more_points_than_a_page(index: VectorIndex) -> None:
+    names = range(2_500)
+    index.upsert([point(name) for name in names])
+    listed = list(index.ids())
+    assert len(listed) == 2_500
+    assert set(listed) == {point_id(name) for name in names}
+
+
+def test_get_returns_only_what_exists(index: VectorIndex) -> None:
+    index.upsert([point("a")])
+    assert set(index.get([point_id("a"), point_id("b"), "not a uuid"])) == {point_id("a")}
+    assert index.get([]) == {}
+
+
+def test_an_empty_index_answers(index: VectorIndex) -> None:
+    assert index.count() == 0
+    assert list(index.ids()) == []
+    assert index.search_dense(vector(1, 0, 0, 0), 5) == []
+    assert index.search_sparse(SparseVector((1,), (1.0,)), 5) == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (Point(point_id("x"), vector(1, 0), SparseVector((), ()), {}), "2 components"),
+        (Point(point_id("x"), vector(), SparseVector((), ()), {}), "0 components"),
+        (Point(point_id("x"), vector(0, 0, 0, 0), SparseVector((), ()), {}), "zero"),
+        (Point(point_id("x"), vector(math.nan, 0, 0, 1), SparseVector((), ()), {}), "NaN"),
+        (Point(point_id("x"), vector(math.inf, 0, 0, 1), SparseVector((), ()), {}), "infinity"),
+        (Point("chunk-1", vector(1, 0, 0, 0), SparseVector((), ()), {}), "UUID"),
+        (Point(point_id("x"), vector(1, 0, 0, 0), SparseVector((1, 2), (1.0,)), {}), "2 indices and 1 values"),
+        (Point(point_id("x"), vector(1, 0, 0, 0), SparseVector((2, 1), (1.0, 1.0)), {}), "ascending"),
+        (Point(point_id("x"), vector(1, 0, 0, 0), SparseVector((1, 1), (1.0, 1.0)), {}), "unique"),
+        (Point(point_id("x"), vector(1, 0, 0, 0), SparseVector((2**32,), (1.0,)), {}), "outside"),
+        (Point(point_id("x"), vector(1, 0, 0, 0), SparseVector((1,), (math.nan,)), {}), "NaN"),
+    ],
+)
+def test_a_point_that_could_not_be_found_again_is_refused_and_nothing_is_written(
+    index: VectorIndex, bad: Point, says: str
+) -> None:
+    with pytest.raises(BackendError, match=says):
+        index.upsert([point("good"), bad])
+    assert index.count() == 0
+
+
+def test_a_query_that_does_not_fit_is_refused(index: VectorIndex) -> None:
+    index.upsert([point("a")])
+    for query in (vector(1, 0), vector(0, 0, 0, 0), vector(math.nan, 0, 0, 0)):
+        with pytest.raises(BackendError, match="the query"):
+            index.search_dense(query, 5)
+    with pytest.raises(BackendError, match="the query"):
+        index.search_sparse(SparseVector((1, 2), (1.0,)), 5)
+
+
+# Searching
+
+
+def test_dense_search_orders_by_cosine(index: VectorIndex) -> None:
+    index.upsert([point("far", (0, 1, 0, 0)), point("near", (0.8, 0.6, 0, 0)), point("same", (1, 0, 0, 0))])
+    hits = index.search_dense(vector(2, 0, 0, 0), 2)
+    assert [hit.id for hit in hits] == [point_id("same"), point_id("near")]
+    assert [hit.score for hit in hits] == pytest.approx([1.0, 0.8], abs=1e-6)
+    assert hits[0].payload["uri"] == "file:///same"
+
+
+def test_sparse_search_weighs_by_inverse_document_frequency(index: VectorIndex) -> None:
+    index.upsert(
+        [point("a", sparse={1: 1.0, 2: 1.0}), point("b", sparse={1: 2.0}), point("c", sparse={3: 1.0}), point("none")]
+    )
+    hits = index.search_sparse(SparseVector((1, 2), (1.0, 1.0)), 10)
+    common, rare = (math.log(1 + (3 - holders + 0.5) / (holders + 0.5)) for holders in (2, 1))
+    assert {hit.id: hit.score for hit in hits} == pytest.approx(
+        {point_id("a"): common + rare, point_id("b"): 2 * common}, abs=1e-5
+    )
+    assert [hit.id for hit in hits] == [point_id("a"), point_id("b")]
+
+
+def test_a_sparse_query_without_terms_or_overlap_finds_nothing(index: VectorIndex) -> None:
+    index.upsert([point("a", sparse={1: 1.0})])
+    assert index.search_sparse(SparseVector((), ()), 5) == []
+    assert index.search_sparse(SparseVector((9,), (1.0,)), 5) == []
+
+
+VALUES = {
+    "text 3": "3", "three": 3, "three point zero": 3.0, "half": 2.5, "yes": True, "text true": "true", "one": 1,
+    "no": False, "zero": 0, "huge": 2**60 + 1, "huge neighbour": 2**60 + 2, "Ünï code": "Straße", "empty": "",
+}  # fmt: skip
+
+
+MEANT: list[tuple[str | float, set[str]]] = [
+    (3, {"three", "three point zero"}),
+    ("3", {"text 3", "three", "three point zero"}),
+    (2.5, {"half"}),
+    ("2.5", {"half"}),
+    (True, {"yes"}),
+    ("True", {"yes"}),
+    ("true", {"yes", "text true"}),
+    (1, {"one"}),
+    (False, {"no"}),
+    (0, {"zero"}),
+    (2**60 + 1, {"huge"}),
+    ("Straße", {"Ünï code"}),
+    ("strasse", set()),
+    ("", {"empty"}),
+    ("9" * 400, set()),
+]
+
+
+@pytest.mark.parametrize("fields", [(), ("metadata.value",)], ids=["plain", "indexed"])
+@pytest.mark.parametrize("first", ["text 3", "three", "yes"])
+def test_a_filter_compares_by_type_and_a_text_also_means_what_it_spells(
+    store: VectorStore, fields: tuple[str, ...], first: str
+) -> None:
+    """The first value decides the kind of the payload index, and no kind may change an answer."""
+    with store.write(manifest(fields=fields)) as index:
+        index.upsert([point(first, value=VALUES[first])])
+        index.upsert([point(name, value=value) for name, value in VALUES.items()])
+        for wanted, found in MEANT:
+            hits = index.search_dense(vector(1, 0, 0, 0), 50, {"metadata.value": wanted})
+            assert {hit.id for hit in hits} == {point_id(name) for name in found}, wanted
+            assert index.count({"metadata.value": wanted}) == len(found), wanted
+
+
+def test_conditions_of_a_filter_must_all_hold(index: VectorIndex) -> None:
+    index.upsert([point("a", sparse={1: 1.0}, course="ml", week=1), point("b", sparse={1: 1.0}, course="ml", week=2)])
+    both = {"metadata.course": "ml", "metadata.week": 2}
+    assert [hit.id for hit in index.search_sparse(SparseVector((1,), (1.0,)), 5, both)] == [point_id("b")]
+    assert index.count({"metadata.course": "ml", "source": "elsewhere"}) == 0
+    assert index.count({}) == 2
+
+
+@pytest.mark.parametrize("key", ["a.b", "due date", "x-y", "größe", "list[0]", "1", ""])
+def test_a_metadata_key_may_be_any_text(index: VectorIndex, key: str) -> None:
+    index.upsert([point("a", **{key: "yes"}), point("b", other="yes")])
+    assert index.count({f"metadata.{key}": "yes"}) == 1
+
+
+def test_payload_indexes_exist_for_fields_with_and_without_values(store: VectorStore) -> None:
+    fields = ("metadata.course", "metadata.due date", "metadata.never seen")
+    with store.write(manifest(fields=fields)) as index:
+        index.upsert([point("a", course="ml", **{"due date": 3})])
+        index.flush()
+        assert set(index.payload_indexes()) == {"uri", "source", "document_id", *fields}
+    store.publish("v1")
+    with store.read() as reader:
+        assert set(reader.payload_indexes()) == {"uri", "source", "document_id", *fields}
+
+
+# Versions
+
+
+def test_there_is_nothing_to_read_before_the_first_publication(store: VectorStore) -> None:
+    with store.write(manifest()) as index:
+        index.upsert([point("a")])
+    assert store.active() is None
+    with pytest.raises(UsageError, match="no active version"), store.read():
+        pass
+
+
+def test_readers_see_what_was_published_and_keep_it(store: VectorStore) -> None:
+    with store.write(manifest()) as index:
+        index.upsert([point("a")])
+    store.publish("v1")
+    with store.read() as before:
+        with store.write(manifest()) as index:
+            index.upsert([point("b")])
+            index.delete([point_id("a")])
+            index.flush()
+            assert list(before.ids()) == [point_id("a")]
+            with store.read() as meanwhile:
+                assert list(meanwhile.ids()) == [point_id("a")]
+        for _ in range(4):
+            store.publish("v1")
+        assert list(before.ids()) == [point_id("a")]
+        assert before.search_dense(vector(1, 0, 0, 0), 1)[0].payload["uri"] == "file:///a"
+    with store.read() as after:
+        assert list(after.ids()) == [point_id("b")]
+
+
+def test_publishing_another_version_switches_readers_and_back_again(store: VectorStore) -> None:
+    for version in ("v1", "v2"):
+        with store.write(manifest(version, fingerprint=version)) as index:
+            index.upsert([point(version)])
+        store.publish(version)
+    active = store.active()
+    assert active is not None
+    assert active.version == "v2"
+    store.publish("v1")
+    with store.read() as index:
+        assert index.manifest == manifest("v1", fingerprint="v1")
+        assert list(index.ids()) == [point_id("v1")]
+
+
+def test_a_writer_can_publish_what_it_has_flushed(store: VectorStore) -> None:
+    with store.write(manifest()) as index:
+        index.upsert([point("a")])
+        with pytest.raises(BackendError, match="flush"):
+            store.publish("v1")
+        index.flush()
+        store.publish("v1")
+        with store.read() as reader:
+            assert reader.count() == 1
+
+
+def test_an_unknown_version_cannot_be_published(store: VectorStore) -> None:
+    with store.write(manifest()):
+        pass
+    with pytest.raises(UsageError, match="there are: v1"):
+        store.publish("v9")
+
+
+def test_flushed_points_are_there_after_an_error_and_for_the_next_writer(store: VectorStore) -> None:
+    def fail_after_flushing() -> None:
+        with store.write(manifest()) as index:
+            index.upsert([point("a")])
+            index.flush()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_after_flushing()
+    with store.write(manifest()) as index:
+        assert list(index.ids()) == [point_id("a")]
+
+
+def test_a_second_writer_is_refused_at_once(store: VectorStore) -> None:
+    with store.write(manifest()), pytest.raises(BackendError, match="being written"), store.write(manifest()):
+        pass
+    with store.write(manifest()):
+        pass
+
+
+def test_a_version_of_another_make_is_not_written_into(store: VectorStore) -> None:
+    with store.write(manifest()):
+        pass
+    with pytest.raises(UsageError, match="fingerprint"), store.write(manifest(fingerprint="f2")):
+        pass
+
+
+def test_a_reader_cannot_write(store: VectorStore) -> None:
+    with store.write(manifest()):
+        pass
+    store.publish("v1")
+    attempts: list[Callable[[VectorIndex], None]] = [
+        lambda index: index.upsert([point("a")]),
+        lambda index: index.delete([point_id("a")]),
+        lambda index: index.flush(),
+    ]
+    with store.read() as index:
+        for attempt in attempts:
+            with pytest.raises(BackendError, match="opened for reading"):
+                attempt(index)
+
+
+# The embedded store: processes and files
+
+CHILD = """
+import sys
+from array import array
+from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
+from llm_engineering.domain.chunks import Point, SparseVector
+from llm_engineering.domain.indexes import IndexManifest, ModelCard
+from llm_engineering.infrastructure.vector_stores import QdrantEdge
+
+home, role = Path(sys.argv[1]), sys.argv[2]
+store = QdrantEdge(search_threads=1).open(home, "notes")
+card = ModelCard(name="tiny", digest="d1", dimension=4, max_tokens=16)
+manifest = IndexManifest(version="v1", fingerprint="f1", model=card, payload_indexes=("metadata.course",))
+
+def points(start, stop):
+    return [
+        Point(str(uuid5(NAMESPACE_URL, str(i))), array("f", (1, i, 0, 0)), SparseVector((i % 7,), (1.0,)),
+              {"uri": str(i), "source": "child", "document_id": str(i), "metadata": {"number": i}})
+        for i in range(start, stop)
+    ]
+
+if role == "write for ever":
+    with store.write(manifest) as index:
+        index.upsert(points(0, 100))
+        index.flush()
+        print("flushed", flush=True)
+        for round in range(1, 10_000):
+            index.upsert(points(0, 100 * round))
+            print("writing", flush=True)
+if role == "read":
+    for _ in range(10):
+        with store.read() as index:
+            count = index.count()
+            assert len(list(index.ids())) == count
+            assert len(index.search_dense(array("f", (1, 0, 0, 0)), 5)) == min(5, count), count
+"""
+
+
+def child(home: Path, role: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", CHILD, str(home), role]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def test_a_writer_in_another_process_is_named_and_its_death_frees_the_store(tmp_path: Path) -> None:
+    store = QdrantEdge().open(tmp_path, "notes")
+    with store.write(manifest()) as index:
+        index.upsert([point("published")])
+    store.publish("v1")
+    with child(tmp_path, "write for ever") as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "flushed\n"
+        with pytest.raises(BackendError, match=f"process {writer.pid}") as refused, store.write(manifest()):
+            pass
+        assert refused.value.transient
+        with store.read() as reader:
+            assert list(reader.ids()) == [point_id("published")]
+        writer.stdout.readline()
+        writer.send_signal(signal.SIGKILL)
+        writer.communicate()
+    with store.read() as reader:
+        assert list(reader.ids()) == [point_id("published")]
+    with store.write(manifest()) as index:
+        there = index.get([point_id(number) for number in range(100)])
+        assert len(there) == 100
+        assert all(found.payload["document_id"] == found.payload["uri"] for found in there.values())
+        index.upsert([point("next")])
+    store.publish("v1")
+    with store.read() as reader:
+        assert reader.count({"document_id": "next"}) == 1
+
+
+def test_readers_in_many_processes_never_fail_while_a_writer_publishes(tmp_path: Path) -> None:
+    store = QdrantEdge().open(tmp_path, "notes")
+    with store.write(manifest()) as index:
+        index.upsert([point(number) for number in range(300)])
+    store.publish("v1")
+    readers = [child(tmp_path, "read") for _ in range(8)]
+    publications = 0
+    while any(reader.poll() is None for reader in readers):
+        with store.write(manifest()) as index:
+            index.upsert([point(number) for number in range(publications, publications + 50)])
+            index.delete([point_id(publications)])
+            index.flush()
+            store.publish("v1")
+        publications += 1
+    for reader in readers:
+        _, errors = reader.communicate()
+        assert reader.returncode == 0, errors
+    assert publications > 2
+    assert len(list((tmp_path / "feature_store/notes/published").iterdir())) <= 3
+
+
+def test_old_copies_go_and_a_copy_that_is_read_stays(tmp_path: Path) -> None:
+    store = QdrantEdge().open(tmp_path, "notes")
+    published = tmp_path / "feature_store/notes/published"
+    with store.write(manifest()) as index:
+        index.upsert([point("a")])
+    store.publish("v1")
+    with store.read():
+        for _ in range(4):
+            store.publish("v1")
+        assert {copy.name for copy in published.iterdir()} == {"v1-1", "v1-4", "v1-5"}
+    store.publish("v1")
+    assert {copy.name for copy in published.iterdir()} == {"v1-5", "v1-6"}
+
+
+def test_a_published_copy_takes_little_room(tmp_path: Path) -> None:
+    store = QdrantEdge().open(tmp_path, "notes")
+    with store.write(manifest()) as index:
+        index.upsert([point("a", sparse={1: 1.0}, course="ml")])
+    store.publish("v1")
+    files = [path for path in (tmp_path / "feature_store/notes/published").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_blocks * 512 for path in files) < 3_000_000
+
+
+def test_a_version_that_a_killed_process_left_half_made_is_made_again(tmp_path: Path) -> None:
+    (tmp_path / "feature_store/notes/versions/v1/shard/segments").mkdir(parents=True)
+    store = QdrantEdge().open(tmp_path, "notes")
+    with store.write(manifest()) as index:
+        assert index.count() == 0
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def garble(path: Path) -> None:
+    path.write_text("{")
+
+
+@pytest.mark.parametrize("damage", [remove, garble], ids=lambda function: function.__name__)
+@pytest.mark.parametrize(
+    "part", ["active.json", "published/v1-1/manifest.json", "published/v1-1/shard/edge_config.json"]
+)
+def test_damage_is_reported_with_what_to_do(tmp_path: Path, part: str, damage: Callable[[Path], None]) -> None:
+    store = QdrantEdge().open(tmp_path, "notes")
+    with store.write(manifest()) as index:
+        index.upsert([point("a")])
+    store.publish("v1")
+    damage(tmp_path / "feature_store/notes" / part)
+    if part == "active.json" and damage is remove:
+        assert store.active() is None
+        return
+    if part.endswith("edge_config.json") and damage is remove:
+        with store.read() as index:  # the engine makes it again from the segments
+            assert index.count() == 1
+        return
+    with pytest.raises(BackendError, match=r"remove .* run the feature pipeline"), store.read():
+        pass
+
+
+def test_a_missing_published_folder_is_reported(tmp_path: Path) -> None:
+    store = QdrantEdge().open(tmp_path, "notes")
+    with store.write(manifest()):
+        pass
+    store.publish("v1")
+    (tmp_path / "feature_store/notes/active.json").write_text(json.dumps({"folder": "v1-99"}))
+    with pytest.raises(BackendError, match=r"v1-99.*run the feature pipeline"):
+        store.active()
+
+
+@pytest.mark.parametrize("name", ["", "../notes", "a/b", "a b", ".hidden", "x" * 101, "notes.part"])
+def test_a_name_that_is_no_folder_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="folder's name"):
+        QdrantEdge().open(tmp_path, name)
+
+
+def test_above_the_threshold_publishing_builds_a_graph_that_finds_the_same(tmp_path: Path) -> None:
+    store = QdrantEdge(exact_up_to=1_000).open(tmp_path, "notes")
+    points = [point(n, (1.0, math.sin(n), math.cos(n * 0.7), math.sin(n * 1.3)), {n % 5: 1.0}) for n in range(3_000)]
+    with store.write(manifest()) as index:
+        index.upsert(points)
+        index.flush()
+        exact = [hit.id for hit in index.search_dense(vector(1, 0.2, 0.4, 0.1), 10)]
+        store.publish("v1")
+    with store.read() as reader:
+        assert reader.count() == 3_000
+        assert len(set(exact) & {hit.id for hit in reader.search_dense(vector(1, 0.2, 0.4, 0.1), 10)}) >= 9
+        assert len(reader.search_sparse(SparseVector((1,), (1.0,)), 10)) == 10
