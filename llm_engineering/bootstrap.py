@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -66,6 +66,13 @@ class Workspace:
         finally:
             store.close()
 
+    @contextmanager
+    def reading(self, fetching: Fetching, warehouse: Warehouse, author: User | None = None) -> Iterator[SourceContext]:
+        """Open what sources share: the HTTP client, the parser's process, what the warehouse knows, and the author."""
+        user_id, name = (author.id, author.full_name) if author else ("", "")
+        with closing(SourceContext(self.home, fetching, warehouse.provenance, user_id, name)) as context:
+            yield context
+
     def spool(self, rows: Iterable[T], row_type: type[T]) -> "ParquetDataset[T]":
         """Write rows to a Parquet data set in a folder of its own, which goes when the data set is no longer used."""
         from llm_engineering.infrastructure.parquet import write_dataset
@@ -78,19 +85,14 @@ class Workspace:
         return dataset
 
 
-def sources_of(ingest: Ingest, workspace: Workspace, warehouse: Warehouse) -> list[NamedSource]:
+def sources_of(section: Ingest, context: SourceContext) -> list[NamedSource]:
     """Return the sources of a configuration, each to be opened when its turn comes."""
-    context = SourceContext(workspace.home, ingest.fetching, warehouse.provenance)
-    return [NamedSource(spec.name, spec.kind, partial(spec.open, context)) for spec in ingest.sources]
+    return [NamedSource(spec.name, spec.kind, partial(spec.open, context)) for spec in section.sources]
 
 
-def sources_of_links(
-    user: User, links: Iterable[str], fetching: Fetching, workspace: Workspace, warehouse: Warehouse
-) -> list[NamedSource]:
-    """Return one source for each distinct link of an author, named by the link."""
+def sources_of_links(links: Iterable[str], context: SourceContext) -> list[NamedSource]:
+    """Return one source for each distinct link, named by the link."""
     from llm_engineering.infrastructure.sources.crawl import source_for_link
-
-    context = SourceContext(workspace.home, fetching, warehouse.provenance, user.id, user.full_name)
 
     def opener(link: str) -> Callable[[], Source]:
         return lambda: source_for_link(link, name=link).open(context)

@@ -47,16 +47,16 @@ def get_or_create_user(user_full_name: str) -> User:
 def crawl_links(user: User, links: Sequence[str], fetching: Fetching, run: int) -> IngestReport:
     """Crawl the author's links into the warehouse; each link has its own account in the report."""
     workspace = Workspace()
-    with workspace.warehouse() as warehouse:
-        sources = bootstrap.sources_of_links(user, links, fetching, workspace, warehouse)
+    with workspace.warehouse() as warehouse, workspace.reading(fetching, warehouse, user) as context:
+        sources = bootstrap.sources_of_links(links, context)
         return ingestion.ingest(sources, warehouse, run, workspace.progress)
 
 
 def ingest(section: Ingest, run: int) -> IngestReport:
     """Bring the warehouse into agreement with the sources."""
     workspace = Workspace()
-    with workspace.warehouse() as warehouse:
-        sources = bootstrap.sources_of(section, workspace, warehouse)
+    with workspace.warehouse() as warehouse, workspace.reading(section.fetching, warehouse) as context:
+        sources = bootstrap.sources_of(section, context)
         return ingestion.ingest(sources, warehouse, run, workspace.progress)
 
 

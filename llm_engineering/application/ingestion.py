@@ -7,7 +7,7 @@ from time import perf_counter
 from loguru import logger
 
 from llm_engineering.domain.documents import GONE, Document, Failure, Item, NotModified, Rejection
-from llm_engineering.domain.errors import LLMEngineeringError, SourceError
+from llm_engineering.domain.errors import LLMEngineeringError, SourceError, UsageError
 from llm_engineering.domain.ports import Progress, Source, Warehouse
 from llm_engineering.domain.reports import Incident, IngestReport, SourceReport
 
@@ -52,7 +52,7 @@ def _read(source: NamedSource, warehouse: Warehouse, run: int, progress: Progres
             if len(batch) >= BATCH:
                 warehouse.put(batch, run)
                 batch = []
-    except SourceError as error:
+    except (SourceError, UsageError) as error:
         logger.error("source {!r} failed: {}", source.name, error)
         account.fail(error)
     warehouse.put(batch, run)
@@ -115,11 +115,12 @@ class _Account:
             return bool(document.provenance)
         return True
 
-    def fail(self, error: SourceError) -> None:
+    def fail(self, error: SourceError | UsageError) -> None:
         """Book the failure of the source as a whole: what it showed is not all it has."""
         self.items += 1
         self.complete = False
-        self.failures.append(Failure(self.source.name, self.source.name, error.reason, str(error)))
+        reason = error.reason if isinstance(error, SourceError) else "usage"
+        self.failures.append(Failure(self.source.name, self.source.name, reason, str(error)))
 
     def close(self) -> list[str]:
         """Close the books and return the documents to bury: shown as gone, or no longer shown by a complete source."""

@@ -1,0 +1,152 @@
+"""A loaded sentence-transformers model: token ids in, unit vectors out."""
+
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from transformers.utils import logging as transformers_logging
+
+from llm_engineering.domain.chunks import Vector
+from llm_engineering.domain.errors import BackendError, UsageError
+from llm_engineering.domain.indexes import ModelCard
+from llm_engineering.infrastructure.embedders.model_files import ModelFiles
+from llm_engineering.infrastructure.embedders.tokenizer import FileTokenizer
+from llm_engineering.infrastructure.embedders.window import check_window, length_buckets
+
+if TYPE_CHECKING:
+    from llm_engineering.infrastructure.embedders.sentence_transformers import SentenceTransformers
+
+
+class Encoder:
+    """Embeds in batches of similar length, in bf16 where that is fast. The vectors equal the library's `encode`."""
+
+    def __init__(
+        self, model: SentenceTransformer, spec: "SentenceTransformers", card: ModelCard, tokenizer: FileTokenizer
+    ) -> None:
+        self.card = card
+        self.device = model.device.type
+        self.precision = chosen_precision(spec.precision, self.device)
+        self._model = model.eval()
+        self._spec = spec
+        self._tokenizer = tokenizer
+        if self.precision == "bf16":
+            # Autocast would convert the weights of each layer again for each batch: a third of a query's time.
+            for module in model.modules():
+                if isinstance(module, torch.nn.Linear):
+                    module.to(torch.bfloat16)
+
+    @classmethod
+    def load(
+        cls, spec: "SentenceTransformers", files: ModelFiles, card: ModelCard, tokenizer: FileTokenizer
+    ) -> "Encoder":
+        """Load verified files onto the device."""
+        if spec.threads:
+            torch.set_num_threads(spec.threads)
+        with files.staged() as folder, quiet_transformers():
+            try:
+                model = SentenceTransformer(str(folder), device=chosen_device(spec.device), local_files_only=True)
+            except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+                raise UsageError(f"model {card.name!r} in {files.folder} cannot be loaded: {error}") from error
+        dimension = model.get_embedding_dimension()
+        if dimension != card.dimension:
+            raise UsageError(
+                f"model {card.name!r} gives vectors of {dimension} components, its settings say {card.dimension}; "
+                f"its files in {files.folder} do not belong together"
+            )
+        return cls(model, spec, card, tokenizer)
+
+    def embed(self, texts: Sequence[str]) -> Iterator[Sequence[tuple[int, Vector]]]:
+        ids = self._tokenizer.ids(texts, self._spec.passage_prompt)
+        lengths = [len(tokens) for tokens in ids]
+        check_window(lengths, self.card.max_tokens)
+        for batch in length_buckets(lengths, self._spec.token_budget):
+            vectors = self._encode([ids[position] for position in batch])
+            yield list(zip(batch, vectors, strict=True))
+
+    def embed_query(self, text: str) -> Vector:
+        """Return the vector of a query; what exceeds the window does not count."""
+        return self._encode([self._tokenizer.query_ids(text, self._spec.query_prompt)])[0]
+
+    def _encode(self, ids: Sequence[Sequence[int]]) -> list[Vector]:
+        """Return the vectors of one batch of token ids."""
+        tokens, mask = (tensor.to(self._model.device) for tensor in padded(ids))
+        low = self.precision == "bf16"
+        with torch.inference_mode(), torch.autocast(self.device, torch.bfloat16) if low else nullcontext():
+            try:
+                output = self._model({"input_ids": tokens, "attention_mask": mask})["sentence_embedding"]
+            except RuntimeError as error:  # out of memory is one, too
+                raise BackendError(
+                    f"model {self.card.name!r} failed on a batch of {tokens.shape[0]} texts of up to "
+                    f"{tokens.shape[1]} tokens: {error}. A smaller token_budget needs less memory"
+                ) from error
+        vectors = output.float().cpu().numpy()
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not np.isfinite(lengths).all() or not lengths.all():
+            raise BackendError(
+                f"model {self.card.name!r} gave a vector that is zero or no number, in {self.precision} on "
+                f"{self.device}; try precision fp32"
+            )
+        return [array("f", vector.tobytes()) for vector in (vectors / lengths).astype(np.float32)]
+
+
+def padded(ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return token ids and attention mask, both (texts, longest); the mask hides the padding, so its id is free."""
+    tokens = torch.zeros((len(ids), max(map(len, ids))), dtype=torch.long)
+    mask = torch.zeros_like(tokens)
+    for row, sequence in enumerate(ids):
+        tokens[row, : len(sequence)] = torch.tensor(sequence)
+        mask[row, : len(sequence)] = 1
+    return tokens, mask
+
+
+def chosen_device(wanted: str) -> str:
+    """Return the device to use.
+
+    Raises:
+        UsageError: the wanted one is not there.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return next(device for device in ("cuda", "mps", "cpu") if there[device])
+    if not there[wanted]:
+        available = ", ".join(device for device in there if there[device])
+        raise UsageError(f"device is {wanted!r}, which this machine or this torch does not have; there is: {available}")
+    return wanted
+
+
+def chosen_precision(wanted: str, device: str) -> str:
+    """Return the precision to use: bf16 only where the hardware computes in it, for elsewhere it is slower."""
+    if wanted != "auto":
+        return wanted
+    fast = torch.cuda.is_bf16_supported() if device == "cuda" else device == "cpu" and has_amx()
+    return "bf16" if fast else "fp32"
+
+
+def has_amx() -> bool:
+    """Return whether the CPU multiplies bf16 matrices in hardware (Intel AMX); known on Linux only."""
+    if sys.platform != "linux":
+        return False
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep the progress bar of loading weights off the screen, and leave the library's settings as they were."""
+    bars, level = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

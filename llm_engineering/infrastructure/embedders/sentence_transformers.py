@@ -1,0 +1,89 @@
+"""Embedding with a sentence-transformers model on this machine's CPU or GPU."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from llm_engineering.domain.indexes import ModelCard
+from llm_engineering.domain.value import Value, digest
+from llm_engineering.infrastructure.embedders.model_files import ModelFiles
+
+if TYPE_CHECKING:
+    from llm_engineering.infrastructure.embedders.encoder import Encoder
+    from llm_engineering.infrastructure.embedders.tokenizer import FileTokenizer
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+# What is known of models by name: the commit on the hub, and the SHA-256 of model.safetensors there.
+PINNED = {
+    DEFAULT_MODEL: (
+        "c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    )
+}
+
+
+class SentenceTransformers(Value):
+    """Embed with a model in the sentence-transformers format. Its weights are verified; no code of it is ever run."""
+
+    kind: Literal["sentence_transformers"] = "sentence_transformers"
+    model: str = Field(
+        DEFAULT_MODEL,
+        min_length=1,
+        description="name on the Hugging Face hub, or a local folder; the default comes with the installation",
+    )
+    revision: str | None = Field(None, description="commit on the hub; empty = the pinned one, or the newest")
+    digest: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 that the weights must have; empty = the pinned one, or any (it is recorded and logged)",
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto = a GPU where there is one")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto = bf16 where the CPU has AMX or the GPU has bf16 (up to 4 times as fast), else fp32"
+    )
+    token_budget: int = Field(4096, ge=64, le=1_048_576, description="positions in one batch, padding included")
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 = as torch decides")
+    max_tokens: int | None = Field(None, ge=16, le=131_072, description="window; empty = the model's own")
+    query_prompt: str = Field("", description="put before each query, for models that want one ('query: ')")
+    passage_prompt: str = Field("", description="put before each passage, for models that want one ('passage: ')")
+
+    def open(self, home: Path) -> "Encoder":
+        """Verify and load the model.
+
+        Raises:
+            UsageError: the model is not here and cannot be fetched, has another digest, or does not fit the settings.
+        """
+        from llm_engineering.infrastructure.embedders.encoder import Encoder
+
+        files = self._files(home)
+        return Encoder.load(self, files, self._card(files), self._tokenizer(files))
+
+    def open_tokenizer(self, home: Path) -> "FileTokenizer":
+        """Return the model's tokenizer for sizing chunks; the passage prompt takes its part of the window."""
+        return self._tokenizer(self._files(home))
+
+    def card(self, home: Path) -> ModelCard:
+        """Identify the model by its files, without loading it."""
+        return self._card(self._files(home))
+
+    def _card(self, files: ModelFiles) -> ModelCard:
+        weights = files.verified_digest(self.digest or PINNED.get(self.model, (None, None))[1])
+        return ModelCard(
+            name=self.model,
+            # A passage prompt changes every vector, so it is part of what tells models apart.
+            digest=digest([weights, self.passage_prompt]) if self.passage_prompt else weights,
+            dimension=files.dimension,
+            max_tokens=files.window(self.max_tokens),
+        )
+
+    def _tokenizer(self, files: ModelFiles) -> "FileTokenizer":
+        from llm_engineering.infrastructure.embedders.tokenizer import FileTokenizer
+
+        return FileTokenizer.load(files.tokenizer, files.window(self.max_tokens), self.passage_prompt)
+
+    def _files(self, home: Path) -> ModelFiles:
+        from llm_engineering.infrastructure.embedders.model_source import find_model
+
+        folder = find_model(self.model, self.revision or PINNED.get(self.model, (None, None))[0], home)
+        return ModelFiles(self.model, folder)

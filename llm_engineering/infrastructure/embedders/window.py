@@ -1,0 +1,37 @@
+"""The window of a model, and batches that waste little of it."""
+
+from collections.abc import Iterator, Sequence
+
+from llm_engineering.domain.errors import BackendError
+
+
+def check_window(lengths: Sequence[int], max_tokens: int) -> None:
+    """Refuse texts that the model would cut off: what is not embedded cannot be found.
+
+    Raises:
+        BackendError: a text takes more positions than the window has. It names the first one.
+    """
+    for position, length in enumerate(lengths):
+        if length > max_tokens:
+            raise BackendError(
+                f"text {position} takes {length} tokens, the embedder's window is {max_tokens}; the end would not be "
+                "embedded. Chunk it with the embedder's own tokenizer first"
+            )
+
+
+def length_buckets(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:
+    """Yield positions in batches of similar length, longest first; padded to its longest, a batch fits the budget.
+
+    A single text over the budget is a batch of its own. Longest first shows at once whether memory suffices.
+
+    >>> list(length_buckets([3, 9, 4, 8], token_budget=18))
+    [[1, 3], [2, 0]]
+    """
+    batch: list[int] = []
+    for position in sorted(range(len(lengths)), key=lambda position: -lengths[position]):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > token_budget:
+            yield batch
+            batch = []
+        batch.append(position)
+    if batch:
+        yield batch

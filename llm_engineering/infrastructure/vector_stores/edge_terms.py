@@ -1,0 +1,99 @@
+"""Points, filters and settings in the words of Qdrant Edge.
+
+Surprises of version 0.9.0: `MatchValue(True)` means the number 1, a NumPy truth value means what it says; an integer
+index loses the fractions of a field, a float index loses nothing; a path that is not quoted ends at the next dot.
+"""
+
+import re
+from array import array
+from typing import cast
+
+import numpy as np
+import qdrant_edge as qdrant
+
+from llm_engineering.domain.chunks import Point, SparseVector
+from llm_engineering.domain.errors import UsageError
+from llm_engineering.domain.queries import Filter
+from llm_engineering.domain.value import Scalar
+from llm_engineering.infrastructure.vector_stores.matching import METADATA, meanings
+
+# Whole numbers above this are no longer exact as floating-point numbers, and the engine's ranges are floating-point.
+LARGEST_EXACT = 2**53
+LARGEST_INTEGER = 2**63 - 1
+
+
+def shard_config(dimension: int, exact_up_to: int, search_threads: int) -> qdrant.EdgeConfig:
+    """Return the engine's configuration; its threshold for HNSW counts kilobytes of vectors."""
+    return qdrant.EdgeConfig(
+        vectors={"dense": qdrant.EdgeVectorParams(dimension, qdrant.Distance.Cosine)},
+        sparse_vectors={"sparse": qdrant.EdgeSparseVectorParams(modifier=qdrant.Modifier.Idf)},
+        optimizers=qdrant.EdgeOptimizersConfig(indexing_threshold=max(1, exact_up_to * dimension * 4 // 1024)),
+        max_search_threads=search_threads,
+        wal_enabled=False,
+    )
+
+
+def stored_point(point: Point) -> qdrant.Point:
+    """Return the engine's form of a point."""
+    vectors = {"dense": np.frombuffer(point.dense, dtype=np.float32), "sparse": stored_sparse(point.sparse)}
+    return qdrant.Point(point.id, cast("qdrant.Vector", vectors), dict(point.payload))
+
+
+def stored_sparse(vector: SparseVector) -> qdrant.SparseVector:
+    """Return the engine's form of a sparse vector."""
+    return qdrant.SparseVector(list(vector.indices), list(vector.values))
+
+
+def domain_point(record: qdrant.Record) -> Point:
+    """Return the domain's form of a stored point."""
+    vectors = cast("dict[str, object]", record.vector)
+    sparse = cast("qdrant.SparseVector", vectors["sparse"])
+    return Point(
+        id=str(record.id),
+        dense=array("f", cast("list[float]", vectors["dense"])),
+        sparse=SparseVector(tuple(sparse.indices), tuple(sparse.values)),
+        payload=record.payload or {},
+    )
+
+
+def index_kind(value: object) -> qdrant.PayloadSchemaType:
+    """Return the kind of payload index for a value. Whole numbers get a float index: it finds 3.0 and 2.5 as well."""
+    if isinstance(value, bool):
+        return qdrant.PayloadSchemaType.Bool
+    return qdrant.PayloadSchemaType.Float if isinstance(value, int | float) else qdrant.PayloadSchemaType.Keyword
+
+
+def payload_path(name: str) -> str:
+    """Return the engine's path of a payload field; a key that is not a plain word is quoted.
+
+    >>> payload_path("metadata.course"), payload_path("metadata.due date"), payload_path("metadata.a.b")
+    ('metadata.course', 'metadata."due date"', 'metadata."a.b"')
+    """
+    if '"' in name:
+        raise UsageError(f"the field {name!r} cannot be filtered on: its name holds a quotation mark; rename it")
+    prefix = METADATA if name.startswith(METADATA) else ""
+    key = name.removeprefix(prefix)
+    return prefix + (key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else f'"{key}"')
+
+
+def engine_filter(filter: Filter | None) -> qdrant.Filter | None:
+    """Return the engine's form of a filter: every field must match one of the meanings of its value."""
+    if not filter:
+        return None
+    return qdrant.Filter(
+        must=[
+            qdrant.Filter(should=[condition(payload_path(name), meant) for meant in meanings(value)])
+            for name, value in filter.items()
+        ]
+    )
+
+
+def condition(path: str, value: Scalar) -> qdrant.FieldCondition:
+    """Return the condition that a payload field equals a value."""
+    if isinstance(value, bool):
+        return qdrant.FieldCondition(path, match=qdrant.MatchValue(cast("bool", np.bool_(value))))
+    if isinstance(value, str):
+        return qdrant.FieldCondition(path, match=qdrant.MatchValue(value))
+    if isinstance(value, int) and LARGEST_EXACT < abs(value) <= LARGEST_INTEGER:
+        return qdrant.FieldCondition(path, match=qdrant.MatchValue(value))
+    return qdrant.FieldCondition(path, range=qdrant.RangeFloat(gte=float(value), lte=float(value)))

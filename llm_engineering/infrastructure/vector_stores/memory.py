@@ -1,0 +1,87 @@
+"""A vector store in memory: the same answers as the real one, nothing on disk. For tests and short experiments."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from llm_engineering.domain.chunks import Point
+from llm_engineering.domain.errors import BackendError, UsageError
+from llm_engineering.domain.indexes import IndexManifest
+from llm_engineering.domain.value import Value
+from llm_engineering.infrastructure.vector_stores.versions import (
+    check_same_index,
+    no_such_version,
+    nothing_active,
+    unflushed,
+)
+
+if TYPE_CHECKING:
+    from llm_engineering.infrastructure.vector_stores.memory_index import MemoryIndex
+
+
+class Memory(Value):
+    """Keep the index in the memory of this process; it is gone when the store is."""
+
+    kind: Literal["memory"] = "memory"
+
+    def open(self, home: Path, collection: str) -> "MemoryStore":  # noqa: ARG002 - the signature of every store
+        """Return an empty store. Its state lives in the returned object alone."""
+        return MemoryStore(collection)
+
+
+@dataclass
+class Version:
+    """A version: its manifest and its points as last flushed."""
+
+    manifest: IndexManifest
+    points: dict[str, Point] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """Versions of a collection in memory. Publishing takes a snapshot, so readers never see a writer at work."""
+
+    def __init__(self, collection: str) -> None:
+        self.collection = collection
+        self._versions: dict[str, Version] = {}
+        self._published: Version | None = None
+        self._writer: MemoryIndex | None = None
+
+    @contextmanager
+    def write(self, manifest: IndexManifest) -> "Iterator[MemoryIndex]":
+        from llm_engineering.infrastructure.vector_stores.memory_index import MemoryIndex
+
+        if self._writer is not None:
+            raise BackendError(f"collection {self.collection!r} is being written to; one writer at a time")
+        version = self._versions.setdefault(manifest.version, Version(manifest))
+        check_same_index(version.manifest, manifest, self.collection)
+        self._writer = MemoryIndex(version.manifest, version.points, version)
+        try:
+            yield self._writer
+            self._writer.flush()
+        finally:
+            self._writer = None
+
+    def publish(self, version: str) -> None:
+        if version not in self._versions:
+            raise UsageError(no_such_version(version, self.collection, list(self._versions)))
+        if self._writer is not None and self._writer.manifest.version == version and self._writer.unflushed:
+            raise BackendError(unflushed(version, self.collection))
+        stored = self._versions[version]
+        self._published = Version(stored.manifest, dict(stored.points))
+
+    @contextmanager
+    def read(self) -> "Iterator[MemoryIndex]":
+        from llm_engineering.infrastructure.vector_stores.memory_index import MemoryIndex
+
+        if self._published is None:
+            raise UsageError(nothing_active(self.collection))
+        yield MemoryIndex(self._published.manifest, self._published.points)
+
+    def active(self) -> IndexManifest | None:
+        return self._published.manifest if self._published else None
+
+    def close(self) -> None:
+        self._versions.clear()
+        self._published = None
