@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -48,13 +47,12 @@ class DatasetMaterializer(BaseMaterializer):
         return data.fingerprint()
 
     def save_visualizations(self, data: ParquetDataset[Any]) -> dict[str, VisualizationType]:
-        facts = self.extract_metadata(data)
-        sample = [_shown(row) for row in islice(data, SHOWN_ROWS)]
-        sections = [pictures.table(f"The first {len(sample)} rows", sample)]
-        if data.row_type is Chunk:
-            lengths = (chunk.tokens for chunk in data)
-            sections.insert(0, pictures.histogram("Tokens in a chunk, special tokens included", lengths, "tokens"))
-        return _write_page(self.uri, pictures.page(f"{data.row_type.__name__} data set", facts, *sections))
+        shown: dict[str, VisualizationType] = {}
+        if data.row_type is Chunk and len(data):
+            picture = pictures.histogram([row.tokens for row in data], "Length of the chunks", "tokens")
+            shown |= _write(self.uri, "chunk_lengths.png", picture, VisualizationType.IMAGE)
+        sample = [_shown(row) for row in data.head(SHOWN_ROWS)]
+        return shown | _write(self.uri, "first_rows.csv", pictures.table(sample).encode(), VisualizationType.CSV)
 
 
 class ValueMaterializer(PydanticMaterializer):
@@ -66,15 +64,13 @@ class ValueMaterializer(PydanticMaterializer):
         return dict(_scalars(data))
 
     def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
-        lists = {
-            name: value
-            for name, value in data
-            if isinstance(value, tuple) and value and isinstance(value[0], BaseModel)
-        }
-        sections = [
-            pictures.table(name, [item.model_dump(mode="json") for item in value]) for name, value in lists.items()
-        ]
-        return _write_page(self.uri, pictures.page(type(data).__name__, dict(_scalars(data)), *sections))
+        facts = [{"what": name, "value": value} for name, value in _scalars(data)]
+        shown = _write(self.uri, "facts.csv", pictures.table(facts).encode(), VisualizationType.CSV)
+        for name, value in data:
+            if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+                rows = [item.model_dump(mode="json") for item in value]
+                shown |= _write(self.uri, f"{name}.csv", pictures.table(rows).encode(), VisualizationType.CSV)
+        return shown
 
 
 def _scalars(data: BaseModel) -> Iterator[tuple[str, Scalar]]:
@@ -89,8 +85,8 @@ def _shown(row: Any) -> Mapping[str, object]:
     }
 
 
-def _write_page(uri: str, html: str) -> dict[str, VisualizationType]:
-    path = f"{uri}/picture.html"
-    with fileio.open(path, "w") as file:
-        file.write(html)
-    return {path: VisualizationType.HTML}
+def _write(uri: str, name: str, content: bytes, kind: VisualizationType) -> dict[str, VisualizationType]:
+    path = f"{uri}/{name}"
+    with fileio.open(path, "wb") as file:
+        file.write(content)
+    return {path: kind}

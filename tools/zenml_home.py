@@ -19,6 +19,7 @@ def zenml_environment() -> dict[str, str]:
         "ZENML_CONFIG_PATH": str(zenml),
         "ZENML_LOCAL_STORES_PATH": str(zenml / "local_stores"),
         "ZENML_ANALYTICS_OPT_IN": "false",
+        "MPLCONFIGDIR": str(Settings().root / "matplotlib"),
         "ZENML_AUTO_OPEN_DASHBOARD": "false",
         "ZENML_LOGGING_COLORS_DISABLED": str(not sys.stdout.isatty()).lower(),
         # Steps are found from the folder that holds `steps` and `pipelines`, wherever the command was started.

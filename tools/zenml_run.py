@@ -25,7 +25,7 @@ def run_pipeline(name: str, config: Config) -> Outcome:
     client = Client()
     before = _newest(client, name)
     try:
-        run = configured(config=config)
+        run = configured(config=config.resolved())
     except RuntimeError:
         # ZenML reports a failed step this way and keeps the step's own error with the run.
         run = _newest(client, name)

@@ -11,6 +11,7 @@ from typing import cast
 
 import numpy as np
 import qdrant_edge as qdrant
+from loguru import logger
 
 from llm_engineering.domain.chunks import Point, SparseVector, Vector
 from llm_engineering.domain.errors import BackendError, LLMEngineeringError
@@ -88,6 +89,7 @@ class EdgeIndex:
 
     def optimize(self) -> None:
         """Merge segments, drop deleted points, build the HNSW graph where the index is large enough; then flush."""
+        logger.debug("optimizing the index in {}: {} points", self._folder, self.count())
         with engine_errors(self._folder):
             self._shard.optimize()
         self.flush()
