@@ -1,4 +1,4 @@
-"""Search the index: `python -m tools.search "how do I add a source?"`."""
+"""Search the index: `python -m tools.search "QUERY"`."""
 
 import argparse
 import json

@@ -171,7 +171,10 @@ def test_the_id_of_a_parent_is_not_the_id_of_its_records(tmp_path: Path) -> None
 def test_named_key_and_metadata_fields_are_used(tmp_path: Path) -> None:
     content = [{"id": 1, "slug": "cod", "text": "fish", "price": 3, "note": "n" * 500}, {"id": 2, "text": "no slug"}]
     items = read(tmp_path, content, key=["slug"], metadata=["price", "note", "none"])
-    assert (documents(items)[0].key, dict(documents(items)[0].metadata)) == ("cod", {"price": 3})
+    assert (documents(items)[0].key, dict(documents(items)[0].metadata)) == (
+        "cod",
+        {"price": 3, "note": "n" * 500},
+    )
     assert [item.reason for item in items if isinstance(item, Rejection)] == ["missing_field"]
 
 

@@ -10,10 +10,11 @@ from pydantic import Field
 from llm_engineering.application.chunking.indented import indented_blocks
 from llm_engineering.application.chunking.packing import Packer
 from llm_engineering.application.chunking.passages import Passage
-from llm_engineering.application.chunking.pieces import Context, Piece, flat_lines, paragraph, prose
+from llm_engineering.application.chunking.pieces import Context, Piece, flat_lines, paragraph, prose, stretched
 from llm_engineering.application.chunking.sizing import Sizer
 from llm_engineering.application.chunking.window import Windowed
 from llm_engineering.application.text.markdown import Block, parse_markdown
+from llm_engineering.application.text.spans import trim
 from llm_engineering.domain.documents import CleanedDocument
 
 
@@ -113,7 +114,9 @@ def _blocks(text: str, blocks: Sequence[Block], start: int, end: int, context: C
 
 def _block(text: str, block: Block, start: int, end: int, context: Context) -> Piece:
     match block.kind:
-        case "fence" | "code_block":
+        case "fence":
+            return Piece(start, end, context, lambda: _fenced(text, start, end, context), atomic=True)
+        case "code_block":
             return Piece(start, end, context, lambda: indented_blocks(text, start, end, context), atomic=True)
         case "table":
             return Piece(start, end, context, lambda: _rows(text, block, start, end, context))
@@ -124,6 +127,15 @@ def _block(text: str, block: Block, start: int, end: int, context: Context) -> P
     if block.children:
         return Piece(start, end, context, lambda: _blocks(text, block.children, start, end, context))
     return paragraph(text, start, end, context)
+
+
+def _fenced(text: str, start: int, end: int, context: Context) -> Iterator[Piece]:
+    """Divide like source code; the closing fence stays with the last line, for alone it says nothing."""
+    closing = text.rfind("\n", start, trim(text, start, end)[1]) + 1
+    if closing > start and not text[closing:end].strip().strip("`~"):
+        yield from stretched(indented_blocks(text, start, closing, context), end)
+    else:
+        yield from indented_blocks(text, start, end, context)
 
 
 def _rows(text: str, table: Block, start: int, end: int, context: Context) -> Iterator[Piece]:

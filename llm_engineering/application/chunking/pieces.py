@@ -1,7 +1,7 @@
 """What chunkers cut a document into: pieces that belong together, and what is in them if they are too long."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from llm_engineering.application.text.sentences import sentence_spans
@@ -53,6 +53,14 @@ def flat_lines(text: str, start: int, end: int, context: Context) -> Iterator[Pi
     """Divide into lines."""
     for first, last in lines(text, start, end):
         yield Piece(first, last, context)
+
+
+def stretched(pieces: Iterable[Piece], end: int) -> Iterator[Piece]:
+    """Let the last of the pieces, and the last of its own parts, reach to `end`."""
+    *rest, last = pieces
+    yield from rest
+    divide = last.divide
+    yield replace(last, end=end, divide=None if divide is None else lambda: stretched(divide(), end))
 
 
 def _sentences(text: str, start: int, end: int, context: Context) -> Iterator[Piece]:

@@ -45,12 +45,11 @@ class RecordKeys:
         return unique
 
     def metadata_of(self, record: Record, fields: Sequence[str] | None) -> Metadata:
-        """Return the named fields for filtering, or all short plain ones but the text."""
-        wanted = record.fields if fields is None else [name for name in fields if name in record.fields]
-        found = {name: record.fields[name] for name in wanted}
-        if fields is None:
-            found.pop(self._text_field, None)
-        return {name: value for name, value in found.items() if isinstance(value, Scalar) and _is_property(value)}
+        """Return the named fields for filtering, whatever their length, or all short plain ones but the text."""
+        plain = {name: value for name, value in record.fields.items() if isinstance(value, Scalar) and _is_json(value)}
+        if fields is not None:
+            return {name: plain[name] for name in fields if name in plain}
+        return {name: value for name, value in plain.items() if name != self._text_field and _is_short(value)}
 
     def _plain_key(self, record: Record) -> str:
         missing = [name for name in self._fields if name not in record.fields]
@@ -81,9 +80,11 @@ def _longest(records: Sequence[Record]) -> str:
     return min(lengths, key=lambda name: (-lengths[name], name), default="")
 
 
-def _is_property(value: Scalar) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
+def _is_json(value: Scalar) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _is_short(value: Scalar) -> bool:
     return not isinstance(value, str) or len(value) <= _SHORT
 
 
