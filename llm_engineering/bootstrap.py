@@ -21,9 +21,10 @@ from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.ports import Progress, Source, VectorStore, Warehouse
 from llm_engineering.domain.users import User
 from llm_engineering.domain.value import digest
+from llm_engineering.infrastructure.fetching import Fetching
 from llm_engineering.infrastructure.observability.progress import bar
 from llm_engineering.infrastructure.settings import Settings
-from llm_engineering.infrastructure.sources.context import Fetching, SourceContext
+from llm_engineering.infrastructure.sources.context import SourceContext
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.parquet import ParquetDataset

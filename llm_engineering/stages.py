@@ -24,7 +24,7 @@ from llm_engineering.domain.queries import Filter, Hit
 from llm_engineering.domain.reports import IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.users import User, user_named
 from llm_engineering.infrastructure.embedders import EmbedderSpec
-from llm_engineering.infrastructure.sources.context import Fetching
+from llm_engineering.infrastructure.fetching import Fetching
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.parquet import ParquetDataset

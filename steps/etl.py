@@ -8,7 +8,7 @@ from llm_engineering import stages
 from llm_engineering.config import Ingest
 from llm_engineering.domain.reports import IngestReport
 from llm_engineering.domain.users import User
-from llm_engineering.infrastructure.sources.context import Fetching
+from llm_engineering.infrastructure.fetching import Fetching
 from steps.materializers import ValueMaterializer
 
 

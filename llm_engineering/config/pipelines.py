@@ -14,8 +14,8 @@ from llm_engineering.application.text import Tokenizing
 from llm_engineering.domain.users import split_user_full_name
 from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.embedders import EmbedderSpec, SentenceTransformers
+from llm_engineering.infrastructure.fetching import Fetching
 from llm_engineering.infrastructure.sources import SourceSpec
-from llm_engineering.infrastructure.sources.context import Fetching
 from llm_engineering.infrastructure.vector_stores import QdrantEdge, VectorStoreSpec
 
 

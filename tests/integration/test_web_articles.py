@@ -12,7 +12,8 @@ import pytest
 from llm_engineering.domain.documents import Document, Failure, Item, NotModified, Rejection
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.domain.ports import KnownProvenance
-from llm_engineering.infrastructure.sources import Fetching, JsonEndpoint, SourceContext, Web
+from llm_engineering.infrastructure.fetching import Fetching
+from llm_engineering.infrastructure.sources import JsonEndpoint, SourceContext, Web
 from llm_engineering.infrastructure.sources.context import nothing_known
 from llm_engineering.infrastructure.sources.crawl import source_for_link
 

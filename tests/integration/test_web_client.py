@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from llm_engineering.domain.errors import SourceError
+from llm_engineering.infrastructure.fetching import Fetching
 from llm_engineering.infrastructure.http import HttpClient
-from llm_engineering.infrastructure.sources.context import Fetching
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 

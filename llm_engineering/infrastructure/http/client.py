@@ -11,6 +11,7 @@ import httpx
 
 from llm_engineering.domain.documents import Metadata
 from llm_engineering.domain.errors import SourceError
+from llm_engineering.infrastructure.fetching import Fetching
 from llm_engineering.infrastructure.http.body import ACCEPTED, bounded, decoded
 from llm_engineering.infrastructure.http.errors import TransientError, refuse_errors, translated
 from llm_engineering.infrastructure.http.network import BoundedTransport, Deadline
@@ -18,7 +19,6 @@ from llm_engineering.infrastructure.http.pace import Pace
 from llm_engineering.infrastructure.http.response import Response
 from llm_engineering.infrastructure.http.robots import MAX_BYTES, Robots
 from llm_engineering.infrastructure.http.urls import checked, same_origin, without_credentials
-from llm_engineering.infrastructure.sources.context import Fetching
 
 PAGES = "text/html,application/xhtml+xml,text/markdown;q=0.9,text/plain;q=0.8,*/*;q=0.1"
 JSON = "application/json,*/*;q=0.1"

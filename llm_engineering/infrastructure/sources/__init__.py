@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from llm_engineering.infrastructure.sources.context import Fetching, SourceContext
+from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.files import Files
 from llm_engineering.infrastructure.sources.git import Git
 from llm_engineering.infrastructure.sources.json_endpoint import JsonEndpoint
@@ -16,4 +16,4 @@ from llm_engineering.infrastructure.sources.web import Web
 
 SourceSpec = Annotated[Files | Git | JsonEndpoint | Web | Memory, Field(discriminator="kind")]
 
-__all__ = ["Fetching", "Files", "Git", "JsonEndpoint", "Memory", "SourceContext", "SourceSpec", "Web"]
+__all__ = ["Files", "Git", "JsonEndpoint", "Memory", "SourceContext", "SourceSpec", "Web"]

@@ -4,6 +4,7 @@ A shard without a write-ahead log takes no lock of its own, so several processes
 Its errors are bare `Exception`s; panics of the engine derive from `BaseException`. Both become BackendError here.
 """
 
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ from llm_engineering.infrastructure.vector_stores.edge_terms import (
 )
 from llm_engineering.infrastructure.vector_stores.matching import field_value
 from llm_engineering.infrastructure.vector_stores.points import check_dense, check_points, check_sparse, known_ids
-from llm_engineering.infrastructure.vector_stores.qdrant_edge import QdrantEdge, cores
+from llm_engineering.infrastructure.vector_stores.qdrant_edge import QdrantEdge
 
 INDEXED = ("uri", "source", "document_id")
 BATCH = 1_000
@@ -194,3 +195,8 @@ def engine_errors(folder: Path) -> Iterator[None]:
             f"the engine of the index in {folder} broke off: {error}. The index may be damaged: remove that folder "
             "and run the feature pipeline to build it again"
         ) from error
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

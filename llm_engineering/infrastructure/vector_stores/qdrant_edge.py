@@ -3,7 +3,6 @@
 Readers open published copies, so they never see a writer at work, and any number of processes can read at once.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -173,8 +172,3 @@ def disk_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise BackendError(f"the feature store in {folder} cannot be written: {error}") from error
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,22 @@
+"""The ports: what the use-cases need from outside, in the nouns of the domain. Adapters live in `infrastructure`.
+
+Each port has a contract suite in `tests/contract` that every adapter passes, the in-memory one included.
+"""
+
+from llm_engineering.domain.ports.data import Dataset, Progress
+from llm_engineering.domain.ports.embedding import Embedder, SubwordTokenizer
+from llm_engineering.domain.ports.sources import KnownProvenance, Source
+from llm_engineering.domain.ports.vector_stores import VectorIndex, VectorStore
+from llm_engineering.domain.ports.warehouse import Warehouse
+
+__all__ = [
+    "Dataset",
+    "Embedder",
+    "KnownProvenance",
+    "Progress",
+    "Source",
+    "SubwordTokenizer",
+    "VectorIndex",
+    "VectorStore",
+    "Warehouse",
+]

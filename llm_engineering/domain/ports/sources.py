@@ -1,0 +1,27 @@
+"""Where documents come from."""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from llm_engineering.domain.documents import Item, Metadata
+
+
+class Source(Protocol):
+    """A place that documents come from, opened.
+
+    `read` yields one item per document, page or record that the source shows now, never two with the same identity.
+    What concerns a single item is a `Rejection` or a `Failure` among the items.
+
+    Raises:
+        SourceError: the source as a whole cannot be read; what it showed so far must not be taken as complete.
+    """
+
+    name: str
+    kind: str
+
+    def read(self) -> Iterator[Item]: ...
+
+
+# What a source needs to ask only for what changed: the provenance that was stored with a document (its ETag, say), or
+# None when the document is not in the warehouse.
+KnownProvenance = Callable[[str], Metadata | None]
