@@ -14,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from llm_engineering.domain.documents import Document, Failure, Item, NotModified, Rejection
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.domain.ports import Source
+from llm_engineering.infrastructure.fetching import Fetching
 from llm_engineering.infrastructure.sources import (
-    Fetching,
     Files,
     Git,
     JsonEndpoint,
