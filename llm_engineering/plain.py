@@ -47,7 +47,7 @@ def _fill_feature_store(
     plan, documents = stages.plan(config, sources, run)
     cleaned = stages.clean(documents, config.cleaning)
     chunks = stages.chunk(cleaned, config.chunking, config.embedding)
-    tokens = stages.tokenize(chunks, config.tokenizing)
+    tokens = stages.tokenize(chunks, config.tokenizing, config.embedding)
     vectors = stages.embed(chunks, config.embedding)
     loaded = stages.load(plan, cleaned, chunks, tokens, vectors, config.load)
     verified = stages.verify(plan, config.load)

@@ -84,10 +84,11 @@ def chunk(documents: Dataset[CleanedDocument], chunking: Chunker, embedding: Emb
     return workspace.spool(features.chunk_documents(documents, chunking, tokenizer, workspace.progress), Chunk)
 
 
-def tokenize(chunks: Dataset[Chunk], tokenizing: Tokenizing) -> "ParquetDataset[ChunkTokens]":
-    """Split chunks into words and stems, weighed for lexical search."""
+def tokenize(chunks: Dataset[Chunk], tokenizing: Tokenizing, embedding: EmbedderSpec) -> "ParquetDataset[ChunkTokens]":
+    """Split chunks into words, stems and the embedder's sub-words, weighed for lexical search."""
     workspace = Workspace()
-    return workspace.spool(features.tokenize_chunks(chunks, tokenizing, workspace.progress), ChunkTokens)
+    tokenizer = embedding.open_tokenizer(workspace.home)
+    return workspace.spool(features.tokenize_chunks(chunks, tokenizing, tokenizer, workspace.progress), ChunkTokens)
 
 
 def embed(chunks: Dataset[Chunk], embedding: EmbedderSpec) -> "ParquetDataset[ChunkVector]":

@@ -27,7 +27,7 @@ def fill_feature_store(
     todo, model, documents = plan(config, list(sources) if sources is not None else None, run, after=list(after))
     cleaned = clean(documents, config.cleaning)
     chunks = chunk(cleaned, model, config.chunking, config.embedding)
-    tokens = tokenize(chunks, config.tokenizing)
+    tokens = tokenize(chunks, model, config.tokenizing, config.embedding)
     vectors = embed(chunks, config.embedding)
     loaded = load(todo, cleaned, chunks, tokens, vectors, config.load)
     verified = verify(todo, loaded, config.load)

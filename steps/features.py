@@ -52,9 +52,14 @@ def chunk(
 
 
 @step(cache_policy=SAME_CODE, output_materializers=DatasetMaterializer)
-def tokenize(chunks: Rows, tokenizing: Tokenizing) -> Annotated[Rows, "tokens"]:
-    """Split chunks into words and stems, weighed for lexical search."""
-    return stages.tokenize(chunks, tokenizing)
+def tokenize(
+    chunks: Rows,
+    model: ModelCard,  # noqa: ARG001 - as in `chunk`
+    tokenizing: Tokenizing,
+    embedding: EmbedderSpec,
+) -> Annotated[Rows, "tokens"]:
+    """Split chunks into words, stems and sub-words, weighed for lexical search."""
+    return stages.tokenize(chunks, tokenizing, embedding)
 
 
 @step(enable_cache=False, output_materializers=DatasetMaterializer)

@@ -32,10 +32,12 @@ def chunk_documents(
         yield from chunker.chunk(document, tokenizer)
 
 
-def tokenize_chunks(chunks: Dataset[Chunk], tokenizing: Tokenizing, progress: Progress) -> Iterator[ChunkTokens]:
-    """Split each chunk into words and stems, and weigh the stems as a BM25 sparse vector."""
+def tokenize_chunks(
+    chunks: Dataset[Chunk], tokenizing: Tokenizing, tokenizer: SubwordTokenizer, progress: Progress
+) -> Iterator[ChunkTokens]:
+    """Split each chunk into words, stems and sub-words, and weigh the stems as a BM25 sparse vector."""
     for chunk in progress(chunks, "tokenize", total=len(chunks), unit="chunk"):
-        yield tokenizing.tokens(chunk)
+        yield tokenizing.tokens(chunk, tokenizer)
 
 
 def embed_chunks(

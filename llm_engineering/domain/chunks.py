@@ -60,12 +60,12 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ChunkTokens:
-    """The tokens of a chunk: words as written, light stems of them, and the BM25 sparse vector of the stems."""
+    """The tokens of a chunk: words as written, their light stems, the embedder's sub-words, the BM25 vector."""
 
     chunk_id: str
     words: tuple[str, ...]
     stems: tuple[str, ...]
-    subwords: int
+    subwords: tuple[str, ...]
     sparse: SparseVector
 
 

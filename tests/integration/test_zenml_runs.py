@@ -79,7 +79,7 @@ def test_the_dag_has_every_step_once_in_its_order(ran: Ran) -> None:
     upstream = ran.seen["upstream"]
     assert "ingest" in upstream["plan"]
     assert upstream["chunk"] == ["clean", "plan"]
-    assert upstream["tokenize"] == ["chunk"]
+    assert upstream["tokenize"] == ["chunk", "plan"]
     assert upstream["embed"] == ["chunk"]
     assert upstream["load"] == ["chunk", "clean", "embed", "plan", "tokenize"]
     assert "load" in upstream["verify"]

@@ -32,7 +32,7 @@ ROWS: dict[type, st.SearchStrategy[Any]] = {
     Document: st.builds(Document, texts, texts, formats, texts, texts, texts, texts, metadata, metadata),
     CleanedDocument: st.builds(CleanedDocument, texts, texts, texts, formats, texts, texts, texts, metadata),
     Chunk: st.builds(Chunk, texts, texts, texts, texts, integers, integers, integers, texts, texts, integers, metadata),
-    ChunkTokens: st.builds(ChunkTokens, texts, words, words, integers, sparse),
+    ChunkTokens: st.builds(ChunkTokens, texts, words, words, words, sparse),
     ChunkVector: st.builds(ChunkVector, texts, vectors, st.booleans()),
 }
 

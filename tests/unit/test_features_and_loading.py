@@ -73,7 +73,7 @@ class Laboratory:
         cleaned = list(features.clean_documents(documents, Cleaning(), silent))
         tokenizer = SPEC.open_tokenizer(self.home)
         chunks = list(features.chunk_documents(cleaned, ByFormat(), tokenizer, silent))
-        tokens = list(features.tokenize_chunks(chunks, Tokenizing(), silent))
+        tokens = list(features.tokenize_chunks(chunks, Tokenizing(), tokenizer, silent))
         vectors = list(
             features.embed_chunks(chunks, self.embedder.card.digest, self.embedder.open, self.warehouse, silent)
         )

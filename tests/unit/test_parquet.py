@@ -63,8 +63,8 @@ def test_batches_end_by_number_of_rows(tmp_path: Path) -> None:
         (document(text="x" * 1_000), Document),
         (document(metadata={"m": "x" * 1_000}), Document),
         (ChunkVector("c", array("f", [0.5] * 300)), ChunkVector),
-        (ChunkTokens("c", ("word",) * 300, (), 1, SparseVector((), ())), ChunkTokens),
-        (ChunkTokens("c", (), (), 1, SparseVector(tuple(range(100)), (0.5,) * 100)), ChunkTokens),
+        (ChunkTokens("c", ("word",) * 300, (), ("w", "##ord"), SparseVector((), ())), ChunkTokens),
+        (ChunkTokens("c", (), (), ("w", "##ord"), SparseVector(tuple(range(100)), (0.5,) * 100)), ChunkTokens),
     ],
 )
 def test_batches_end_by_their_size_in_bytes(row: Any, row_type: type, tmp_path: Path) -> None:
@@ -172,9 +172,9 @@ def test_a_value_of_the_wrong_type_is_refused_with_its_field(
 @pytest.mark.parametrize(
     "row",
     [
-        ChunkTokens("c", ("a", None), (), 1, SparseVector((), ())),  # type: ignore[arg-type]
-        ChunkTokens("c", (), (), 1, SparseVector((-1,), (1.0,))),
-        ChunkTokens("c", (), (), 1, SparseVector((2**32,), (1.0,))),
+        ChunkTokens("c", ("a", None), (), ("w", "##ord"), SparseVector((), ())),  # type: ignore[arg-type]
+        ChunkTokens("c", (), (), ("w", "##ord"), SparseVector((-1,), (1.0,))),
+        ChunkTokens("c", (), (), ("w", "##ord"), SparseVector((2**32,), (1.0,))),
         ChunkVector("c", array("d", [1.0])),
         ChunkVector("c", [1.0]),  # type: ignore[arg-type]
     ],

@@ -18,6 +18,7 @@ from pydantic import Field
 from llm_engineering.application.text.stems import Language
 from llm_engineering.application.text.words import stems, terms, words
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, SparseVector
+from llm_engineering.domain.ports import SubwordTokenizer
 from llm_engineering.domain.value import Value
 
 ENGLISH_STOP_WORDS = frozenset(
@@ -41,14 +42,14 @@ class Tokenizing(Value):
         "none", description="words without a weight: none, a short English list, or your own"
     )
 
-    def tokens(self, chunk: Chunk, subwords: int | None = None) -> ChunkTokens:
-        """Return the tokens of what the embedder sees of the chunk. `subwords` defaults to the chunk's own count."""
+    def tokens(self, chunk: Chunk, tokenizer: SubwordTokenizer) -> ChunkTokens:
+        """Return the tokens of what the embedder sees of the chunk; `tokenizer` is the embedder's own."""
         text = chunk.embedded_text
         return ChunkTokens(
             chunk_id=chunk.id,
             words=words(text),
             stems=stems(text, self.language),
-            subwords=chunk.tokens if subwords is None else subwords,
+            subwords=tuple(text[start:end] for start, end in tokenizer.spans(text)),
             sparse=self.sparse(text),
         )
 
