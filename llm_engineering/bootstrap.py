@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from llm_engineering.application.ingestion import NamedSource
 from llm_engineering.application.retrieval.filters import payload_field
-from llm_engineering.config import FeatureEngineeringConfig, Ingest, Load
+from llm_engineering.config import FeatureEngineeringConfig, Ingest, Load, link_name
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.ports import Progress, Source, VectorStore, Warehouse
 from llm_engineering.domain.users import User
@@ -46,6 +46,13 @@ class Workspace:
     @property
     def home(self) -> Path:
         return self.settings.root
+
+    def sweep(self) -> None:
+        """Remove the spools of processes that were killed."""
+        for spool in (self.home / "spool").glob("*-*"):
+            owner = spool.name.partition("-")[0]
+            if owner.isdigit() and not _is_alive(int(owner)):
+                shutil.rmtree(spool, ignore_errors=True)
 
     @contextmanager
     def warehouse(self) -> Iterator[Warehouse]:
@@ -86,6 +93,16 @@ class Workspace:
         return dataset
 
 
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's process, so there is one
+        return True
+    return True
+
+
 def sources_of(section: Ingest, context: SourceContext) -> list[NamedSource]:
     """Return the sources of a configuration, each to be opened when its turn comes."""
     return [NamedSource(spec.name, spec.kind, partial(spec.open, context)) for spec in section.sources]
@@ -96,9 +113,9 @@ def sources_of_links(links: Iterable[str], context: SourceContext) -> list[Named
     from llm_engineering.infrastructure.sources.crawl import source_for_link
 
     def opener(link: str) -> Callable[[], Source]:
-        return lambda: source_for_link(link, name=link).open(context)
+        return lambda: source_for_link(link, name=link_name(link)).open(context)
 
-    return [NamedSource(link, "link", opener(link)) for link in dict.fromkeys(links)]
+    return [NamedSource(link_name(link), "link", opener(link)) for link in dict.fromkeys(links)]
 
 
 def manifest_of(config: FeatureEngineeringConfig, home: Path) -> IndexManifest:

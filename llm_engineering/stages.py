@@ -22,6 +22,7 @@ from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.ports import Dataset
 from llm_engineering.domain.queries import Filter, Hit
 from llm_engineering.domain.reports import IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.secrets import redacted
 from llm_engineering.domain.users import User, user_named
 from llm_engineering.infrastructure.embedders import EmbedderSpec
 from llm_engineering.infrastructure.fetching import Fetching
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
 
 
 def open_run(pipeline: str, config: Mapping[str, object]) -> int:
-    """Open a run in the warehouse, with the resolved configuration, and return its number."""
-    with Workspace().warehouse() as warehouse:
-        return warehouse.start_run(pipeline, config)
+    """Open a run in the warehouse, with the resolved configuration less its secrets, and return its number."""
+    workspace = Workspace()
+    workspace.sweep()
+    with workspace.warehouse() as warehouse:
+        return warehouse.start_run(pipeline, redacted(config))
 
 
 def get_or_create_user(user_full_name: str) -> User:
@@ -177,11 +180,22 @@ def check(report: Report, limits: Limits) -> None:
     Raises:
         GateFailed: it has; everything that could be indexed is indexed all the same.
     """
-    reporting.check(report, limits.failures, limits.rejections)
+    try:
+        reporting.check(report, limits.failures, limits.rejections)
+    except GateFailed:
+        _close_failed(report)
+        raise
 
 
-def fail_run(report: Report) -> None:
-    """Close a run that died with what is known of it."""
+def fail_run(pipeline: str, run: int, step: str, reason: str, error: str) -> Report:
+    """Close a run that died in a step, and return the report of that."""
+    report = reporting.died(pipeline, run, step, reason, error)
+    if run:
+        _close_failed(report)
+    return report
+
+
+def _close_failed(report: Report) -> None:
     with Workspace().warehouse() as warehouse:
         warehouse.finish_run(report.run, "failed", report.model_dump(mode="json"))
 

@@ -6,6 +6,7 @@ from typing import Any
 from zenml import pipeline
 
 from llm_engineering.config import DigitalDataEtlConfig
+from llm_engineering.domain.secrets import redacted
 from steps.etl import crawl_links, get_or_create_user, ingest
 from steps.runs import check, open_run, report
 
@@ -16,7 +17,7 @@ def digital_data_etl(
 ) -> None:
     """Bring the warehouse into agreement with an author's links and the configured sources."""
     config = (config or DigitalDataEtlConfig()).with_author(user_full_name, links).resolved()
-    run = open_run("digital_data_etl", config.model_dump(mode="json"))
+    run = open_run("digital_data_etl", redacted(config.model_dump(mode="json")))
     books = fill_warehouse(config, run)
     account = report("digital_data_etl", run, **books)
     check(account, config.limits)

@@ -2,7 +2,8 @@
 
 from zenml import pipeline
 
-from llm_engineering.config import FeatureConfig
+from llm_engineering.config import FeatureConfig, FeatureEngineeringConfig
+from llm_engineering.domain.secrets import redacted
 from pipelines.digital_data_etl import fill_warehouse
 from pipelines.feature_engineering import fill_feature_store
 from steps.runs import check, open_run, report
@@ -12,9 +13,9 @@ from steps.runs import check, open_run, report
 def feature(config: FeatureConfig) -> None:
     """Bring the warehouse into agreement with the sources, then the index with the warehouse."""
     config = config.resolved()
-    run = open_run("feature", config.model_dump(mode="json"))
+    run = open_run("feature", redacted(config.model_dump(mode="json")))
     books = fill_warehouse(config, run)
     after = [book.invocation_id for book in books.values()]
-    made = fill_feature_store(config.engineering, config.source_names, run, after)
+    made = fill_feature_store(config.of(FeatureEngineeringConfig), config.source_names, run, after)
     account = report("feature", run, **books, **made)
     check(account, config.limits)

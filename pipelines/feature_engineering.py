@@ -6,6 +6,7 @@ from typing import Any
 from zenml import pipeline
 
 from llm_engineering.config import FeatureEngineeringConfig
+from llm_engineering.domain.secrets import redacted
 from steps.features import activate, chunk, clean, embed, load, plan, tokenize, verify
 from steps.runs import check, open_run, report
 
@@ -14,7 +15,7 @@ from steps.runs import check, open_run, report
 def feature_engineering(config: FeatureEngineeringConfig | None = None) -> None:
     """Bring the index into agreement with the warehouse."""
     config = (config or FeatureEngineeringConfig()).resolved()
-    run = open_run("feature_engineering", config.model_dump(mode="json"))
+    run = open_run("feature_engineering", redacted(config.model_dump(mode="json")))
     made = fill_feature_store(config, config.select.sources, run)
     account = report("feature_engineering", run, **made)
     check(account, config.limits)

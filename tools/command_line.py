@@ -1,6 +1,7 @@
 """What all command lines share: exit codes, and errors as sentences instead of tracebacks."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ DEFAULT_CONFIG = Path("configs/feature.yaml")
 
 def guarded(main: Callable[[], int]) -> int:
     """Run a command and return its exit code; an expected error becomes a message on standard error."""
-    from llm_engineering.infrastructure.observability.logs import redact
+    from llm_engineering.domain.secrets import redact
 
     try:
         return main()
@@ -22,6 +23,13 @@ def guarded(main: Callable[[], int]) -> int:
         print(f"error: {redact(str(error))}", file=sys.stderr)
         return USAGE
     except LLMEngineeringError as error:
+        print(f"failed: {redact(str(error))}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`| head`). Python would complain again when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except OSError as error:
         print(f"failed: {redact(str(error))}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

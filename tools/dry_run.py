@@ -7,13 +7,14 @@ import yaml
 
 from llm_engineering import bootstrap
 from llm_engineering.bootstrap import Workspace
-from llm_engineering.config import Config, DigitalDataEtlConfig, FeatureEngineeringConfig
+from llm_engineering.config import Config, DigitalDataEtlConfig, FeatureEngineeringConfig, link_name
+from llm_engineering.domain.secrets import redacted
 
 
 def describe(name: str, config: Config, *, as_json: bool) -> str:
     """Return the steps that would run, each with what it would work on, and the resolved configuration."""
     steps = list(_steps(config))
-    resolved = config.model_dump(mode="json")
+    resolved = redacted(config.model_dump(mode="json"))
     if as_json:
         return json.dumps({"pipeline": name, "dry_run": True, "steps": dict(steps), "config": resolved})
     lines = [f"{name} would run these steps:"]
@@ -32,7 +33,7 @@ def _steps(config: Config) -> Iterator[tuple[str, str]]:
 def _into_warehouse(config: DigitalDataEtlConfig) -> Iterator[tuple[str, str]]:
     if config.author:
         yield "get_or_create_user", config.author.user_full_name
-        yield "crawl_links", ", ".join(config.author.links)
+        yield "crawl_links", ", ".join(link_name(link) for link in config.author.links)
     if config.ingest.sources:
         yield "ingest", "; ".join(f"{source.name} ({source.kind})" for source in config.ingest.sources)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from llm_engineering.domain.reports import Incident, Report
+from llm_engineering.domain.reports import Report
 from tools.command_line import FAILED, OK, USAGE
 
 
@@ -19,9 +19,3 @@ class Outcome:
         if not self.error:
             return OK
         return USAGE if self.usage else FAILED
-
-
-def died(pipeline: str, run: int, where: str, reason: str, error: str) -> Report:
-    """Return the report of a run that died in a step, so that programs that read reports need no second format."""
-    incident = Incident(uri=where, source=pipeline, reason=reason, detail=error)
-    return Report(pipeline=pipeline, run=run, found=1, failed=1, failures=(incident,))

@@ -23,6 +23,19 @@ def main() -> int:
     """Parse the arguments, run the pipeline, print its report."""
     arguments = _parser().parse_args()
 
+    from llm_engineering.application.reporting import died
+    from llm_engineering.domain.errors import LLMEngineeringError
+
+    try:
+        return _run(arguments)
+    except LLMEngineeringError as error:
+        if arguments.json:
+            # Also what failed before a run was opened ends in a report, for programs that read the last line.
+            print(died(arguments.pipeline, 0, "run", type(error).__name__, str(error)).model_dump_json())
+        raise
+
+
+def _run(arguments: argparse.Namespace) -> int:
     from llm_engineering import config as configuration
     from llm_engineering.config import read_config
     from llm_engineering.infrastructure.observability.logs import configure_logging
@@ -30,8 +43,8 @@ def main() -> int:
     configure_logging()
     name = arguments.pipeline.replace("-", "_")
     model: type[Config] = getattr(configuration, PIPELINES[name][0])
-    path = arguments.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() and name == "feature" else None)
-    config = read_config(model, path, arguments.overrides)
+    path = arguments.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
+    config = read_config(model, path, arguments.overrides).resolved()
     if arguments.no_cache:
         config = config.model_copy(update={"enable_cache": False})
     if arguments.strict:
@@ -49,12 +62,12 @@ def main() -> int:
 
 
 def _print(outcome: "Outcome", *, as_json: bool) -> int:
-    from llm_engineering.infrastructure.observability.logs import redact
+    from llm_engineering.domain.secrets import redact
 
     if outcome.error:
         print(f"failed: {redact(outcome.error)}", file=sys.stderr, flush=True)
     report = outcome.report
-    print(redact(report.model_dump_json() if as_json else report.summary()), flush=True)
+    print(report.model_dump_json() if as_json else report.summary(), flush=True)
     return outcome.exit_code
 
 

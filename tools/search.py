@@ -64,7 +64,7 @@ def _queries(query: str | None, file: Path | None) -> list[str]:
         queries = [query.strip()]
     else:
         try:
-            queries = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]  # type: ignore[union-attr]
+            queries = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]  # type: ignore[union-attr]
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot read the queries in {file}: {error}") from None
     if not queries or not all(queries):

@@ -7,7 +7,7 @@ from uuid import uuid4
 from llm_engineering import stages
 from llm_engineering.config import Config
 from llm_engineering.domain.errors import UsageError
-from tools.outcome import Outcome, died
+from tools.outcome import Outcome
 from tools.zenml_home import prepare_zenml
 
 if TYPE_CHECKING:
@@ -51,7 +51,5 @@ def _outcome(name: str, run: "PipelineRunResponse") -> Outcome:
         return Outcome(steps["report"].output.load(), error)
     number = steps["open_run"].output.load() if step != "open_run" else 0
     kind = (info.source if info and info.source else "unknown").rpartition(".")[2]
-    report = died(name, number, step, kind, error)
-    if number:
-        stages.fail_run(report)
+    report = stages.fail_run(name, number, step, kind, error)
     return Outcome(report, f"{step}: {error}", usage=kind == UsageError.__name__)

@@ -10,6 +10,7 @@ from llm_engineering.domain.documents import GONE, Document, Failure, Item, NotM
 from llm_engineering.domain.errors import LLMEngineeringError, SourceError, UsageError
 from llm_engineering.domain.ports import Progress, Source, Warehouse
 from llm_engineering.domain.reports import Incident, IngestReport, SourceReport
+from llm_engineering.domain.secrets import redact
 
 # Documents are stored in transactions of this many, so that memory stays flat and a kill loses little.
 BATCH = 200
@@ -53,7 +54,7 @@ def _read(source: NamedSource, warehouse: Warehouse, run: int, progress: Progres
                 warehouse.put(batch, run)
                 batch = []
     except (SourceError, UsageError) as error:
-        logger.error("source {!r} failed: {}", source.name, error)
+        logger.error("source {!r} failed: {}", source.name, redact(str(error)))
         account.fail(error)
     warehouse.put(batch, run)
     warehouse.reject(account.rejections, run)
@@ -148,4 +149,4 @@ class _Account:
 
 
 def _incident(item: Rejection | Failure) -> Incident:
-    return Incident(uri=item.uri, source=item.source, reason=item.reason, detail=item.detail)
+    return Incident(uri=redact(item.uri), source=item.source, reason=item.reason, detail=redact(item.detail))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from llm_engineering.domain.errors import GateFailed
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.reports import Incident, IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.secrets import redact
 
 
 def add_up(
@@ -54,6 +55,12 @@ def _planned(plan: Plan) -> dict[str, int]:
     return {"found": sum(counts.values()), **counts}
 
 
+def died(pipeline: str, run: int, step: str, reason: str, error: str) -> Report:
+    """Return the report of a run that died in a step, so that those who read reports need no second format."""
+    incident = Incident(uri=step, source=pipeline, reason=reason, detail=redact(error))
+    return Report(pipeline=pipeline, run=run, found=1, failed=1, failures=(incident,))
+
+
 def check(report: Report, failures: int | None, rejections: int | None) -> None:
     """Raise if the report has more failures or rejections than allowed; None allows any number.
 
@@ -63,8 +70,9 @@ def check(report: Report, failures: int | None, rejections: int | None) -> None:
     excess = [
         f"{count} {what} (limits.{what} allows {allowed}): {_list(incidents)}"
         for what, count, allowed, incidents in (
-            ("failures", report.failed, failures, report.failures),
-            ("rejections", report.rejected, rejections, report.rejections),
+            ("failures", len(report.failures), failures, report.failures),
+            # A good document that is now rejected as gone counts as deleted, but is a rejection all the same.
+            ("rejections", len(report.rejections), rejections, report.rejections),
         )
         if allowed is not None and count > allowed
     ]

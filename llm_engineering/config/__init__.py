@@ -10,6 +10,7 @@ from llm_engineering.config.pipelines import (
     Limits,
     Load,
     Select,
+    link_name,
 )
 from llm_engineering.config.reading import read_config
 
@@ -23,5 +24,6 @@ __all__ = [
     "Limits",
     "Load",
     "Select",
+    "link_name",
     "read_config",
 ]

@@ -52,13 +52,16 @@ def load_with_lines(path: Path) -> tuple[dict[str, Any], Lines]:
         return {}, lines
     if not isinstance(root, yaml.MappingNode):
         raise UsageError(f"{path}: expected sections such as `ingest:` and `load:`, found {type(data).__name__}")
-    for key, line in _walk(root, (), str(path)):
+    for key, line in _walk(root, (), str(path), ()):
         lines.note(key, f"{path}, line {line}")
     return data, lines
 
 
-def _walk(node: yaml.Node, prefix: Key, file: str) -> Iterator[tuple[Key, int]]:
-    """Yield (key, line) for every key and list item below a node."""
+def _walk(node: yaml.Node, prefix: Key, file: str, above: tuple[yaml.Node, ...]) -> Iterator[tuple[Key, int]]:
+    """Yield (key, line) for every key and list item below a node; `above` are the nodes that it is in."""
+    if node in above:
+        raise UsageError(f"{file}, line {node.start_mark.line + 1}: this section contains itself (*alias of its own)")
+    above = (*above, node)
     if isinstance(node, yaml.MappingNode):
         seen: dict[Any, int] = {}
         for name, value in node.value:
@@ -69,8 +72,8 @@ def _walk(node: yaml.Node, prefix: Key, file: str) -> Iterator[tuple[Key, int]]:
                 )
             seen[name.value] = line
             yield (*prefix, name.value), line
-            yield from _walk(value, (*prefix, name.value), file)
+            yield from _walk(value, (*prefix, name.value), file, above)
     elif isinstance(node, yaml.SequenceNode):
         for position, item in enumerate(node.value):
             yield (*prefix, position), item.start_mark.line + 1
-            yield from _walk(item, (*prefix, position), file)
+            yield from _walk(item, (*prefix, position), file, above)

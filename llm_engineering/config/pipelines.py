@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -11,6 +11,8 @@ from llm_engineering.application.chunking import ByFormat, Chunker
 from llm_engineering.application.cleaning import Cleaning
 from llm_engineering.application.retrieval import Retrieval
 from llm_engineering.application.text import Tokenizing
+from llm_engineering.domain.errors import UsageError
+from llm_engineering.domain.secrets import redact
 from llm_engineering.domain.users import split_user_full_name
 from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.embedders import EmbedderSpec, SentenceTransformers
@@ -26,6 +28,11 @@ def _kind_or(default: str) -> BeforeValidator:
         return {"kind": default, **section} if isinstance(section, dict) and "kind" not in section else section
 
     return BeforeValidator(fill)
+
+
+def link_name(link: str) -> str:
+    """Return the name of the source that a link becomes: the link, without a password."""
+    return redact(link)
 
 
 class Author(Value):
@@ -104,11 +111,32 @@ class Config(Value):
         return type(self).model_validate(self.model_dump(mode="json"))
 
 
+C = TypeVar("C", bound=Config)
+
+
 class DigitalDataEtlConfig(Config):
     """Pipeline `digital_data_etl`: an author's links, and any other sources, into the warehouse."""
 
     author: Author | None = Field(None, description="an author with links")
     ingest: Ingest = Field(default_factory=Ingest)
+
+    @property
+    def names_sources(self) -> bool:
+        """Whether there is anything to read from."""
+        return self.author is not None or bool(self.ingest.sources)
+
+    def resolved(self) -> Self:
+        """Return this configuration with every default written out.
+
+        Raises:
+            UsageError: there is nothing to read from. An index of nothing is never what was meant.
+        """
+        if not self.names_sources and getattr(self, "select", Select()).sources is None:
+            raise UsageError(
+                "the configuration names no source; add one under `ingest: sources:`, or an `author:` with links "
+                "(--config FILE, for example configs/feature.yaml)"
+            )
+        return super().resolved()
 
     def with_author(self, user_full_name: str, links: Sequence[str]) -> Self:
         """Return this configuration for another author; an empty name changes nothing."""
@@ -132,16 +160,20 @@ class FeatureEngineeringConfig(Config):
 class FeatureConfig(FeatureEngineeringConfig, DigitalDataEtlConfig):
     """Pipeline `feature`: both, from the sources to a searchable feature store."""
 
-    @property
-    def engineering(self) -> FeatureEngineeringConfig:
-        """Return the part that `feature_engineering` knows."""
-        parts = {name: getattr(self, name) for name in FeatureEngineeringConfig.model_fields}
-        return FeatureEngineeringConfig.model_validate(parts)
+    def of(self, pipeline: type[C]) -> C:
+        """Return the part that a pipeline knows, so that one file serves all pipelines.
+
+        The index of `feature_engineering` holds the sources that the file names, if it names any.
+        """
+        parts = {name: getattr(self, name) for name in pipeline.model_fields}
+        if pipeline is FeatureEngineeringConfig and self.names_sources:
+            parts["select"] = Select(sources=self.source_names)
+        return pipeline.model_validate(parts)
 
     @property
     def source_names(self) -> tuple[str, ...]:
         """Return the names of the sources that the index holds: those selected, else all that this file names."""
         if self.select.sources is not None:
             return self.select.sources
-        links = self.author.links if self.author else ()
+        links = tuple(link_name(link) for link in self.author.links) if self.author else ()
         return tuple(dict.fromkeys([*(source.name for source in self.ingest.sources), *links]))

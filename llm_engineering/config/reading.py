@@ -2,21 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from llm_engineering.config.lines import Lines, load_with_lines
 from llm_engineering.config.mistakes import describe
-from llm_engineering.config.pipelines import Config
+from llm_engineering.config.pipelines import C, FeatureConfig
 from llm_engineering.domain.errors import UsageError
-
-C = TypeVar("C", bound=Config)
 
 
 def read_config(model: type[C], path: Path | None, overrides: Sequence[str] = ()) -> C:
     """Return the configuration in the file, with the overrides applied; without a file, the defaults.
+
+    One file may serve all pipelines: it is read as the configuration of `feature`, the whole, and the part that the
+    asked pipeline knows is returned.
 
     Args:
         model: The configuration of the pipeline that is to run.
@@ -31,10 +32,13 @@ def read_config(model: type[C], path: Path | None, overrides: Sequence[str] = ()
     for override in overrides:
         _apply(override, data, lines)
     try:
-        return model.model_validate(data)
+        whole = FeatureConfig.model_validate(data)
     except ValidationError as error:
-        mistakes = [describe(mistake, model, data, lines) for mistake in error.errors()]
+        # A default that depends on a wrong value cannot be made either; that is no mistake of its own.
+        found = [mistake for mistake in error.errors() if mistake["type"] != "default_factory_not_called"]
+        mistakes = [describe(mistake, FeatureConfig, data, lines) for mistake in found]
         raise UsageError("\n".join(dict.fromkeys(mistakes))) from None
+    return whole.of(model)
 
 
 def _apply(override: str, data: dict[str, Any], lines: Lines) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from llm_engineering.domain.errors import UsageError
+
 
 class Settings(BaseSettings):
     """Settings from environment variables named `LLM_ENGINEERING_…`, or from a `.env` file in the working folder.
@@ -21,7 +23,13 @@ class Settings(BaseSettings):
     def root(self) -> Path:
         """The home as an absolute path, created on first use."""
         root = self.home.expanduser().resolve()
-        root.mkdir(parents=True, exist_ok=True)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"LLM_ENGINEERING_HOME is {str(self.home)!r}, which cannot be used as a folder ({error.strerror}); "
+                "set it to a folder that can be written to"
+            ) from None
         return root
 
     @property

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from command_lines import config_file, python, tool
+from command_lines import ROOT, config_file, python, tool
 
 
 @pytest.fixture
@@ -133,3 +133,35 @@ def test_a_password_in_a_url_is_never_shown(home: Path, tmp_path: Path) -> None:
     )
     assert ran.last_line["failed"] == 1
     assert "hunter2" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize("wrong", [["--set", "load.colection=x"], ["--config", "absent.yaml"]])
+def test_with_json_a_refused_command_ends_in_a_report_too(home: Path, wrong: list[str]) -> None:
+    refused = tool(home, "run", "feature", "--json", *wrong)
+    assert refused.code == 2
+    assert (refused.last_line["failed"], refused.last_line["failures"][0]["reason"]) == (1, "UsageError")
+
+
+def test_with_json_a_plain_run_that_dies_ends_in_a_report_too(home: Path, config: Path, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    model = ["--set", "embedding.kind=sentence_transformers", "--set", f"embedding.model={tmp_path / 'model'}"]
+    kind = config.read_text().replace("embedding: {kind: hashing}\n", "")
+    config.write_text(kind)
+    died = tool(home, "run", "feature", "--config", str(config), "--plain", "--json", *model)
+    assert died.code == 2
+    assert died.last_line["failed"] == 1
+
+
+def test_a_home_that_is_a_file_is_named(tmp_path: Path, config: Path) -> None:
+    (tmp_path / "file").write_text("")
+    wrong = tool(tmp_path / "file", "run", "feature", "--config", str(config), "--plain")
+    assert wrong.code == 2
+    assert "LLM_ENGINEERING_HOME" in wrong.err
+    assert "Traceback" not in wrong.err
+
+
+def test_without_a_configuration_nothing_is_emptied(home: Path, config: Path, tmp_path: Path) -> None:
+    tool(home, "run", "feature", "--config", str(config), "--plain")
+    elsewhere = tool(home, "run", "feature", "--plain", cwd=tmp_path, PYTHONPATH=str(ROOT))
+    assert elsewhere.code == 2
+    assert "names no source" in elsewhere.err

@@ -7,8 +7,8 @@ import pytest
 
 from llm_engineering import plain, stages
 from llm_engineering.bootstrap import Workspace
-from llm_engineering.config import DigitalDataEtlConfig, FeatureConfig, FeatureEngineeringConfig, read_config
-from llm_engineering.domain.errors import BackendError, UsageError
+from llm_engineering.config import DigitalDataEtlConfig, FeatureConfig, FeatureEngineeringConfig, Limits, read_config
+from llm_engineering.domain.errors import BackendError, GateFailed, UsageError
 from llm_engineering.domain.reports import Report
 from llm_engineering.infrastructure.settings import Settings
 
@@ -231,3 +231,40 @@ def test_a_query_with_another_model_is_refused_with_the_fix(folder: Path) -> Non
     other = config(folder, "embedding.dimension=64")
     with pytest.raises(UsageError, match="index was made with"):
         stages.search(other, ["anything"], {}, 1)
+
+
+def test_an_emptied_file_is_deleted_and_counts_as_a_rejection_for_the_limits(folder: Path) -> None:
+    run(folder)
+    (folder / "lunch.txt").write_text("")
+    report = run(folder)
+    assert (report.deleted, report.rejected, len(report.rejections)) == (1, 0, 1)
+    with pytest.raises(GateFailed, match="1 rejections"):
+        stages.check(report, Limits(rejections=0))
+    with Workspace().warehouse() as warehouse:
+        assert warehouse.run_record(report.run)["status"] == "failed"
+
+
+def test_the_last_file_may_go_only_if_that_is_meant(folder: Path) -> None:
+    run(folder)
+    for file in folder.iterdir():
+        file.unlink()
+    report = run(folder)
+    assert (report.failed, report.deleted, report.points) == (1, 0, 3)
+    assert "allow_empty" in report.failures[0].detail
+    report = run(folder, "ingest.sources.0.allow_empty=true")
+    assert (report.failed, report.deleted, report.points) == (0, 3, 0)
+
+
+def test_a_run_that_dies_is_closed_as_failed(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    with pytest.raises(UsageError):
+        run(folder, "embedding.kind=sentence_transformers", f"embedding.model={tmp_path / 'model'}")
+    with Workspace().warehouse() as warehouse:
+        assert warehouse.run_record(1)["status"] == "failed"
+
+
+def test_spools_of_killed_processes_are_swept(folder: Path, home: Path) -> None:
+    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
+    (home / "spool" / f"{dead}-left").mkdir(parents=True)
+    run(folder)
+    assert not (home / "spool" / f"{dead}-left").exists()

@@ -106,11 +106,37 @@ def test_two_sources_of_one_name_are_refused(write: Write) -> None:
     assert "two sources have the name 'docs'" in refusal(write(f"ingest:\n  sources:\n{source}{source}"))
 
 
-def test_a_section_of_another_pipeline_is_refused(write: Write) -> None:
-    with pytest.raises(UsageError, match="unknown key 'ingest' at the top level"):
-        read_config(FeatureEngineeringConfig, write(GOOD))
-    with pytest.raises(UsageError, match="unknown key 'load' at the top level"):
-        read_config(DigitalDataEtlConfig, write(GOOD))
+def test_one_file_serves_all_pipelines_and_a_typo_is_refused_by_all(write: Write) -> None:
+    path = write(GOOD)
+    assert read_config(DigitalDataEtlConfig, path).ingest.sources[0].name == "docs"
+    engineering = read_config(FeatureEngineeringConfig, path)
+    assert engineering.load.collection == "mine"
+    assert engineering.select.sources == ("docs",)
+    for model in (FeatureConfig, DigitalDataEtlConfig, FeatureEngineeringConfig):
+        with pytest.raises(UsageError, match="did you mean 'collection'"):
+            read_config(model, path, ["load.colection=x"])
+
+
+def test_without_sources_the_index_holds_what_the_warehouse_has(write: Write) -> None:
+    assert read_config(FeatureEngineeringConfig, write("")).select.sources is None
+
+
+@pytest.mark.parametrize("model", [FeatureConfig, DigitalDataEtlConfig])
+def test_a_configuration_without_a_source_is_refused_before_it_can_empty_an_index(
+    write: Write, model: type[DigitalDataEtlConfig]
+) -> None:
+    with pytest.raises(UsageError, match="names no source"):
+        read_config(model, write("limits: {failures: 3}\n")).resolved()
+
+
+def test_a_section_that_contains_itself_is_refused(write: Write) -> None:
+    assert "contains itself" in refusal(write("load: &a\n  collection: *a\n"))
+
+
+def test_a_wrong_value_that_others_depend_on_is_one_mistake(write: Write) -> None:
+    message = refusal(write("ingest:\n  sources:\n    - {kind: json, url: x, template: '{a.b}'}\n"))
+    assert len(message.splitlines()) == 1
+    assert "template" in message
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -152,3 +152,10 @@ def test_the_same_uri_in_two_sources_is_two_documents(warehouse: Warehouse) -> N
     again = run_all(warehouse, Listed("s", [page("a")]), Listed("t", []))
     assert [source.deleted for source in again.sources] == [0, 1]
     assert live(warehouse) == {document_id("s", "a")}
+
+
+def test_credentials_are_in_no_incident(warehouse: Warehouse) -> None:
+    failed = SourceError("unreachable", "cannot reach http://me:hunter2@example.org/?token=abc")
+    report = run_all(warehouse, Listed("s", [], failed))
+    assert "hunter2" not in report.model_dump_json()
+    assert "abc" not in report.model_dump_json()

@@ -53,8 +53,8 @@ def test_a_document_per_file_with_path_and_commit(tmp_path: Path) -> None:
     folder = repository(tmp_path / "r", **{"a b/ü.md": "# Fish\n", "code.py": "def f(a,  b):\n\treturn a\n"})
     document = next(item for item in read(folder) if isinstance(item, Document))
     assert document.uri == f"{folder.resolve().as_uri()}#a%20b/%C3%BC.md"
-    assert dict(document.metadata) == {"path": "a b/ü.md", "repository": folder.resolve().as_uri()}
-    assert document.provenance["commit"] == git(folder, "rev-parse", "HEAD")
+    commit = git(folder, "rev-parse", "HEAD")
+    assert dict(document.metadata) == {"path": "a b/ü.md", "repository": folder.resolve().as_uri(), "commit": commit}
     assert texts(read(folder))["code.py"] == "def f(a,  b):\n\treturn a\n"
 
 

@@ -1,6 +1,6 @@
 """Passages, counted by the embedder's own tokenizer: what is too long after all is made shorter here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from llm_engineering.application.chunking.pieces import Context, Piece
@@ -10,6 +10,7 @@ from llm_engineering.application.text.spans import trim
 from llm_engineering.domain.errors import UsageError
 
 _LONGEST_FIRST_LINE = 1000
+_SCRAP_TOKENS = 4
 
 
 class Passage(NamedTuple):
@@ -27,6 +28,28 @@ def closed(pieces: Sequence[Piece]) -> int:
     while size and pieces[size - 1].leads:
         size -= 1
     return size
+
+
+def without_scraps(passages: Iterable[Passage], sizer: Sizer) -> Iterator[Passage]:
+    """Join passages that say nothing alone (a closing bracket, a rule, a single word) to the one before, if both fit.
+
+    Such a scrap has little but its context, so a search for the context would find it first.
+    """
+    before: Passage | None = None
+    for passage in passages:
+        joined = _joined(sizer, before, passage) if before is not None else None
+        if before is not None and joined is None:
+            yield before
+        before = joined or passage
+    if before is not None:
+        yield before
+
+
+def _joined(sizer: Sizer, before: Passage, scrap: Passage) -> Passage | None:
+    if scrap.start < before.end or sizer.tokens(scrap.start, scrap.end) > _SCRAP_TOKENS:
+        return None
+    joined = _counted(sizer, before.start, scrap.end, before.context)
+    return joined if joined.tokens <= sizer.max_tokens else None
 
 
 def of_pieces(sizer: Sizer, pieces: Sequence[Piece]) -> tuple[Passage | None, int]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import Field
 
-from llm_engineering.application.chunking.passages import Passage
+from llm_engineering.application.chunking.passages import Passage, without_scraps
 from llm_engineering.application.chunking.sizing import Sizer
 from llm_engineering.domain.chunks import Chunk
 from llm_engineering.domain.documents import CleanedDocument
@@ -30,7 +30,7 @@ class Windowed(Value, ABC):
         sizer = Sizer(document.text, tokenizer, self.window(tokenizer))
         if not document.text.strip():
             return
-        for position, passage in enumerate(self.passages(document, sizer)):
+        for position, passage in enumerate(without_scraps(self.passages(document, sizer), sizer)):
             yield Chunk(
                 document_id=document.id,
                 uri=document.uri,

@@ -1,5 +1,6 @@
 """The HTTP client: every request of this project that reads from outside goes through it."""
 
+import logging
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -55,6 +56,8 @@ class HttpClient:
         self._pace = Pace(clock, sleep)
         self._robots = Robots(fetching.user_agent, self._robots_response, clock)
         self._deadline = Deadline()
+        # httpx logs whole URLs, with what may be secret in them.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         self._client = httpx.Client(
             transport=BoundedTransport(self._deadline),
             headers={"User-Agent": fetching.user_agent, "Accept-Encoding": ACCEPTED},

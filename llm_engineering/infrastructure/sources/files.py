@@ -33,6 +33,9 @@ class Files(Value):
     exclude: tuple[str, ...] = Field(
         DEFAULT_EXCLUDE, description="patterns of files and folders to leave out; goes before include"
     )
+    allow_empty: bool = Field(
+        False, description="a folder without a matching file is no failure; what it held before is deleted"
+    )
     max_bytes: int = Field(10_000_000, gt=0, description="of one file; a larger one is rejected")
     name: str = Field(
         default_factory=_default_name,
@@ -56,10 +59,12 @@ class FilesSource:
 
     def read(self) -> Iterator[Item]:
         listing = self._listing()
-        if not (listing.files or listing.rejected):
+        if not (listing.files or listing.rejected or self.spec.allow_empty):
             looked_for = ", ".join(self.spec.include[:8]) + (" …" if len(self.spec.include) > 8 else "")
             raise SourceError(
-                "empty_source", f"no file under {self.spec.root} matches {looked_for}; see include, exclude"
+                "empty_source",
+                f"no file under {self.spec.root} matches {looked_for}; see include, exclude. What is indexed stays; if "
+                "all files are meant to be gone, set allow_empty: true",
             )
         for path, reason in listing.rejected:
             yield incident(SourceError(*reason), path.absolute().as_uri(), self.name)

@@ -136,7 +136,9 @@ class GitSource:
                 **self.context.authorship,
                 "path": file.path,
                 "repository": repository,
+                # The commit at which this version was read. An unchanged blob is not read again, so it stays.
+                "commit": commit,
                 **content.metadata,
             },
-            provenance={**provenance, "commit": commit, **content.provenance},
+            provenance={**provenance, **content.provenance},
         )
