@@ -1,5 +1,6 @@
 """Run a pipeline on ZenML's active stack and bring back its report."""
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -31,7 +32,24 @@ def run_pipeline(name: str, config: Config) -> Outcome:
         run = _newest(client, name)
         if run is None or (before is not None and run.id == before.id):
             raise
+    finally:
+        _flush_logs_now()
     return _outcome(name, run)
+
+
+def _flush_logs_now() -> None:
+    """Flush ZenML's log handlers, and leave nothing to do at the end of the interpreter.
+
+    OpenTelemetry's handler flushes in a new thread. When the interpreter ends, Python 3.12 refuses new threads, and
+    every run would end with a traceback about that.
+    """
+    from opentelemetry.instrumentation.logging.handler import LoggingHandler
+
+    for reference in list(logging._handlerList):  # type: ignore[attr-defined]  # there is no public list of them
+        handler = reference()
+        if isinstance(handler, LoggingHandler):
+            handler.flush()
+            handler.flush = lambda: None  # type: ignore[method-assign]
 
 
 def _newest(client: Any, name: str) -> "PipelineRunResponse | None":
