@@ -132,6 +132,13 @@ def test_a_page_cannot_pass_itself_off_as_one_of_another_site(site: Site, tmp_pa
     assert (document.uri, document.metadata["url"]) == (url, url)
 
 
+def test_links_lead_from_where_the_page_was_found(site: Site, tmp_path: Path) -> None:
+    site.put("/new/fish", BODY + "<p>Read on in <a href='cod'>the report on cod</a>, and then come back here.</p>")
+    document = only(read(tmp_path, site.put("/fish", "", status=301, Location="/new/fish")))
+    assert isinstance(document, Document)
+    assert f"[the report on cod]({site.url}/new/cod)" in document.text
+
+
 def test_the_same_address_in_two_spellings_is_one_document(site: Site, tmp_path: Path) -> None:
     url = site.put("/fish", BODY)
     items = read(
@@ -157,6 +164,10 @@ def test_the_same_address_in_two_spellings_is_one_document(site: Site, tmp_path:
         ("<title>Fish</title><nav>Home</nav>", 200, {}, Rejection, "empty"),
         ("<title>Just a moment...</title><p>Verify you are human by clicking below.", 200, {}, Rejection, "blocked"),
         ("<h1>Fish</h1><p>The first lines.</p><h2>Subscribe to continue reading</h2>", 200, {}, Rejection, "paywall"),
+        ("<title>Sign in</title><p>Password: <input type=password>", 200, {}, Rejection, "blocked"),
+        ("<title>Before you continue</title><p>Cookies?<button>Accept all</button>", 200, {}, Rejection, "blocked"),
+        ("<title>We'll be back soon!</title><p>Sorry for the inconvenience.", 200, {}, Rejection, "blocked"),
+        ("<h1>fish.example</h1><p>This domain is for sale.", 200, {}, Rejection, "blocked"),
         ("<title>Page not found</title><p>The page you requested does not exist.", 200, {}, Rejection, "not_found"),
         ("x" * 5000, 200, {}, Rejection, "too_large"),
         ("<a " * 300_000, 200, {"X_Limits": "big"}, Rejection, "unparsable"),

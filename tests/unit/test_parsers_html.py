@@ -6,6 +6,7 @@ import pytest
 
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.infrastructure.parsers.article import read_page
+from llm_engineering.infrastructure.parsers.links import Links
 from llm_engineering.infrastructure.parsers.visible_reader import read_visible
 from llm_engineering.infrastructure.parsers.worker import HtmlParser
 
@@ -30,7 +31,9 @@ def test_headings_lists_and_emphasis_become_markdown() -> None:
         "<blockquote><p>said she</p></blockquote>"
     )
     assert "## Catch\n\n- cod\n- two\n  - herring\n\n1. first\n2. second\n\n" in text
-    assert "A **bold** and *soft* word, H2O, and the text of a link.\nNext\n\n> said she" in text
+    assert (
+        "A **bold** and *soft* word, H2O, and [the text of a link](https://news.example/x).\nNext\n\n> said she" in text
+    )
 
 
 def test_names_are_not_escaped() -> None:
@@ -139,7 +142,7 @@ def test_wrapping_class_names_do_not_hide_a_page() -> None:
     ],
 )
 def test_careless_html_is_read(html: str) -> None:
-    text = read_visible(html).markdown()
+    text = read_visible(html, Links(html)).text
     assert "a" in text
     assert "b" in text
     assert "x" not in text

@@ -6,9 +6,13 @@ from urllib.parse import urljoin
 
 import trafilatura
 from lxml import html as lxml_html
+from lxml.etree import ParserError
+from lxml.html import HtmlElement
+from trafilatura.metadata import extract_metadata
 from trafilatura.settings import Document
 
 from llm_engineering.infrastructure.parsers.code_blocks import CodeBlocks
+from llm_engineering.infrastructure.parsers.links import Links
 from llm_engineering.infrastructure.parsers.markdown import render
 from llm_engineering.infrastructure.parsers.page import Page
 from llm_engineering.infrastructure.parsers.verdicts import judge
@@ -30,8 +34,16 @@ _PERMALINKS = (
 )
 
 
+_CODE_AROUND = "ancestor::*[self::code or self::kbd or self::samp or self::tt or self::var or self::pre]"
+# A date from the metadata or a date element; none guessed from the text.
+_DATES = {"extensive_search": False, "original_date": True}
+
+
 @dataclass(frozen=True, slots=True)
 class _Article:
+    """`marked` holds the marks of links, `text` is without."""
+
+    marked: str = ""
     text: str = ""
     title: str = ""
     author: str = ""
@@ -45,21 +57,22 @@ def read_page(html: str, url: str, *, article: bool = True) -> Page:
     With `article=False` nothing is told apart: the text is all that is visible, as after a failure of the extraction.
     """
     clean = _NUMERIC_REFERENCE.sub(_without_surrogates, _NOT_IN_XML.sub("\ufffd", _XML_DECLARATION.sub("", html)))
-    visible = read_visible(clean)
-    main = _article(clean, url) if article else _Article()
+    links = Links(clean, url)
+    visible = read_visible(clean, links)
+    main = _article(clean, url, links) if article else _Article()
     coverage = _coverage(main.text, visible)
     trusted = bool(main.text) and _is_better(main.text, coverage, visible)
-    text = main.text if trusted else visible.markdown()
+    plain = main.text if trusted else visible.text
     return Page(
-        text=text,
+        text=links.markdown(main.marked if trusted else visible.markdown()).strip(),
         title=_title(main, visible),
         author=main.author or visible.meta.get("author", ""),
         date=main.date,
         site=main.site or visible.meta.get("og:site_name", ""),
         canonical=_joined(url, visible.canonical),
         extraction="article" if trusted else "visible",
-        coverage=round(coverage if trusted else _coverage(text, visible), 2),
-        verdict=judge(visible, text),
+        coverage=round(coverage if trusted else _coverage(plain, visible), 2),
+        verdict=judge(visible, plain),
     )
 
 
@@ -70,31 +83,58 @@ def _without_surrogates(reference: re.Match[str]) -> str:
     return "\ufffd" if 0xD800 <= code <= 0xDFFF else reference.group()
 
 
-def _article(html: str, url: str) -> _Article:
-    tree = lxml_html.document_fromstring(html.encode(), parser=lxml_html.HTMLParser(huge_tree=True, encoding="utf-8"))
+def _article(html: str, url: str, links: Links) -> _Article:
+    parser = lxml_html.HTMLParser(huge_tree=True, encoding="utf-8")
+    try:
+        tree = lxml_html.document_fromstring(html.encode(), parser=parser)
+    except ParserError:  # nothing but end tags and the like
+        return _Article()
     for permalink in tree.xpath(_PERMALINKS):
         permalink.drop_tree()
+    _move_captions(tree)
+    said = extract_metadata(tree, url or None, _DATES, extensive=False)  # before there are marks
     code = CodeBlocks(tree, html)
+    _mark_links(tree, links)
     found = trafilatura.bare_extraction(
-        tree,
-        url=url or None,
-        with_metadata=True,
-        include_comments=False,
-        include_formatting=True,
-        output_format="xml",
-        # A date from the metadata or a date element; none guessed from the text.
-        date_extraction_params={"extensive_search": False, "original_date": True},
+        tree, url=url or None, include_comments=False, include_formatting=True, output_format="xml"
     )
-    if not isinstance(found, Document):
-        return _Article()
-    code.collapse(found.body)
+    marked = ""
+    if isinstance(found, Document):
+        code.collapse(found.body)
+        marked = code.restore(render(found.body)).strip()
     return _Article(
-        text=code.restore(render(found.body)).strip(),
-        title=found.title or "",
-        author=found.author or "",
-        date=found.date or "",
-        site="" if found.sitename in (None, found.hostname) else found.sitename,
+        marked=marked,
+        text=links.plain(marked),
+        title=said.title or "",
+        author=said.author or "",
+        date=said.date or "",
+        site="" if said.sitename in (None, said.hostname) else said.sitename,
     )
+
+
+def _move_captions(tree: HtmlElement) -> None:
+    """Put captions before their tables, because the extraction takes them for the first row."""
+    for caption in tree.xpath("//table/caption"):
+        table = caption.getparent()
+        caption.tag, caption.tail = "p", None
+        table.addprevious(caption)
+
+
+def _mark_links(tree: HtmlElement, links: Links) -> None:
+    """Put marks at the beginning and the end of the text of each link. Inside code, only all of it can be a link."""
+    for link in tree.xpath("//a[@href][normalize-space()]"):
+        around = link.xpath(_CODE_AROUND)
+        if around and (around[0].text_content() != link.text_content() or "`" in link.text_content()):
+            continue
+        for line_break in link.xpath(".//br"):
+            line_break.tail = " " + (line_break.tail or "")
+            line_break.drop_tree()
+        beginning = links.begin(link.get("href"))
+        link.text = beginning + (link.text or "")
+        if len(link):
+            link[-1].tail = (link[-1].tail or "") + links.end(beginning)
+        else:
+            link.text += links.end(beginning)
 
 
 def _coverage(text: str, visible: VisiblePage) -> float:

@@ -6,6 +6,8 @@ from hashlib import sha256
 from lxml.etree import _Element
 from lxml.html import HtmlElement
 
+from llm_engineering.infrastructure.parsers.markup import code_block
+
 _LANGUAGE = re.compile(r"(?:^|\s)(?:language|lang|highlight(?:-source)?|brush:?)[-\s]([a-z0-9+#]+)", re.IGNORECASE)
 _MARKUP = re.compile(
     r"[> ]*(?:(?:-|\d+\.) +)?"
@@ -34,8 +36,7 @@ class CodeBlocks:
         if not code.strip():
             return
         number = len(self._blocks)
-        fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", code)), default=0))
-        self._blocks.append(f"{fence}{language}\n{code}\n{fence}")
+        self._blocks.append(code_block(code, language))
         for child in list(pre):
             pre.remove(child)
         pre.text = None

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from lxml.etree import _Element
 
+from llm_engineering.infrastructure.parsers.markup import code_block, code_span, table
+
 _INLINE = frozenset({"hi", "ref", "del", "lb", "graphic", "span"})
 _BLANKS = re.compile(r"\s+")
 _EMPHASIS = {"#b": "**", "#i": "*"}
@@ -46,7 +48,7 @@ def _block(element: _Element) -> Iterator[str]:
             if text:
                 yield f"{'#' * _level(element)} {text}"
         case "code":
-            yield _fenced("".join(element.itertext()))
+            yield code_block("".join(element.itertext()))
         case "list":
             yield from _list(element)
         case "quote":
@@ -62,11 +64,6 @@ def _block(element: _Element) -> Iterator[str]:
 def _level(head: _Element) -> int:
     rend = head.get("rend") or "h2"
     return int(rend[1]) if rend[1:2].isdigit() and rend[1] in "123456" else 2
-
-
-def _fenced(code: str) -> str:
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", code)), default=0))
-    return f"{fence}\n{code.strip(chr(10)).rstrip()}\n{fence}"
 
 
 def _list(element: _Element) -> Iterator[str]:
@@ -88,18 +85,9 @@ def _list(element: _Element) -> Iterator[str]:
 
 
 def _table(element: _Element) -> Iterator[str]:
-    rows = [[_cell(cell) for cell in row.iterchildren("cell")] for row in element.iter("row")]
-    rows = [row for row in rows if any(row)]
-    if not rows:
-        return
-    width = max(len(row) for row in rows)
-    lines = ["| " + " | ".join(row + [""] * (width - len(row))) + " |" for row in rows]
-    lines.insert(1, "|" + " --- |" * width)
-    yield "\n".join(lines)
-
-
-def _cell(cell: _Element) -> str:
-    return " ".join(_inline_content(cell).split()).replace("|", "\\|")
+    rows = [[_inline_content(cell) for cell in row.iterchildren("cell")] for row in element.iter("row")]
+    if text := table(rows):
+        yield text
 
 
 def _paragraph(run: list[str]) -> Iterator[str]:
@@ -126,7 +114,7 @@ def _inline(element: _Element) -> str:
     if element.tag == "lb":
         return "\n"
     if element.tag == "code" or element.get("rend") == "#t":
-        return _wrapped("".join(element.itertext()), "`")
+        return code_span("".join(element.itertext()))
     content = _inline_content(element)
     if element.tag == "hi":
         return _wrapped(content, _EMPHASIS.get(element.get("rend") or "", ""))

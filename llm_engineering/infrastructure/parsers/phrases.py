@@ -20,12 +20,13 @@ def plain(text: str) -> str:
     return " ".join(text.lower().replace("’", "'").split())
 
 
-def _any_of(*phrases: str) -> re.Pattern[str]:
+def any_of(*phrases: str) -> re.Pattern[str]:
+    """Compile alternatives into one pattern."""
     return re.compile("|".join(f"(?:{phrase})" for phrase in phrases))
 
 
 # The whole title, or a whole part of it, of a page that lets nobody in.
-BLOCK_TITLES = _any_of(
+BLOCK_TITLES = any_of(
     r"just a moment|(?:one more|un|einen|um|espere un) momento?",
     r"attention required|access denied|access to this page has been denied|(?:403 )?forbidden",
     r"(?:error )?(?:403|1020)(?: forbidden)?",
@@ -41,7 +42,7 @@ BLOCK_TITLES = _any_of(
 )
 
 # What block pages say to their visitor.
-BLOCK_PROMPTS = _any_of(
+BLOCK_PROMPTS = any_of(
     rf"(?:verify|verifying|confirm|prove|checking) {_YOU_ARE_HUMAN}",
     r"checking (?:your browser|if the site connection is secure)",
     rf"(?<!how to )(?:enable|turn on|allow) {_JAVASCRIPT}(?: (?:in|on) your browser)?(?: (?:to|and|then)\b|\W*$)",
@@ -67,7 +68,7 @@ BLOCK_PROMPTS = _any_of(
 )
 
 # Of such words block pages are made: nearly every sentence has one.
-BLOCK_WORDS = _any_of(
+BLOCK_WORDS = any_of(
     r"captcha|\bhuman\b|\b(?:ro)?bots?\b|automated|javascript|\bcookies?\b|\bbrowser\b|\bsecurity\b|\baccess\b",
     r"denied|\bblock(?:ed|er|ing)?\b|permission|unusual|suspicious|verif|challenge|cloudflare|\bray id\b|\breference\b",
     r"refresh|reload|\byour ip\b|\bip address\b|firewall|ddos|forbidden|incident|support id|moment|press|connection",
@@ -81,7 +82,7 @@ NEEDS_JAVASCRIPT = re.compile(
 )
 
 # What stands in a line of its own where a text is cut off.
-PAYWALL_PROMPTS = _any_of(
+PAYWALL_PROMPTS = any_of(
     rf"{_SUBSCRIBE}(?: now| today| for free| or (?:sign|log) in)? to {_READ_ON}\b",
     rf"to (?:continue|keep|finish) reading[\w ,]{{0,40}}(?:{_SUBSCRIBE}|become|purchase|buy)",
     r"(?:continue|keep) reading (?:your article )?(?:with|for|by) (?:a |your )?(?:\w+ )?(?:subscri|trial|[$€£])",
@@ -102,7 +103,7 @@ PAYWALL_PROMPTS = _any_of(
 )
 
 # The whole title, or a whole part of it, where a page should be.
-NOT_FOUND_TITLES = _any_of(
+NOT_FOUND_TITLES = any_of(
     r"(?:error|http|oops|erreur|fehler|ошибка)?\W*404\W*(?:error|(?:page |file )?not found|seite nicht gefunden)?",
     rf"(?:(?:the|this|that|sorry|oops|uh-?oh|error|404)\W+)*{_A_PAGE}?(?: you requested| requested)?"
     r"(?: was| is| could| can| can't| cannot)? ?(?:not (?:be )?found|be found|(?:not|no longer) available|unavailable)",
@@ -116,7 +117,7 @@ NOT_FOUND_TITLES = _any_of(
 )
 
 # What a soft 404 says to its visitor.
-NOT_FOUND_PROMPTS = _any_of(
+NOT_FOUND_PROMPTS = any_of(
     rf"{_A_PAGE}[\w ,']{{0,25}} (?:you(?:'re| are| were)? (?:looking|trying|request)|requested|you've followed)"
     rf"[\w ,']{{0,60}}?{_GONE}",
     rf"(?:we|you) (?:can't|cannot|couldn't|could not) (?:find|locate) (?:th(?:e|is|at) )?(?:{_A_PAGE}|what) you",

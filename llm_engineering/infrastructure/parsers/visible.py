@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from llm_engineering.infrastructure.parsers.markup import code_block
+
 Chrome = Literal["", "named", "aside", "semantic"]
 
 _ENOUGH_INK = 200
@@ -16,25 +18,27 @@ def ink(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A heading (`h1` …), paragraph (`p`), list item (`li`), table row (`tr`) or preformatted text (`pre`) as seen.
+    """A heading (`h1` …), paragraph (`p`), list item (`li`), `table`, cell (`tr`) or preformatted text (`pre`) as seen.
 
     `chrome` tells whether it belongs to navigation, footer or the like: `semantic` if tags or roles say so, `aside` for
     asides, dialogs and buttons, `named` if only a class or id says so. `linked` counts non-blank characters in links.
+    `marked` is the text with the marks of links and inline code, see `links`.
     """
 
     tag: str
     text: str
     chrome: Chrome
     linked: int
+    marked: str
 
     @property
     def markdown(self) -> str:
-        """The block as plain Markdown."""
+        """The block as Markdown, its links and inline code still marks."""
         if self.tag in ("h1", "h2", "h3", "h4", "h5", "h6"):
-            return f"{'#' * int(self.tag[1])} {self.text}"
+            return f"{'#' * int(self.tag[1])} {self.marked}"
         if self.tag == "pre":
-            return f"```\n{self.text}\n```"
-        return f"- {self.text}" if self.tag == "li" else self.text
+            return code_block(self.text)
+        return f"- {self.marked}" if self.tag == "li" else self.marked
 
 
 @dataclass
@@ -47,6 +51,7 @@ class VisiblePage:
     meta: dict[str, str] = field(default_factory=dict)
     json_ld: list[str] = field(default_factory=list)
     noscript: str = ""
+    passwords: int = 0  # fields that ask for one
 
     @cached_property
     def content(self) -> list[Block]:
@@ -66,6 +71,11 @@ class VisiblePage:
         """The texts of the top headings outside navigation."""
         return [block.text for block in self.content if block.tag == "h1"]
 
+    @cached_property
+    def text(self) -> str:
+        """All that is seen, navigation left out, without any markup."""
+        return "\n\n".join(block.text for block in self.content)
+
     def markdown(self) -> str:
-        """Return all that is seen, navigation left out, as plain Markdown."""
+        """Return all that is seen, navigation left out, as Markdown, its links and inline code still marks."""
         return "\n\n".join(block.markdown for block in self.content)

@@ -4,28 +4,17 @@ This is the second opinion on the main extraction, so it must not share its limi
 at long text nodes, html.parser does not. Each tag takes constant time on average, however the tags are nested.
 """
 
-import re
 from collections import Counter
-from dataclasses import dataclass
 from html.parser import HTMLParser
 
-from llm_engineering.infrastructure.parsers.visible import Block, Chrome, VisiblePage, ink
+from llm_engineering.infrastructure.parsers.links import Links
+from llm_engineering.infrastructure.parsers.visible import Block, VisiblePage, ink
+from llm_engineering.infrastructure.parsers.visible_element import Open, opened
+from llm_engineering.infrastructure.parsers.visible_table import OpenTable
 
 _VOID = frozenset(
     ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr")
 )
-_UNSEEN = frozenset(
-    ("script", "style", "template", "title", "svg", "math", "iframe", "object", "canvas", "audio", "video", "textarea")
-)
-_CHROME = frozenset(("nav", "footer", "menu"))
-_ASIDE = frozenset(("aside", "dialog", "button"))
-_CHROME_ROLES = frozenset(("navigation", "banner", "contentinfo", "search", "menu", "menubar", "toolbar"))
-# The beginning of a class or id. Not its middle: "no-sidebar" is what the whole page is wrapped in.
-_CHROME_NAME = re.compile(
-    r"(?i)(?:^|\s)(breadcrumbs?|comments?|cookies?|consent|disqus|footer|menu|nav|navbar|navigation|newsletter|popup|"
-    r"promo|related|share|sharing|sidebar|social|sphinxsidebar|toc)(?:[-_]|\s|$)"
-)
-_MAIN = frozenset(("html", "body", "main", "article"))
 _BLOCKS = (
     frozenset(
         ("address", "article", "aside", "blockquote", "body", "button", "caption", "dd", "details", "div", "dl", "dt")
@@ -34,44 +23,41 @@ _BLOCKS = (
         ("fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li")
     )
     | frozenset(
-        ("main", "nav", "ol", "p", "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "title", "tr", "ul")
+        ("main", "nav", "ol", "p", "pre", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "title")
     )
+    | frozenset(("tr", "ul"))
 )
-_HIDDEN_STYLE = re.compile(r"(?i)(display\s*:\s*none|visibility\s*:\s*hidden)")
-_HEAD = frozenset({"script", "meta", "link"})
+_HEAD = frozenset({"script", "meta", "link", "base"})
+_CODE = frozenset({"code", "kbd", "samp", "tt", "var"})
+_TABLE = frozenset({"table", "tr", "td", "th"})
 _KINDS = ("pre", "h1", "h2", "h3", "h4", "h5", "h6", "li", "tr")
 _LINE_BREAK = "\v"  # a <br>, as long as line ends of the source are only white space
 
 
-def read_visible(html: str) -> VisiblePage:
-    """Read what a page shows."""
-    reader = _Reader()
+def read_visible(html: str, links: Links) -> VisiblePage:
+    """Read what a page shows; `links` marks its links and inline code."""
+    reader = _Reader(links)
     reader.feed(html)
     reader.close()
     reader.end_block()
+    reader.end_table()
     reader.page.title = " ".join(reader.page.title.split())
     return reader.page
 
 
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """An open element, and what it is together with its ancestors."""
-
-    tag: str
-    unseen: bool = False
-    chrome: Chrome = ""
-    main: bool = False
-
-
 class _Reader(HTMLParser):
-    def __init__(self) -> None:
+    def __init__(self, links: Links) -> None:
         super().__init__(convert_charrefs=True)
+        self._links = links
         self.page = VisiblePage()
-        self._stack = [_Open("")]
+        self._stack = [Open("")]
         self._open: Counter[str] = Counter()
         self._pieces: list[str] = []
         self._linked = 0
         self._in_link = False
+        self._link = ""  # the mark that began it
+        self._in_code = False
+        self._table: OpenTable | None = None
         self._in_json_ld = False
 
     def updatepos(self, i: int, j: int) -> int:  # noqa: ARG002 - the signature of the parent
@@ -86,18 +72,25 @@ class _Reader(HTMLParser):
             self.end_block()
         self._close_what_ends_before(tag)
         if tag == "br":
-            self._pieces.append(_LINE_BREAK)
-        elif tag in ("td", "th"):
-            self._pieces.append(" | " if self._pieces else "")
+            self._break_line()
         elif tag == "a":
-            self._in_link = "href" in named
+            self._end_link()
+            self._start_link(named)
+        elif tag in _CODE:
+            self._start_code()
+        elif tag in _TABLE:
+            self._start_in_table(tag, named)
+        elif tag == "input" and named.get("type", "").lower() == "password":
+            self.page.passwords += not self._stack[-1].unseen
         if tag not in _VOID:
             self._open[tag] += 1
-            self._stack.append(_opened(tag, named, self._stack[-1]))
+            self._stack.append(opened(tag, named, self._stack[-1]))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "a":
-            self._in_link = False
+            self._end_link()
+        elif tag in _CODE:
+            self._end_code()
         if not self._open[tag]:
             return
         if tag in _BLOCKS:
@@ -119,16 +112,71 @@ class _Reader(HTMLParser):
 
     def end_block(self) -> None:
         """Keep the block that was being read, if anything was seen of it."""
+        if self._link:
+            self._pieces.append(self._links.end(self._link))
         tag = self._kind()
-        raw = "".join(self._pieces)
-        if tag == "pre":
-            text = raw.replace(_LINE_BREAK, "\n").strip("\n").rstrip()
-        else:
-            lines = (" ".join(line.split()) for line in raw.split(_LINE_BREAK))
-            text = "\n".join(line for line in lines if line)
+        marked = (
+            self._flowed() if tag != "pre" else "".join(self._pieces).replace(_LINE_BREAK, "\n").strip("\n").rstrip()
+        )
+        text = self._links.plain(marked)
         if text.strip():
-            self.page.blocks.append(Block(tag, text, self._stack[-1].chrome, self._linked))
-        self._pieces, self._linked = [], 0
+            block = Block(tag, text, self._stack[-1].chrome, self._linked, marked)
+            self.page.blocks.append(block)
+            if self._table:
+                self._table.add(block)
+            self._link = ""  # of a link around several blocks the first is the link
+        self._pieces, self._linked, self._in_code = [self._link] if self._link else [], 0, False
+
+    def _flowed(self) -> str:
+        lines = (" ".join(line.split()) for line in "".join(self._pieces).split(_LINE_BREAK))
+        return "\n".join(line for line in lines if line)
+
+    def _break_line(self) -> None:
+        """Break the line, unless in a link: inline code ends with its line and goes on in the next one."""
+        code = self._links.code if self._in_code else ""
+        self._pieces += (code, " " if self._link else _LINE_BREAK, code)
+
+    def _start_link(self, named: dict[str, str]) -> None:
+        self._in_link = "href" in named
+        if self._in_link and not self._open["pre"]:
+            self._link = self._links.begin(named["href"])
+            self._pieces.append(self._link)
+
+    def _end_link(self) -> None:
+        self._in_link = False
+        self._pieces.append(self._links.end(self._link))
+        self._link = ""
+
+    def _start_code(self) -> None:
+        if not (self._in_code or self._open["pre"]):
+            self._in_code = True
+            self._pieces.append(self._links.code)
+
+    def _end_code(self) -> None:
+        if self._in_code:
+            self._in_code = False
+            self._pieces.append(self._links.code)
+
+    def _start_in_table(self, tag: str, named: dict[str, str]) -> None:
+        if tag == "table" and self._table is None:
+            self._table = OpenTable(len(self.page.blocks), named.get("role", "").lower() in ("presentation", "none"))
+        elif self._table is None:
+            return
+        elif tag == "table":
+            self._table.is_layout = True
+        elif self._open["table"] > 1:
+            return
+        elif tag == "tr":
+            self._table.start_row()
+        else:
+            self._table.start_cell(is_header=tag == "th", span=named.get("colspan", ""))
+
+    def end_table(self) -> None:
+        """Make the blocks of the table that was being read one block, if it is a table of data."""
+        blocks = self._table.blocks() if self._table else None
+        if self._table and blocks:
+            self.page.blocks[self._table.first :] = blocks
+        self._table = None
 
     def _kind(self) -> str:
         return next((tag for tag in _KINDS if self._open[tag]), "p")
@@ -136,6 +184,9 @@ class _Reader(HTMLParser):
     def _pop(self) -> str:
         tag = self._stack.pop().tag
         self._open[tag] -= 1
+        if tag == "table" and not self._open[tag]:
+            self.end_block()
+            self.end_table()
         return tag
 
     def _close_what_ends_before(self, tag: str) -> None:
@@ -156,31 +207,5 @@ class _Reader(HTMLParser):
             self.page.meta.setdefault(name, named.get("content", "").strip())
         elif tag == "link" and "canonical" in named.get("rel", "").lower().split():
             self.page.canonical = self.page.canonical or named.get("href", "").strip()
-
-
-def _opened(tag: str, named: dict[str, str], parent: _Open) -> _Open:
-    return _Open(
-        tag,
-        unseen=parent.unseen or tag in _UNSEEN or _is_hidden(tag, named),
-        chrome=_chrome(tag, named, parent),
-        main=parent.main or tag in ("main", "article"),
-    )
-
-
-def _is_hidden(tag: str, named: dict[str, str]) -> bool:
-    # A hidden body is shown by a script later: everybody sees it.
-    return tag not in ("html", "body") and ("hidden" in named or bool(_HIDDEN_STYLE.search(named.get("style", ""))))
-
-
-def _chrome(tag: str, named: dict[str, str], parent: _Open) -> Chrome:
-    role = named.get("role", "").lower()
-    if parent.chrome == "semantic" or tag in _CHROME or role in _CHROME_ROLES:
-        return "semantic"
-    if tag == "header" and not parent.main:
-        return "semantic"
-    if parent.chrome == "aside" or tag in _ASIDE or role in ("dialog", "complementary"):
-        return "aside"
-    if parent.chrome:
-        return "named"
-    names = f"{named.get('class', '')} {named.get('id', '')}" if tag not in _MAIN else ""
-    return "named" if len(names) > 1 and _CHROME_NAME.search(names) else ""
+        elif tag == "base":
+            self._links.rebase(named.get("href", ""))

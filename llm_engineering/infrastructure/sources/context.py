@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from llm_engineering.infrastructure.parsers.worker import HtmlParser
 
 # Raise it when sources make another document of the same content than before: what is stored is then read again.
-READER_VERSION = 1
+READER_VERSION = 2
 
 
 def nothing_known(document_id: str) -> Metadata | None:  # noqa: ARG001 - the signature of `KnownProvenance`
