@@ -2,8 +2,10 @@
 
 import logging
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
+
+from loguru import logger
 
 from llm_engineering import stages
 from llm_engineering.config import Config
@@ -21,19 +23,20 @@ def run_pipeline(name: str, config: Config) -> Outcome:
     from zenml.client import Client
 
     pipeline = getattr(import_module(f"pipelines.{name}"), name)
-    run_name = f"{name}-{{date}}-{{time}}-{uuid4().hex[:6]}"
-    configured = pipeline.with_options(run_name=run_name, enable_cache=config.enable_cache)
-    client = Client()
-    before = _newest(client, name)
+    mark = uuid4().hex[:12]
+    configured = pipeline.with_options(run_name=f"{name}-{{date}}-{{time}}-{mark}", enable_cache=config.enable_cache)
     try:
         run = configured(config=config.resolved())
     except RuntimeError:
-        # ZenML reports a failed step this way and keeps the step's own error with the run.
-        run = _newest(client, name)
-        if run is None or (before is not None and run.id == before.id):
+        # ZenML reports a failed step this way and keeps the step's own error with the run. Without a run it is no step.
+        started = Client().list_pipeline_runs(name=f"endswith:{mark}", hydrate=True).items
+        if not started:
             raise
+        run = started[0]
     finally:
         _flush_logs_now()
+    # ZenML itself suggests `zenml login --local`, which would show another home's runs.
+    logger.info("look at this run in the dashboard: poetry poe dashboard")
     return _outcome(name, run)
 
 
@@ -50,11 +53,6 @@ def _flush_logs_now() -> None:
         if isinstance(handler, LoggingHandler):
             handler.flush()
             handler.flush = lambda: None  # type: ignore[method-assign]
-
-
-def _newest(client: Any, name: str) -> "PipelineRunResponse | None":
-    runs = client.list_pipeline_runs(pipeline=name, sort_by="desc:created", size=1, hydrate=True).items
-    return runs[0] if runs else None
 
 
 def _outcome(name: str, run: "PipelineRunResponse") -> Outcome:
