@@ -112,7 +112,7 @@ class _Account:
             self.changed += 1
         else:
             self.unchanged += 1
-            # Only a fresh ETag or commit is worth a write; an unchanged document without one costs none.
+            # Only a fresh ETag or checksum is worth a write; an unchanged document without one costs none.
             return bool(document.provenance)
         return True
 

@@ -131,7 +131,7 @@ class DigitalDataEtlConfig(Config):
         Raises:
             UsageError: there is nothing to read from. An index of nothing is never what was meant.
         """
-        if not self.names_sources and getattr(self, "select", Select()).sources is None:
+        if not self.names_sources:
             raise UsageError(
                 "the configuration names no source; add one under `ingest: sources:`, or an `author:` with links "
                 "(--config FILE, for example configs/feature.yaml)"
@@ -159,6 +159,11 @@ class FeatureEngineeringConfig(Config):
 
 class FeatureConfig(FeatureEngineeringConfig, DigitalDataEtlConfig):
     """Pipeline `feature`: both, from the sources to a searchable feature store."""
+
+    @property
+    def names_sources(self) -> bool:
+        """Whether there is anything to read from, or a selection of what was read before."""
+        return super().names_sources or self.select.sources is not None
 
     def of(self, pipeline: type[C]) -> C:
         """Return the part that a pipeline knows, so that one file serves all pipelines.

@@ -27,7 +27,7 @@ class Document:
     """One document as its source yields it; HTML has become Markdown by then.
 
     `uri` is canonical; `key` is the record inside it, empty for a whole file. With `source` they are the identity.
-    `metadata` is content: it can be filtered on, and a change of it is a change of the document. `provenance` (commit,
+    `metadata` is content: it can be filtered on, and a change of it is a change of the document. `provenance` (blob,
     ETag, time of the fetch …) only says where this copy came from and changes nothing.
     """
 

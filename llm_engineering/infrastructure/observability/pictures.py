@@ -22,17 +22,14 @@ def _cell(value: object) -> str:
     return text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]}…"
 
 
-def histogram(values: Sequence[int], title: str, unit: str, limit: int | None = None) -> bytes:
-    """Return a histogram as PNG, with a line at the limit if there is one."""
+def histogram(values: Sequence[int], title: str, unit: str) -> bytes:
+    """Return a histogram of at least one value as PNG."""
     # Drawn on a figure of its own, without pyplot: that would keep every figure and look for a display.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     axes.hist(values, bins=min(40, max(values) - min(values) + 1), color="#2f6fed")
-    if limit is not None:
-        axes.axvline(limit, color="#d64545", linestyle="--", label=f"limit: {limit} {unit}")
-        axes.legend()
     axes.set(title=title, xlabel=unit, ylabel="count")
     axes.spines[["top", "right"]].set_visible(False)
     picture = io.BytesIO()
