@@ -7,33 +7,53 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
+from llm_engineering.application import versioning
+from llm_engineering.application.evaluation import Searching
 from llm_engineering.application.ingestion import NamedSource
 from llm_engineering.application.retrieval.filters import payload_field
-from llm_engineering.config import FeatureEngineeringConfig, Ingest, Load, link_name
-from llm_engineering.domain.indexes import IndexManifest
-from llm_engineering.domain.ports import Progress, Source, VectorStore, Warehouse
+from llm_engineering.application.text import Tokenizing
+from llm_engineering.config import FeatureEngineeringConfig, Gate, Ingest, Load, link_name
+from llm_engineering.domain.chunks import SparseVector
+from llm_engineering.domain.errors import BackendError, UsageError
+from llm_engineering.domain.evaluation import Question
+from llm_engineering.domain.indexes import IndexManifest, Plan
+from llm_engineering.domain.ports import Embedder, Progress, Source, VectorStore, Warehouse
+from llm_engineering.domain.secrets import REFERENCE
 from llm_engineering.domain.users import User
 from llm_engineering.domain.value import digest
+from llm_engineering.infrastructure.embedders import EmbedderSpec
 from llm_engineering.infrastructure.fetching import Fetching
+from llm_engineering.infrastructure.observability.logs import forget_secrets
 from llm_engineering.infrastructure.observability.progress import bar
+from llm_engineering.infrastructure.processes import is_alive
 from llm_engineering.infrastructure.settings import Settings
+from llm_engineering.infrastructure.sources import Git, SourceSpec
 from llm_engineering.infrastructure.sources.context import SourceContext
+from llm_engineering.infrastructure.vector_stores import Qdrant, QdrantEdge, VectorStoreSpec
+from llm_engineering.infrastructure.vector_stores.edge_layout import last_run
+from llm_engineering.infrastructure.vector_stores.versions import Overtaken
+from llm_engineering.infrastructure.warehouse.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.parquet import ParquetDataset
 
 T = TypeVar("T")
 
+# The signs of life of this process: a thread for each run that it works for.
+_beating: dict[int, Heartbeat] = {}
+
 # Raise this when the code of cleaning, chunking, tokenizing or the payload changes what it makes of the same input:
 # the next run then builds a new index version beside the old one.
-FEATURES_SCHEMA = 1
+FEATURES_SCHEMA = 2
 
 
 @dataclass
@@ -51,35 +71,97 @@ class Workspace:
         """Remove the spools of processes that were killed."""
         for spool in (self.home / "spool").glob("*-*"):
             owner = spool.name.partition("-")[0]
-            if owner.isdigit() and not _is_alive(int(owner)):
+            if owner.isdigit() and not is_alive(int(owner)):
                 shutil.rmtree(spool, ignore_errors=True)
 
+    def keep_alive(self, run: int) -> None:
+        """Give signs of life for the run from now on, until it is closed or this process ends."""
+        if run not in _beating:
+            # A sign of life that does not come through is followed by the next one, so none is repeated.
+            impatient = partial(self.warehouse, patience_seconds=0.0)
+            _beating[run] = Heartbeat(impatient, run, self.settings.lease_seconds)
+
+    def close_run(self, warehouse: Warehouse, run: int, status: str, report: Mapping[str, object]) -> None:
+        """Close a run with its report, and stop its signs of life."""
+        if heartbeat := _beating.pop(run, None):
+            heartbeat.stop()
+        warehouse.finish_run(run, status, report)
+
     @contextmanager
-    def warehouse(self) -> Iterator[Warehouse]:
-        """Open the warehouse, migrating it on first use."""
+    def warehouse(self, patience_seconds: float | None = None) -> Iterator[Warehouse]:
+        """Open the warehouse, migrating it on first use; wait for it as long as the settings say, or as is given."""
         from llm_engineering.infrastructure.warehouse import open_warehouse
 
-        warehouse = open_warehouse(self.settings.database_url)
+        settings = self.settings
+        patience = settings.patience_seconds if patience_seconds is None else patience_seconds
+        warehouse = open_warehouse(settings.database_url, settings.lease_seconds, patience)
         try:
             yield warehouse
         finally:
             warehouse.close()
 
+    def store_spec(self, load: Load) -> VectorStoreSpec:
+        """Return the vector store of a configuration: the one that it names, or the one of the environment."""
+        if load.store is not None:
+            return load.store
+        return Qdrant(url=self.settings.qdrant_url) if self.settings.qdrant_url else QdrantEdge()
+
     @contextmanager
-    def store(self, load: Load) -> Iterator[VectorStore]:
-        """Open the collection's vector store."""
-        store = load.store.open(self.home, load.collection)
+    def existing_warehouse(self) -> Iterator[Warehouse | None]:
+        """Open the warehouse if it is there and up to date; nothing is created or migrated."""
+        from llm_engineering.infrastructure.warehouse import existing_warehouse
+
+        warehouse = existing_warehouse(self.settings.database_url, self.settings.lease_seconds)
+        try:
+            yield warehouse
+        finally:
+            if warehouse is not None:
+                warehouse.close()
+
+    @contextmanager
+    def store(self, load: Load, run: int = 0) -> Iterator[VectorStore]:
+        """Open the collection's vector store; `run` is the run that is to write to it."""
+        store = self.store_spec(load).open(self.home, load.collection, run)
         try:
             yield store
+        except Overtaken as error:
+            self._catch_up(run, error.last, load.collection)
+            raise
         finally:
             store.close()
+
+    def last_run_of(self, holds: Iterable[str]) -> int:
+        """Return the last run that wrote to one of the collections among what a run holds, as their folders tell it."""
+        collections = [name.removeprefix("collection ") for name in holds if name.startswith("collection ")]
+        return max((last_run(self.home, collection) for collection in collections), default=0)
+
+    def _catch_up(self, run: int, last: int, collection: str) -> None:
+        """Give the next run a number above the store's last one, if it is the warehouse that stayed behind.
+
+        Raises:
+            BackendError: this run is still the owner of its collection, so it is the warehouse that is too old.
+        """
+        with self.warehouse() as warehouse:
+            if last <= run or warehouse.run_record(run)["status"] != "running":
+                return
+            warehouse.pass_over_runs(last)
+        raise BackendError(
+            f"run {last} wrote to collection {collection!r}, and the warehouse has come to run {run} only: it is new, "
+            f"or an older copy than the index. Its runs go on from {last + 1} now; run again to bring the index into "
+            "agreement with it"
+        )
 
     @contextmanager
     def reading(self, fetching: Fetching, warehouse: Warehouse, author: User | None = None) -> Iterator[SourceContext]:
         """Open what sources share: the HTTP client, the parser's process, what the warehouse knows, and the author."""
         user_id, name = (author.id, author.full_name) if author else ("", "")
-        with closing(SourceContext(self.home, fetching, warehouse.provenance, user_id, name)) as context:
-            yield context
+        known, many = warehouse.provenance, warehouse.provenances
+        with closing(SourceContext(self.home, fetching, known, user_id, name, known_many=many)) as context:
+            try:
+                yield context
+            except Exception as error:
+                forget_secrets(error)
+                raise
 
     def spool(self, rows: Iterable[T], row_type: type[T]) -> "ParquetDataset[T]":
         """Write rows to a Parquet data set in a folder of its own, which goes when the data set is no longer used."""
@@ -93,19 +175,9 @@ class Workspace:
         return dataset
 
 
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's process, so there is one
-        return True
-    return True
-
-
 def sources_of(section: Ingest, context: SourceContext) -> list[NamedSource]:
     """Return the sources of a configuration, each to be opened when its turn comes."""
-    return [NamedSource(spec.name, spec.kind, partial(spec.open, context)) for spec in section.sources]
+    return [NamedSource(spec.name, spec.kind, partial(_opened, spec, context)) for spec in section.sources]
 
 
 def sources_of_links(links: Iterable[str], context: SourceContext) -> list[NamedSource]:
@@ -113,9 +185,22 @@ def sources_of_links(links: Iterable[str], context: SourceContext) -> list[Named
     from llm_engineering.infrastructure.sources.crawl import source_for_link
 
     def opener(link: str) -> Callable[[], Source]:
-        return lambda: source_for_link(link, name=link_name(link)).open(context)
+        return lambda: _opened(source_for_link(link, name=link_name(link)), context)
 
     return [NamedSource(link_name(link), "link", opener(link)) for link in dict.fromkeys(links)]
+
+
+def _opened(spec: SourceSpec, context: SourceContext) -> Source:
+    """Open a source. Git's gets its address with the secrets in it, because it never shows what stands before the @.
+
+    Raises:
+        UsageError: the address of a repository holds a secret elsewhere, where it would be shown.
+    """
+    if isinstance(spec, Git):
+        if REFERENCE.search(spec.url.rpartition("@")[2]):
+            raise UsageError(f"{spec.url}: in the address of a repository, a secret can only stand before the @")
+        spec = spec.model_copy(update={"url": context.address(spec.url)})
+    return spec.open(context)
 
 
 def manifest_of(config: FeatureEngineeringConfig, home: Path) -> IndexManifest:
@@ -138,3 +223,54 @@ def manifest_of(config: FeatureEngineeringConfig, home: Path) -> IndexManifest:
         payload_indexes=indexes,
         settings=settings,
     )
+
+
+def questions_of(gate: Gate) -> list[Question]:
+    """Read the questions of the gate, if there are any.
+
+    Raises:
+        UsageError: the file cannot be read, or holds something else.
+    """
+    from llm_engineering.infrastructure.questions import read_questions
+
+    return read_questions(gate.questions, gate.question, gate.document, gate.filters) if gate.questions else []
+
+
+@contextmanager
+def searching(
+    config: FeatureEngineeringConfig, store: VectorStore, plan: Plan
+) -> Iterator[tuple[Searching, Searching | None]]:
+    """Open the planned version and, if the gate compares with it, the active one, each with its own model.
+
+    Raises:
+        UsageError: the active version's model cannot be opened.
+    """
+    home, dense = Workspace().home, config.retrieval.mode != "sparse"
+    with ExitStack() as stack:
+        candidate = stack.enter_context(store.write(plan.manifest))
+        embedder: Embedder | None = config.embedding.open(home) if dense else None
+        asked = Searching(candidate, embedder, _query_splitter(candidate.manifest))
+        if not versioning.seen(store) or config.gate.max_loss is None:
+            yield asked, None
+            return
+        active = stack.enter_context(store.read())
+        if dense and active.manifest.model.digest != candidate.manifest.model.digest:
+            embedder = _embedder_of(active.manifest, home)
+        yield asked, Searching(active, embedder, _query_splitter(active.manifest))
+
+
+def _query_splitter(manifest: IndexManifest) -> Callable[[str], SparseVector]:
+    """Return how queries are split for an index: the way the index was, whatever the file says by now."""
+    return Tokenizing.model_validate(manifest.settings["tokenizing"]).query
+
+
+def _embedder_of(manifest: IndexManifest, home: Path) -> Embedder:
+    """Open the model that an index version was made with."""
+    try:
+        spec: EmbedderSpec = TypeAdapter(EmbedderSpec).validate_python(manifest.settings["embedding"])
+        return spec.open(home)
+    except (UsageError, ValidationError, KeyError) as error:
+        raise UsageError(
+            f"the gate compares with the active version {manifest.version}, and its model {manifest.model.name!r} "
+            f"cannot be opened: {error}. Get it back, or set gate.max_loss to null to judge the new version alone"
+        ) from error

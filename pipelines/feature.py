@@ -6,14 +6,15 @@ from llm_engineering.config import FeatureConfig, FeatureEngineeringConfig
 from llm_engineering.domain.secrets import redacted
 from pipelines.digital_data_etl import fill_warehouse
 from pipelines.feature_engineering import fill_feature_store
+from steps.failures import close_failed_run
 from steps.runs import check, open_run, report
 
 
-@pipeline
+@pipeline(on_failure=close_failed_run)
 def feature(config: FeatureConfig) -> None:
     """Bring the warehouse into agreement with the sources, then the index with the warehouse."""
     config = config.resolved()
-    run = open_run("feature", redacted(config.model_dump(mode="json")))
+    run = open_run("feature", redacted(config.model_dump(mode="json")), list(config.holds))
     books = fill_warehouse(config, run)
     after = [book.invocation_id for book in books.values()]
     made = fill_feature_store(config.of(FeatureEngineeringConfig), config.source_names, run, after)

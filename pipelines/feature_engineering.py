@@ -7,15 +7,16 @@ from zenml import pipeline
 
 from llm_engineering.config import FeatureEngineeringConfig
 from llm_engineering.domain.secrets import redacted
-from steps.features import activate, chunk, clean, embed, load, plan, tokenize, verify
+from steps.failures import close_failed_run
+from steps.features import activate, chunk, clean, embed, evaluate, load, plan, tokenize, verify
 from steps.runs import check, open_run, report
 
 
-@pipeline
+@pipeline(on_failure=close_failed_run)
 def feature_engineering(config: FeatureEngineeringConfig | None = None) -> None:
     """Bring the index into agreement with the warehouse."""
     config = (config or FeatureEngineeringConfig()).resolved()
-    run = open_run("feature_engineering", redacted(config.model_dump(mode="json")))
+    run = open_run("feature_engineering", redacted(config.model_dump(mode="json")), list(config.holds))
     made = fill_feature_store(config, config.select.sources, run)
     account = report("feature_engineering", run, **made)
     check(account, config.limits)
@@ -29,8 +30,11 @@ def fill_feature_store(
     cleaned = clean(documents, config.cleaning)
     chunks = chunk(cleaned, model, config.chunking, config.embedding)
     tokens = tokenize(chunks, model, config.tokenizing, config.embedding)
-    vectors = embed(chunks, config.embedding)
+    vectors = embed(chunks, config.embedding, run)
     loaded = load(todo, cleaned, chunks, tokens, vectors, config.load)
     verified = verify(todo, loaded, config.load)
-    version = activate(todo, verified, config.load)
-    return {"plan": todo, "loaded": loaded, "verified": verified, "index_version": version}
+    made = {"plan": todo, "loaded": loaded, "verified": verified}
+    if config.gate.questions:
+        made["evaluated"] = evaluate(todo, verified, config)
+    version = activate(todo, verified, config.load, **{name: made[name] for name in ("evaluated",) if name in made})
+    return {**made, "index_version": version}

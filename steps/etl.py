@@ -8,7 +8,6 @@ from llm_engineering import stages
 from llm_engineering.config import Ingest
 from llm_engineering.domain.reports import IngestReport
 from llm_engineering.domain.users import User
-from llm_engineering.infrastructure.fetching import Fetching
 from steps.materializers import ValueMaterializer
 
 
@@ -19,9 +18,9 @@ def get_or_create_user(user_full_name: str) -> Annotated[User, "user"]:
 
 
 @step(enable_cache=False, output_materializers=ValueMaterializer)
-def crawl_links(user: User, links: list[str], fetching: Fetching, run: int) -> Annotated[IngestReport, "crawled_links"]:
+def crawl_links(user: User, links: list[str], section: Ingest, run: int) -> Annotated[IngestReport, "crawled_links"]:
     """Crawl the author's links into the warehouse, each with the crawler that knows it."""
-    return stages.crawl_links(user, links, fetching, run)
+    return stages.crawl_links(user, links, section, run)
 
 
 @step(enable_cache=False, output_materializers=ValueMaterializer)

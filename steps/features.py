@@ -12,6 +12,7 @@ from llm_engineering.application.chunking import Chunker
 from llm_engineering.application.cleaning import Cleaning
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.config import FeatureEngineeringConfig, Load
+from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.indexes import ModelCard, Plan
 from llm_engineering.domain.reports import LoadReport, VerifyReport
 from llm_engineering.infrastructure.embedders import EmbedderSpec
@@ -63,9 +64,9 @@ def tokenize(
 
 
 @step(enable_cache=False, output_materializers=DatasetMaterializer)
-def embed(chunks: Rows, embedding: EmbedderSpec) -> Annotated[Rows, "vectors"]:
+def embed(chunks: Rows, embedding: EmbedderSpec, run: int) -> Annotated[Rows, "vectors"]:
     """Give each chunk its vector."""
-    return stages.embed(chunks, embedding)
+    return stages.embed(chunks, embedding, run)
 
 
 @step(enable_cache=False, output_materializers=ValueMaterializer)
@@ -87,7 +88,22 @@ def verify(plan: Plan, loaded: LoadReport, section: Load) -> Annotated[VerifyRep
     return stages.verify(plan, section)
 
 
+@step(enable_cache=False, output_materializers=ValueMaterializer)
+def evaluate(
+    plan: Plan,
+    verified: VerifyReport,  # noqa: ARG001 - an input, so that only a verified version is evaluated
+    config: FeatureEngineeringConfig,
+) -> Annotated[EvaluationReport, "evaluated"]:
+    """Ask the version that readers are about to see the questions of the gate, and the active version too."""
+    return stages.evaluate(plan, config)
+
+
 @step(enable_cache=False)
-def activate(plan: Plan, verified: VerifyReport, section: Load) -> Annotated[str, "index_version"]:
+def activate(
+    plan: Plan,
+    verified: VerifyReport,
+    section: Load,
+    evaluated: EvaluationReport | None = None,  # noqa: ARG001 - an input, so that the gate comes first
+) -> Annotated[str, "index_version"]:
     """Let readers see the verified version from now on."""
     return stages.activate(plan, verified, section)

@@ -6,15 +6,16 @@ from zenml import step
 
 from llm_engineering import stages
 from llm_engineering.config import Limits
+from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.reports import IngestReport, LoadReport, Report, VerifyReport
 from steps.materializers import ValueMaterializer
 
 
 @step(enable_cache=False)
-def open_run(pipeline: str, config: dict[str, Any]) -> Annotated[int, "run"]:
-    """Open a run in the warehouse, with the resolved configuration."""
-    return stages.open_run(pipeline, config)
+def open_run(pipeline: str, config: dict[str, Any], holds: list[str]) -> Annotated[int, "run"]:
+    """Open a run in the warehouse, with the resolved configuration; it has what it holds for itself."""
+    return stages.open_run(pipeline, config, holds)
 
 
 @step(enable_cache=False, output_materializers=ValueMaterializer)
@@ -26,11 +27,12 @@ def report(
     plan: Plan | None = None,
     loaded: LoadReport | None = None,
     verified: VerifyReport | None = None,
+    evaluated: EvaluationReport | None = None,
     index_version: str | None = None,  # noqa: ARG001 - an input, so that the report waits for the activation
 ) -> Annotated[Report, "report"]:
     """Add up what the steps reported, and close the run."""
     books = [report for report in (crawled, ingested) if report is not None]
-    return stages.report(pipeline, run, books, plan, loaded, verified)
+    return stages.report(pipeline, run, books, plan, loaded, verified, evaluated)
 
 
 @step(enable_cache=False)

@@ -5,22 +5,41 @@ from collections.abc import Iterator
 
 import yaml
 
-from llm_engineering import bootstrap
+from llm_engineering import bootstrap, stages
 from llm_engineering.bootstrap import Workspace
-from llm_engineering.config import Config, DigitalDataEtlConfig, FeatureEngineeringConfig, link_name
+from llm_engineering.config import Config, DigitalDataEtlConfig, FeatureConfig, FeatureEngineeringConfig, link_name
+from llm_engineering.domain.costs import Cost
 from llm_engineering.domain.secrets import redacted
 
 
 def describe(name: str, config: Config, *, as_json: bool) -> str:
     """Return the steps that would run, each with what it would work on, and the resolved configuration."""
     steps = list(_steps(config))
+    cost = _cost(config)
     resolved = redacted(config.model_dump(mode="json"))
     if as_json:
-        return json.dumps({"pipeline": name, "dry_run": True, "steps": dict(steps), "config": resolved})
+        return json.dumps(
+            {
+                "pipeline": name,
+                "dry_run": True,
+                "steps": dict(steps),
+                "cost": cost and cost.model_dump(),
+                "config": resolved,
+            }
+        )
     lines = [f"{name} would run these steps:"]
     lines += [f"  {step:<20} {what}" for step, what in steps]
+    if cost:
+        lines += ["", f"cost of what is in the warehouse now (a dry run fetches nothing): {cost}"]
     lines += ["", "with this configuration (defaults included):", yaml.safe_dump(resolved, sort_keys=False)]
     return "\n".join(lines).rstrip()
+
+
+def _cost(config: Config) -> Cost | None:
+    """Return what the run would cost, or None for a pipeline that makes no features."""
+    if not isinstance(config, FeatureEngineeringConfig):
+        return None
+    return stages.estimate(config, config.source_names if isinstance(config, FeatureConfig) else config.select.sources)
 
 
 def _steps(config: Config) -> Iterator[tuple[str, str]]:
@@ -51,6 +70,10 @@ def _into_feature_store(config: FeatureEngineeringConfig) -> Iterator[tuple[str,
     yield "chunk", f"{config.chunking.kind}, at most {manifest.model.max_tokens} tokens"
     yield "tokenize", "words, stems, BM25"
     yield "embed", f"{manifest.model.name}, {manifest.model.dimension} dimensions, sha256 {manifest.model.digest[:12]}…"
-    yield "load", f"{config.load.store.kind} in {workspace.home}"
+    spec = workspace.store_spec(config.load)
+    place = f"at {spec.url or workspace.settings.qdrant_url}" if spec.kind == "qdrant" else f"in {workspace.home}"
+    yield "load", f"{spec.kind} {place}"
     yield "verify", "ledger and store hold the same points"
+    if config.gate.questions:
+        yield "evaluate", f"questions in {config.gate.questions}, if readers are to see another version"
     yield "activate", "readers see the verified version"

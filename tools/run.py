@@ -37,7 +37,9 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from llm_engineering import config as configuration
+    from llm_engineering import stages
     from llm_engineering.config import read_config
+    from llm_engineering.forgetfulness import without_forgotten
     from llm_engineering.infrastructure.observability.logs import configure_logging
 
     configure_logging()
@@ -47,6 +49,8 @@ def _run(arguments: argparse.Namespace) -> int:
     config = read_config(model, path, arguments.overrides).resolved()
     if arguments.no_cache:
         config = config.model_copy(update={"enable_cache": False})
+    if arguments.allow_mass_delete:
+        config = with_mass_delete(config)
     if arguments.strict:
         config = config.model_copy(update={"limits": config.limits.model_copy(update={"rejections": 0})})
     if arguments.dry_run:
@@ -54,11 +58,22 @@ def _run(arguments: argparse.Namespace) -> int:
 
         print(describe(name, config, as_json=arguments.json))
         return OK
+    config = without_forgotten(config)
+    stages.refuse_if_held(config.holds)
     if arguments.plain:
         from tools.plain_run import run_pipeline
     else:
         from tools.zenml_run import run_pipeline
     return _print(run_pipeline(name, config), as_json=arguments.json)
+
+
+def with_mass_delete(config: "Config") -> "Config":
+    """Return the configuration with mass deletions allowed, if it reads from sources at all."""
+    from llm_engineering.config import DigitalDataEtlConfig
+
+    if not isinstance(config, DigitalDataEtlConfig):
+        return config
+    return config.model_copy(update={"ingest": config.ingest.model_copy(update={"allow_mass_delete": True})})
 
 
 def _print(outcome: "Outcome", *, as_json: bool) -> int:
@@ -85,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
     parser.add_argument("--no-cache", action="store_true", help="let ZenML run every step, whatever its cache holds")
     parser.add_argument("--strict", action="store_true", help="a rejected document fails the run")
+    parser.add_argument(
+        "--allow-mass-delete", action="store_true", help="let sources lose more than a fifth of their documents"
+    )
     parser.add_argument("--plain", action="store_true", help="run in plain Python, without ZenML")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, as the last line")
     return parser

@@ -3,9 +3,12 @@
 import os
 import sys
 from pathlib import Path
+from typing import TypeVar
 
 import pipelines
 from llm_engineering.infrastructure.settings import Settings
+
+V = TypeVar("V")
 
 # ZenML imports every installed library that it has an integration for whenever it compiles a pipeline: with torch and
 # scikit-learn that takes 5 seconds, for materializers of tensors and estimators, which no step here returns.
@@ -31,10 +34,20 @@ def prepare_zenml() -> None:
     """Set ZenML up. Call it before `zenml` is imported for the first time."""
     os.environ.update(zenml_environment())
     from zenml.integrations.registry import integration_registry
+    from zenml.utils import env_utils
+
+    # ZenML writes the value of an environment variable wherever a text of the configuration has ${NAME}, also in
+    # documents, and stores the result. Our references, ${env:NAME}, are filled in when a source is opened.
+    env_utils.substitute_env_variable_placeholders = _as_it_is
 
     for name, integration in integration_registry.integrations.items():
         if name in _NOT_NEEDED:
             integration.activate = _leave_out  # type: ignore[method-assign]
+
+
+def _as_it_is(value: V, raise_when_missing: bool = True) -> V:  # noqa: ARG001 - ZenML's signature
+    """Stand in for ZenML's substitution of environment variables."""
+    return value
 
 
 def _leave_out() -> None:

@@ -11,6 +11,7 @@ from llm_engineering import stages
 from llm_engineering.config import Config
 from llm_engineering.domain.errors import UsageError
 from tools.outcome import Outcome
+from tools.zenml_dead_runs import close_dead_runs, owner
 from tools.zenml_home import prepare_zenml
 
 if TYPE_CHECKING:
@@ -22,9 +23,12 @@ def run_pipeline(name: str, config: Config) -> Outcome:
     prepare_zenml()
     from zenml.client import Client
 
+    close_dead_runs()
     pipeline = getattr(import_module(f"pipelines.{name}"), name)
     mark = uuid4().hex[:12]
-    configured = pipeline.with_options(run_name=f"{name}-{{date}}-{{time}}-{mark}", enable_cache=config.enable_cache)
+    configured = pipeline.with_options(
+        run_name=f"{name}-{{date}}-{{time}}-{mark}", enable_cache=config.enable_cache, extra=owner()
+    )
     try:
         run = configured(config=config.resolved())
     except RuntimeError:

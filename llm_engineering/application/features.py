@@ -3,19 +3,15 @@
 In equals out: every stream keeps the order of its input, and a verb raises rather than drop a row.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator
 
 from llm_engineering.application.chunking import Chunker
 from llm_engineering.application.cleaning import Cleaning
+from llm_engineering.application.embedding import ensure_vectors, windows
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector
 from llm_engineering.domain.documents import CleanedDocument, Document
-from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.ports import Dataset, Embedder, Progress, SubwordTokenizer, Warehouse
-
-# Vectors are looked up and computed in windows of this many chunks: enough for good length buckets, bounded in memory.
-WINDOW = 4096
 
 
 def clean_documents(documents: Dataset[Document], cleaning: Cleaning, progress: Progress) -> Iterator[CleanedDocument]:
@@ -53,49 +49,14 @@ def embed_chunks(
     is opened only if a vector is missing.
 
     Raises:
-        BackendError: the embedder returned fewer vectors than texts.
+        BackendError: the embedder failed for good, or returned what is no vector for each of the texts.
     """
-    ensured = _ensure_vectors(chunks, model_digest, open_embedder, warehouse)
+    ensured = ensure_vectors(chunks, model_digest, open_embedder, warehouse)
     fresh = {key for key, is_new in progress(ensured, "embed", total=len(chunks), unit="chunk") if is_new}
-    for window in _windows(chunks):
+    for window in windows(chunks):
         vectors = warehouse.vectors(model_digest, {chunk.text_hash for chunk in window})
         for chunk in window:
             key = chunk.text_hash
             yield ChunkVector(chunk.id, vectors[key], reused=key not in fresh)
             # A text that stands in two chunks was embedded for the first and is reused for the second.
             fresh.discard(key)
-
-
-def _ensure_vectors(
-    chunks: Dataset[Chunk], model_digest: str, open_embedder: Callable[[], Embedder], warehouse: Warehouse
-) -> Iterator[tuple[str, bool]]:
-    """Keep a vector for every text; yield (text hash, whether it was embedded just now) once for each chunk."""
-    embedder: Embedder | None = None
-    for window in _windows(chunks):
-        texts = {chunk.text_hash: chunk.embedded_text for chunk in window}
-        known = warehouse.vectors(model_digest, texts.keys()).keys()
-        missing = [key for key in texts if key not in known]
-        if missing:
-            embedder = embedder or open_embedder()
-            yield from _embed(missing, texts, model_digest, embedder, warehouse)
-        yield from ((key, False) for key in known)
-        yield from (("", False) for _ in range(len(window) - len(texts)))
-
-
-def _embed(
-    missing: Sequence[str], texts: Mapping[str, str], model_digest: str, embedder: Embedder, warehouse: Warehouse
-) -> Iterator[tuple[str, bool]]:
-    """Embed the missing texts and keep their vectors batch by batch."""
-    done = 0
-    for batch in embedder.embed([texts[key] for key in missing]):
-        warehouse.put_vectors(model_digest, {missing[position]: vector for position, vector in batch})
-        done += len(batch)
-        yield from ((missing[position], True) for position, _ in batch)
-    if done != len(missing):
-        raise BackendError(f"model {embedder.card.name} returned {done} vectors for {len(missing)} texts")
-
-
-def _windows(rows: Iterable[Chunk]) -> Iterator[list[Chunk]]:
-    iterator = iter(rows)
-    while window := list(islice(iterator, WINDOW)):
-        yield window

@@ -1,12 +1,14 @@
 """Bring the warehouse into agreement with the sources, and account for every item that they showed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from loguru import logger
 
+from llm_engineering.domain import failpoints
 from llm_engineering.domain.documents import GONE, Document, Failure, Item, NotModified, Rejection
+from llm_engineering.domain.erasure import MASK, Forgotten, masked
 from llm_engineering.domain.errors import LLMEngineeringError, SourceError, UsageError
 from llm_engineering.domain.ports import Progress, Source, Warehouse
 from llm_engineering.domain.reports import Incident, IngestReport, SourceReport
@@ -14,6 +16,8 @@ from llm_engineering.domain.secrets import redact
 
 # Documents are stored in transactions of this many, so that memory stays flat and a kill loses little.
 BATCH = 200
+# A source may lose this share of its documents in one run; beyond, somebody has to say that it is meant.
+MASS_DELETE = 0.2
 
 
 @dataclass(frozen=True)
@@ -25,16 +29,30 @@ class NamedSource:
     open: Callable[[], Source]
 
 
-def ingest(sources: Sequence[NamedSource], warehouse: Warehouse, run: int, progress: Progress) -> IngestReport:
+def ingest(
+    sources: Sequence[NamedSource],
+    warehouse: Warehouse,
+    run: int,
+    progress: Progress,
+    *,
+    allow_mass_delete: bool = False,
+) -> IngestReport:
     """Read all sources into the warehouse and return the account: one report a source, every incident listed.
 
-    A source that fails as a whole is reported as one failure and deletes nothing; the others go on.
+    A source that fails as a whole is reported as one failure and deletes nothing; the others go on. So does one whose
+    list became shorter by more than `MASS_DELETE`, unless that is allowed: it is more often a fault than a wish.
 
     Raises:
         BackendError: the warehouse failed.
         LLMEngineeringError: the books of a source do not balance, which is a defect of its adapter.
     """
-    accounts = [_read(source, warehouse, run, progress) for source in sources]
+    forgotten = Forgotten(warehouse.forgotten())
+    accounts = [
+        _unread(source, warehouse, run)
+        if forgotten.has("source", source.name)
+        else _read(source, warehouse, run, progress, allow_mass_delete, forgotten)
+        for source in sources
+    ]
     return IngestReport(
         sources=tuple(account.report() for account in accounts),
         rejections=tuple(_incident(item) for account in accounts for item in account.rejections),
@@ -42,32 +60,77 @@ def ingest(sources: Sequence[NamedSource], warehouse: Warehouse, run: int, progr
     )
 
 
-def _read(source: NamedSource, warehouse: Warehouse, run: int, progress: Progress) -> "_Account":
+def _unread(source: NamedSource, warehouse: Warehouse, run: int) -> "_Account":
+    """Account for a source that was forgotten as a whole, without reading or naming it."""
+    account = _Account(NamedSource(MASK, source.kind, source.open), {}, 0, allow_mass_delete=False)
+    account.enter(masked(Rejection(MASK, MASK, "forgotten", ""), source.name))
+    return _closed(account, [], warehouse, run)
+
+
+def _read(
+    source: NamedSource,
+    warehouse: Warehouse,
+    run: int,
+    progress: Progress,
+    allow_mass_delete: bool,
+    forgotten: Forgotten,
+) -> "_Account":
     """Read one source to its end, or to its failure, and leave the warehouse in agreement with what it showed."""
-    account = _Account(source, warehouse.states(source.name))
+    known = warehouse.states(source.name)
+    # A run that was killed may have added documents and not yet deleted any: judge by the list before it.
+    before = warehouse.count_before(source.name) or len(known)
+    account = _Account(source, known, before, allow_mass_delete, forgotten)
     batch: list[Document] = []
     try:
         for item in progress(source.open().read(), f"ingest {source.name}", unit="doc"):
             if account.enter(item) and isinstance(item, Document):
                 batch.append(item)
             if len(batch) >= BATCH:
-                warehouse.put(batch, run)
+                _put(batch, account, warehouse, run)
                 batch = []
     except (SourceError, UsageError) as error:
+        if allow_mass_delete and isinstance(error, SourceError) and error.reason == "empty_source":
+            return _closed(account, batch, warehouse, run)  # that it has nothing is what was meant
         logger.error("source {!r} failed: {}", source.name, redact(str(error)))
         account.fail(error)
-    warehouse.put(batch, run)
+    return _closed(account, batch, warehouse, run)
+
+
+def _closed(account: "_Account", batch: Sequence[Document], warehouse: Warehouse, run: int) -> "_Account":
+    _put(batch, account, warehouse, run)
+    buried = account.close()
     warehouse.reject(account.rejections, run)
-    warehouse.bury(account.close(), run)
+    failpoints.reach("ingest.before_bury")
+    warehouse.bury(buried, run, read=account.source.name)
+    failpoints.reach("ingest.after_bury")
     return account
+
+
+def _put(batch: Sequence[Document], account: "_Account", warehouse: Warehouse, run: int) -> None:
+    """Store new and changed documents, and unchanged ones that come with another provenance, such as a fresh ETag."""
+    same = {document.id for document in batch if account.known.get(document.id) == document.content_hash}
+    stored = warehouse.provenances(same)
+    fresh = [
+        document for document in batch if document.id not in same or stored.get(document.id) != document.provenance
+    ]
+    failpoints.reach("ingest.before_put")
+    if fresh:
+        warehouse.put(fresh, run)
+    failpoints.reach("ingest.after_put")
 
 
 @dataclass
 class _Account:
-    """The books of one source. `known` is document id → content hash, as the warehouse had it before this run."""
+    """The books of one source. `known` is document id → content hash, as the warehouse had it before this run.
+
+    `before` is how many documents the source had when it was last read to its end.
+    """
 
     source: NamedSource
     known: Mapping[str, str]
+    before: int
+    allow_mass_delete: bool
+    forgotten: Forgotten = field(default_factory=Forgotten)
     new: int = 0
     changed: int = 0
     unchanged: int = 0
@@ -77,6 +140,7 @@ class _Account:
     complete: bool = True
     seen: set[str] = field(default_factory=set)
     gone: list[str] = field(default_factory=list)
+    forgone: list[str] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     started: float = field(default_factory=perf_counter)
@@ -85,7 +149,9 @@ class _Account:
         """Book one item; return whether it has something to store."""
         self.items += 1
         identity = item.id if isinstance(item, Document) else item.document_id
-        if identity in self.seen:
+        if self.forgotten.hides(item):
+            item = masked(item, identity)
+        elif identity in self.seen:
             item = Rejection(item.uri, item.source, "duplicate", "the source showed this document twice", item.key)
         first_time = identity not in self.seen
         self.seen.add(identity)
@@ -95,11 +161,12 @@ class _Account:
             case NotModified():
                 self.unchanged += 1
             case Failure():
-                self.failures.append(item)
+                self.failures.append(replace(item, detail=redact(item.detail)))
             case Rejection():
-                self.rejections.append(item)
+                self.rejections.append(replace(item, detail=redact(item.detail)))
                 if first_time and item.reason in GONE and identity in self.known:
-                    self.gone.append(identity)
+                    # Somebody asked for the forgotten to go: that is no loss to be careful about.
+                    (self.forgone if item.reason == "forgotten" else self.gone).append(identity)
                 else:
                     self.rejected += 1
         return False
@@ -112,7 +179,7 @@ class _Account:
             self.changed += 1
         else:
             self.unchanged += 1
-            # Only a fresh ETag or checksum is worth a write; an unchanged document without one costs none.
+            # Only a fresh ETag or checksum is worth a look; an unchanged document without one costs none.
             return bool(document.provenance)
         return True
 
@@ -126,8 +193,34 @@ class _Account:
     def close(self) -> list[str]:
         """Close the books and return the documents to bury: shown as gone, or no longer shown by a complete source."""
         missing = [identity for identity in self.known if identity not in self.seen] if self.complete else []
+        if self._is_mass_delete(len(missing) + len(self.gone)):
+            self._keep(len(missing) + len(self.gone))
+            return self.forgone
         self.vanished = len(missing)
-        return self.gone + missing
+        return self.forgone + self.gone + missing
+
+    def _is_mass_delete(self, lost: int) -> bool:
+        """Return whether the source shows so many documents fewer than before that it must be meant to be believed.
+
+        The length of the list decides, not what is on it: a folder that was renamed has as many documents as before.
+        One document may always go, or nothing could ever leave a small source; but not if nothing at all was shown.
+        """
+        if self.allow_mass_delete or not lost:
+            return False
+        after = len(self.known) - lost + self.new
+        shorter = self.before - after
+        return not self.items or (shorter > 1 and shorter > MASS_DELETE * self.before)
+
+    def _keep(self, lost: int) -> None:
+        """Book a mass deletion as one failure; what the source showed as gone is a rejection then."""
+        self.items += 1
+        self.rejected += len(self.gone)
+        self.gone = []
+        detail = (
+            f"the source shows {lost} of its {len(self.known)} documents no longer, more than {MASS_DELETE:.0%}; "
+            "nothing of it was deleted. If they are really gone, run once with --allow-mass-delete"
+        )
+        self.failures.append(Failure(self.source.name, self.source.name, "mass_delete", detail))
 
     def report(self) -> SourceReport:
         report = SourceReport(
@@ -137,7 +230,7 @@ class _Account:
             new=self.new,
             changed=self.changed,
             unchanged=self.unchanged,
-            deleted=len(self.gone) + self.vanished,
+            deleted=len(self.forgone) + len(self.gone) + self.vanished,
             rejected=self.rejected,
             failed=len(self.failures),
             complete=self.complete,

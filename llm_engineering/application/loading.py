@@ -1,14 +1,15 @@
-"""Write features into an index version, document by document, and prove afterwards that nothing is missing."""
+"""Write features into an index version, document by document, so that a kill at any moment does no harm."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector, Point
+from llm_engineering.domain import failpoints
+from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector, Point, point_digest
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.errors import BackendError
-from llm_engineering.domain.indexes import DocumentState, Plan
+from llm_engineering.domain.indexes import DocumentState, IndexedChunk, Plan
 from llm_engineering.domain.ports import Dataset, Progress, VectorIndex, Warehouse
-from llm_engineering.domain.reports import LoadReport, VerifyReport
+from llm_engineering.domain.reports import LoadReport
 
 # Whole documents are committed together until they hold this many points: one flush and one transaction for many small
 # documents, and never half a document.
@@ -65,6 +66,7 @@ class _Tally:
 class _Loaded:
     state: DocumentState
     points: list[Point] = field(default_factory=list)
+    chunks: list[IndexedChunk] = field(default_factory=list)
 
 
 def _documents(features: Features, tally: _Tally) -> Iterator[_Loaded]:
@@ -73,17 +75,18 @@ def _documents(features: Features, tally: _Tally) -> Iterator[_Loaded]:
     pending = next(points, None)
     for document in features.documents:
         loaded = _Loaded(DocumentState(document.id, document.content_hash))
-        while pending is not None and pending.payload["document_id"] == document.id:
-            loaded.points.append(pending)
+        while pending is not None and pending[1].document_id == document.id:
+            loaded.points.append(pending[0])
+            loaded.chunks.append(pending[1])
             pending = next(points, None)
         yield loaded
     if pending is not None:
-        raise BackendError(
-            f"chunk {pending.id} belongs to document {pending.payload['document_id']}, which is not there"
-        )
+        chunk = pending[1]
+        raise BackendError(f"chunk {chunk.chunk_id} belongs to document {chunk.document_id}, which is not there")
 
 
-def _points(features: Features, tally: _Tally) -> Iterator[Point]:
+def _points(features: Features, tally: _Tally) -> Iterator[tuple[Point, IndexedChunk]]:
+    """Join the three data sets, row by row, into points with what the ledger will know of them."""
     for chunk, tokens, vector in zip(features.chunks, features.tokens, features.vectors, strict=True):
         chunk_id = chunk.id
         if not chunk_id == tokens.chunk_id == vector.chunk_id:
@@ -92,41 +95,27 @@ def _points(features: Features, tally: _Tally) -> Iterator[Point]:
             )
         tally.reused += vector.reused
         tally.embedded += not vector.reused
-        yield Point(chunk_id, vector.vector, tokens.sparse, _payload(chunk))
-
-
-def _payload(chunk: Chunk) -> dict[str, object]:
-    """Return what a hit needs to be shown, cited and filtered, in plain JSON types."""
-    return {
-        "document_id": chunk.document_id,
-        "uri": chunk.uri,
-        "source": chunk.source,
-        "title": chunk.title,
-        "position": chunk.position,
-        "start": chunk.start,
-        "end": chunk.end,
-        "text": chunk.text,
-        "context": chunk.context,
-        "tokens": chunk.tokens,
-        "metadata": dict(chunk.metadata),
-    }
+        point = Point(chunk_id, vector.vector, tokens.sparse, chunk.payload)
+        yield point, IndexedChunk(chunk.document_id, chunk_id, chunk.text_hash, point_digest(point))
 
 
 def _commit(documents: Sequence[_Loaded], plan: Plan, index: VectorIndex, warehouse: Warehouse, tally: _Tally) -> None:
     if not documents:
         return
     version = plan.manifest.version
-    points = [point for document in documents for point in document.points]
-    before = set(
-        warehouse.indexed_chunks(plan.collection, version, [document.state.document_id for document in documents])
+    ids = [document.state.document_id for document in documents]
+    before = {chunk.chunk_id: chunk.digest for chunk in warehouse.indexed_chunks(plan.collection, version, ids)}
+    digests = {chunk.chunk_id: chunk.digest for document in documents for chunk in document.chunks}
+    points = [point for document in documents for point in document.points if before.get(point.id) != digests[point.id]]
+    warehouse.beat(plan.run)
+    _write(index, points)
+    warehouse.record_indexed(
+        plan.collection, version, [(document.state, document.chunks) for document in documents], plan.run
     )
-    index.upsert(points)
-    index.flush()
-    entries = [(document.state, [point.id for point in document.points]) for document in documents]
-    warehouse.record_indexed(plan.collection, version, entries, plan.run)
-    stale = before - {point.id for point in points}
-    index.delete(stale)
-    index.flush()
+    stale = before.keys() - digests.keys()
+    failpoints.reach("load.after_ledger")
+    _delete(index, stale)
+    failpoints.reach("load.after_commit")
     tally.written += len(points)
     tally.removed += len(stale)
 
@@ -136,49 +125,26 @@ def _remove(plan: Plan, index: VectorIndex, warehouse: Warehouse, tally: _Tally)
     if not plan.removed:
         return
     version = plan.manifest.version
-    points = set(warehouse.indexed_chunks(plan.collection, version, plan.removed))
-    index.delete(points)
-    index.flush()
-    warehouse.forget_indexed(plan.collection, version, plan.removed)
+    points = {chunk.chunk_id for chunk in warehouse.indexed_chunks(plan.collection, version, plan.removed)}
+    warehouse.beat(plan.run)
+    _delete(index, points)
+    failpoints.reach("load.before_forget")
+    warehouse.forget_indexed(plan.collection, version, plan.removed, plan.run)
+    failpoints.reach("load.after_forget")
     tally.removed += len(points)
 
 
-def verify(plan: Plan, index: VectorIndex, warehouse: Warehouse) -> VerifyReport:
-    """Compare the ledger with the store: same points, payload indexes there, a point found by its own vector."""
-    version = plan.manifest.version
-    documents = sum(1 for _ in warehouse.indexed(plan.collection, version))
-    known = set(warehouse.indexed_chunks(plan.collection, version))
-    stored = set(index.ids())
-    fields = sorted(index.payload_indexes())
-    searchable = _finds_its_own(index, stored)
-    problems = [
-        *_some("points are missing from the store", known - stored),
-        *_some("points in the store belong to no document", stored - known),
-        *_some("payload indexes are missing", set(plan.manifest.payload_indexes) - set(fields)),
-        *(() if searchable else ("a point is not found by its own vector",)),
-    ]
-    return VerifyReport(
-        documents=documents,
-        chunks=len(known),
-        points=index.count(),
-        payload_indexes=tuple(fields),
-        searchable=searchable,
-        problems=tuple(problems),
-    )
+def _write(index: VectorIndex, points: Sequence[Point]) -> None:
+    if points:
+        failpoints.reach("load.before_upsert")
+        index.upsert(points)
+        failpoints.reach("load.after_upsert")
+        index.flush()
+        failpoints.reach("load.after_flush")
 
 
-def _finds_its_own(index: VectorIndex, ids: Iterable[str]) -> bool:
-    """Ask the index for the nearest point of a stored vector; an empty index has nothing to be found."""
-    some = next(iter(ids), None)
-    if some is None:
-        return True
-    point = index.get([some])[some]
-    best = index.search_dense(point.dense, 1)
-    # Another point may hold the very same vector, so the score decides, not the id. 0.99 leaves room for rounding.
-    return bool(best) and best[0].score > 0.99
-
-
-def _some(what: str, ids: set[str]) -> Iterator[str]:
+def _delete(index: VectorIndex, ids: Collection[str]) -> None:
     if ids:
-        examples = ", ".join(sorted(ids)[:3])
-        yield f"{len(ids)} {what}: {examples}{' …' if len(ids) > 3 else ''}"
+        index.delete(ids)
+        failpoints.reach("load.after_delete")
+        index.flush()

@@ -1,9 +1,13 @@
 """Plan what a run has to do: compare the warehouse with what an index version holds, and the ledger with the store."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from loguru import logger
 
+from llm_engineering.application.verification import examine, mend
+from llm_engineering.application.versioning import seen
+from llm_engineering.domain import failpoints
 from llm_engineering.domain.indexes import DocumentState, IndexManifest, Plan
 from llm_engineering.domain.ports import VectorIndex, VectorStore, Warehouse
 
@@ -32,47 +36,82 @@ def plan(
     Raises:
         BackendError: warehouse or store failed, or another process is writing to the store.
     """
-    manifest = warehouse.register_index(collection, manifest, run)
+    manifest = warehouse.register_index(collection, manifest, run, taken=store.versions().keys())
+    failpoints.reach("plan.after_register")
     with store.write(manifest) as index:
-        reconcile(warehouse, index, collection)
-    wanted = _hashes(warehouse.live(sources))
-    held = _hashes(warehouse.indexed(collection, manifest.version))
-    new = [key for key in wanted if key not in held]
-    changed = [key for key in wanted if key in held and wanted[key] != held[key]]
-    active = store.active()
+        reconcile(warehouse, index, collection, run)
+    failpoints.reach("plan.after_reconcile")
+    found = changes(warehouse, collection, manifest.version, sources)
+    serves = not _is_rolled_back(warehouse, store, collection, manifest.version)
     result = Plan(
         run=run,
         collection=collection,
         manifest=manifest,
-        new=len(new),
-        changed=len(changed),
-        unchanged=len(wanted) - len(new) - len(changed),
-        removed=tuple(key for key in held if key not in wanted),
-        activates=active is None or active.version != manifest.version,
+        new=len(found.new),
+        changed=len(found.changed),
+        unchanged=found.unchanged,
+        removed=found.removed,
+        serves=serves,
+        activates=serves and not _is_seen(store, manifest.version),
     )
-    return result, sorted(new + changed)
+    return result, found.wanted
 
 
-def reconcile(warehouse: Warehouse, index: VectorIndex, collection: str) -> None:
+@dataclass(frozen=True)
+class Changes:
+    """How the warehouse differs from what an index version holds, by ids of documents."""
+
+    new: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    unchanged: int
+
+    @property
+    def wanted(self) -> list[str]:
+        """The documents that have to be made features of, in ascending order."""
+        return sorted([*self.new, *self.changed])
+
+
+def changes(warehouse: Warehouse, collection: str, version: str, sources: Collection[str] | None) -> Changes:
+    """Compare the warehouse with the ledger of an index version; without a version, everything is new."""
+    wanted = _hashes(warehouse.live(sources))
+    held = _hashes(warehouse.indexed(collection, version)) if version else {}
+    new = tuple(key for key in wanted if key not in held)
+    changed = tuple(key for key in wanted if key in held and wanted[key] != held[key])
+    removed = tuple(key for key in held if key not in wanted)
+    return Changes(new, changed, removed, unchanged=len(wanted) - len(new) - len(changed))
+
+
+def reconcile(warehouse: Warehouse, index: VectorIndex, collection: str, run: int = 0) -> None:
     """Make the ledger of an index version tell the truth about its store.
 
     Points that the ledger does not know (a run died between writing and committing) are deleted. Points that the
-    ledger knows and the store lacks (a folder was deleted behind our back) make the ledger forget everything, so that
-    this run loads it again; the vectors are still in the warehouse, so nothing is embedded twice.
+    ledger knows and the store lacks (a folder was deleted behind our back) are struck from the ledger, so that this run
+    loads them again; the vectors are still in the warehouse, so nothing is embedded twice. Every point is compared only
+    after a writer died at work; `tools.index verify` does it at any time.
     """
-    version = index.manifest.version
-    known = set(warehouse.indexed_chunks(collection, version))
-    stored = set(index.ids())
-    if orphans := stored - known:
-        logger.warning("index {} {}: deleting {} points that no document owns", collection, version, len(orphans))
-        index.delete(orphans)
-        index.flush()
-    if lost := known - stored:
-        logger.warning("index {} {}: {} points are missing; loading it again", collection, version, len(lost))
-        documents = [state.document_id for state in warehouse.indexed(collection, version)]
-        warehouse.forget_indexed(collection, version, documents)
-        index.delete(known & stored)
-        index.flush()
+    findings = examine(warehouse, index, collection, deep=index.interrupted)
+    for problem in findings.report().problems:
+        logger.warning("index {} {}: {}; mending it", collection, index.manifest.version, problem)
+    mend(findings, warehouse, index, collection, run)
+
+
+def _is_seen(store: VectorStore, version: str) -> bool:
+    """Return whether readers see this version, with all that is in it."""
+    return seen(store) == version and not store.unpublished(version)
+
+
+def _is_rolled_back(warehouse: Warehouse, store: VectorStore, collection: str, version: str) -> bool:
+    """Return whether somebody has left this version for another one, so that no run may switch back to it."""
+    history = warehouse.activations(collection)
+    if not history or history[-1].kind != "rollback" or history[-1].left != version or seen(store) == version:
+        return False
+    logger.warning(
+        "collection {!r}: version {} was rolled back to {}; this run brings {} up to date and does not switch to it. "
+        "`python -m tools.index activate {}` does",
+        *(collection, version, history[-1].version, version, version),
+    )
+    return True
 
 
 def _hashes(states: Iterable[DocumentState]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from llm_engineering.domain.errors import GateFailed
+from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.reports import Incident, IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redact
@@ -16,6 +17,7 @@ def add_up(
     plan: Plan | None = None,
     loaded: LoadReport | None = None,
     verified: VerifyReport | None = None,
+    evaluated: EvaluationReport | None = None,
 ) -> Report:
     """Return the account of a run.
 
@@ -46,6 +48,7 @@ def add_up(
         sources=books.sources,
         rejections=books.rejections,
         failures=books.failures,
+        evaluation=evaluated,
     )
 
 

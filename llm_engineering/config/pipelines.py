@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -12,13 +13,13 @@ from llm_engineering.application.cleaning import Cleaning
 from llm_engineering.application.retrieval import Retrieval
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.domain.errors import UsageError
-from llm_engineering.domain.secrets import redact
+from llm_engineering.domain.secrets import REFERENCE, holds_secret, redact
 from llm_engineering.domain.users import split_user_full_name
 from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.embedders import EmbedderSpec, SentenceTransformers
 from llm_engineering.infrastructure.fetching import Fetching
 from llm_engineering.infrastructure.sources import SourceSpec
-from llm_engineering.infrastructure.vector_stores import QdrantEdge, VectorStoreSpec
+from llm_engineering.infrastructure.vector_stores import VectorStoreSpec
 
 
 def _kind_or(default: str) -> BeforeValidator:
@@ -35,6 +36,21 @@ def link_name(link: str) -> str:
     return redact(link)
 
 
+def _without_secrets(where: str, url: str) -> None:
+    """Refuse a URL with a secret in it: ZenML keeps the parameters of a run as they are, readable for everybody.
+
+    Raises:
+        ValueError: says how to write it instead. The value is not in the message.
+    """
+    if "${" in REFERENCE.sub("", url):
+        raise ValueError(f"{where} ({redact(url)}): an environment variable is written ${{env:NAME}}")
+    if holds_secret(url):
+        raise ValueError(
+            f"{where} ({redact(url)}) holds a secret, which would be stored with every run; put it into an environment "
+            "variable and refer to it, for example https://me:${env:MY_PASSWORD}@example.org/?key=${env:MY_KEY}"
+        )
+
+
 class Author(Value):
     """A person and the links to what they wrote. Each link goes to the first crawler that knows it."""
 
@@ -49,6 +65,13 @@ class Author(Value):
         split_user_full_name(name)
         return name
 
+    @field_validator("links")
+    @classmethod
+    def _hold_no_secrets(cls, links: tuple[str, ...]) -> tuple[str, ...]:
+        for position, link in enumerate(links):
+            _without_secrets(f"link {position}", link)
+        return links
+
 
 class Limits(Value):
     """Section `limits`: how much may go wrong before a run counts as failed. What went well is indexed all the same."""
@@ -62,12 +85,22 @@ class Ingest(Value):
 
     sources: tuple[SourceSpec, ...] = Field((), description="the sources, each with its kind")
     fetching: Fetching = Field(default_factory=Fetching, description="limits and manners of everything on a network")
+    allow_mass_delete: bool = Field(
+        False, description="let a source lose more than a fifth of its documents in one run; also --allow-mass-delete"
+    )
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
         twice = [name for name, count in Counter(source.name for source in self.sources).items() if count > 1]
         if twice:
             raise ValueError(f"two sources have the name {twice[0]!r}; give each source a `name` of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _hold_no_secrets(self) -> Self:
+        for position, source in enumerate(self.sources):
+            for url in (getattr(source, "url", ""), *getattr(source, "urls", ())):
+                _without_secrets(f"the address of sources.{position}", url)
         return self
 
 
@@ -83,10 +116,15 @@ class Load(Value):
     """Section `load`: the collection of the feature store that the features go to."""
 
     collection: str = Field("default", description="letters, digits, '-' and '_'")
-    store: Annotated[VectorStoreSpec, _kind_or("qdrant_edge")] = Field(
-        default_factory=QdrantEdge, description="the vector store"
+    store: Annotated[VectorStoreSpec, _kind_or("qdrant_edge")] | None = Field(
+        None,
+        description="the vector store; null: the Qdrant server that LLM_ENGINEERING_QDRANT_URL names, else qdrant_edge "
+        "in the home",
     )
     payload_indexes: tuple[str, ...] = Field((), description="metadata that searches filter on, for example [course]")
+    keep_versions: int = Field(
+        2, ge=0, le=100, description="index versions to keep beside the active one, for `tools.index rollback`"
+    )
 
     @field_validator("collection")
     @classmethod
@@ -97,11 +135,37 @@ class Load(Value):
         return name
 
 
+class Gate(Value):
+    """Section `gate`: questions that a new index version must answer before readers see it."""
+
+    questions: Path | None = Field(
+        None, description="CSV or JSONL file of questions with the documents that answer them; null: no gate"
+    )
+    question: str = Field("question", min_length=1, description="column that holds the question")
+    document: str = Field(
+        "document", min_length=1, description="column that names the answering document: URI, its end, record key or id"
+    )
+    filters: tuple[str, ...] = Field((), description="columns to limit the search by, for example [course]")
+    k: int = Field(5, ge=1, le=100, description="documents that are looked at for each question")
+    min_hit: float = Field(0.0, ge=0, le=1, description="share of questions that must be answered among the first k")
+    max_loss: float | None = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="how far hit@k and MRR@k may fall below the active version's; null: it is not asked at all",
+    )
+
+
 class Config(Value):
     """What the configurations of all pipelines have in common."""
 
     enable_cache: bool = Field(True, description="let ZenML reuse the outputs of steps whose inputs are the same")
     limits: Limits = Field(default_factory=Limits)
+
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """What a run with this configuration has for itself: its sources, its collection."""
+        return ()
 
     def resolved(self) -> Self:
         """Return this configuration with every default written out.
@@ -138,6 +202,12 @@ class DigitalDataEtlConfig(Config):
             )
         return super().resolved()
 
+    @property
+    def holds(self) -> tuple[str, ...]:
+        links = [link_name(link) for link in self.author.links] if self.author else []
+        names = [*(source.name for source in self.ingest.sources), *links]
+        return (*super().holds, *(f"source {name}" for name in dict.fromkeys(names)))
+
     def with_author(self, user_full_name: str, links: Sequence[str]) -> Self:
         """Return this configuration for another author; an empty name changes nothing."""
         if not user_full_name:
@@ -155,6 +225,11 @@ class FeatureEngineeringConfig(Config):
     embedding: Annotated[EmbedderSpec, _kind_or("sentence_transformers")] = Field(default_factory=SentenceTransformers)
     load: Load = Field(default_factory=Load)
     retrieval: Retrieval = Field(default_factory=Retrieval, description="how `tools.search` finds passages")
+    gate: Gate = Field(default_factory=Gate)
+
+    @property
+    def holds(self) -> tuple[str, ...]:
+        return (*super().holds, f"collection {self.load.collection}")
 
 
 class FeatureConfig(FeatureEngineeringConfig, DigitalDataEtlConfig):

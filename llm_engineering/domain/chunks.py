@@ -1,9 +1,10 @@
 """Chunks, their lexical tokens and their vectors: the features of a document."""
 
+import json
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import TypeAlias
 
 from llm_engineering.domain.documents import Metadata
@@ -57,6 +58,23 @@ class Chunk:
         """SHA-256 of the embedded text: with the model's digest, the key under which its vector is kept."""
         return sha256(self.embedded_text.encode()).hexdigest()
 
+    @property
+    def payload(self) -> dict[str, object]:
+        """What a hit needs to be shown, cited and filtered, in plain JSON types."""
+        return {
+            "document_id": self.document_id,
+            "uri": self.uri,
+            "source": self.source,
+            "title": self.title,
+            "position": self.position,
+            "start": self.start,
+            "end": self.end,
+            "text": self.text,
+            "context": self.context,
+            "tokens": self.tokens,
+            "metadata": dict(self.metadata),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkTokens:
@@ -86,3 +104,16 @@ class Point:
     dense: Vector
     sparse: SparseVector
     payload: Mapping[str, object]
+
+
+def point_digest(point: Point) -> str:
+    """Return a digest of a point's payload and sparse vector, as 32 hex digits.
+
+    The dense vector is not part of it: stores scale it to length 1, which changes its last bits. It is compared with
+    the vector that the warehouse keeps.
+    """
+    content = blake2b(digest_size=16)
+    content.update(json.dumps(point.payload, sort_keys=True, separators=(",", ":"), default=dict).encode())
+    content.update(array("Q", point.sparse.indices).tobytes())
+    content.update(array("f", point.sparse.values).tobytes())
+    return content.hexdigest()

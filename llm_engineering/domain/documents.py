@@ -11,7 +11,7 @@ Metadata = Mapping[str, Scalar]
 
 # Rejections that mean "this document is no more": what is stored of it goes. After any other rejection (a block page, a
 # paywall, robots.txt) the source still has the document and only hides it, so the last good version stays.
-GONE = frozenset({"http_404", "http_410", "not_found", "empty", "binary", "content_type", "missing_field"})
+GONE = frozenset({"http_404", "http_410", "not_found", "empty", "binary", "content_type", "missing_field", "forgotten"})
 
 
 def document_id(source: str, uri: str, key: str = "") -> str:
@@ -95,6 +95,15 @@ class NotModified:
     @property
     def document_id(self) -> str:
         return document_id(self.source, self.uri, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a document is found, by its id: what a person may call it by."""
+
+    id: str
+    uri: str
+    key: str = ""
 
 
 Item = Document | Rejection | Failure | NotModified

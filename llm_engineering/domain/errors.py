@@ -8,11 +8,18 @@
 
 Each message says what happened, with which value, what is valid, and what to do. Adapters translate the exceptions of
 their libraries at their edge, so that no caller needs to know a vendor.
+
+Secrets are taken out of a message when the error is made: nobody who shows, logs or stores it later can forget to.
 """
+
+from llm_engineering.domain.secrets import redact
 
 
 class LLMEngineeringError(Exception):
     """Base of all errors of this project."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redact(message))
 
 
 class UsageError(LLMEngineeringError):

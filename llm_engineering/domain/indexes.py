@@ -41,10 +41,81 @@ class DocumentState:
     content_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class IndexedChunk:
+    """What the ledger of an index version knows of one point.
+
+    `text_hash` finds its vector in the warehouse, `digest` is the `point_digest` of what was written.
+    """
+
+    document_id: str
+    chunk_id: str
+    text_hash: str
+    digest: str
+
+
+class IndexRecord(Value):
+    """An index version as the warehouse knows it: its manifest, and what the ledger counts for it."""
+
+    manifest: IndexManifest
+    run: int
+    created_at: str
+    documents: int = 0
+    chunks: int = 0
+
+
+class VersionSummary(Value):
+    """An index version for those who choose between several."""
+
+    version: str
+    active: bool
+    model: str
+    fingerprint: str
+    documents: int
+    chunks: int
+    run: int
+    created_at: str
+    activated_at: str
+    remark: str = ""
+
+    @classmethod
+    def of(
+        cls, record: IndexRecord | None, stored: IndexManifest | None, *, active: bool, activated_at: str
+    ) -> "VersionSummary":
+        """Put together what warehouse and store know of a version; at least one of them knows it."""
+        manifest = record.manifest if record else stored
+        assert manifest is not None  # noqa: S101 - see above
+        remark = "" if record and stored else "not in the warehouse" if stored else "not in the store"
+        return cls(
+            version=manifest.version,
+            active=active,
+            model=manifest.model.name,
+            fingerprint=manifest.fingerprint,
+            documents=record.documents if record else 0,
+            chunks=record.chunks if record else 0,
+            run=record.run if record else 0,
+            created_at=record.created_at if record else "",
+            activated_at=activated_at,
+            remark=remark,
+        )
+
+
+class Activation(Value):
+    """One switch of what readers see. `kind` is why: a run, an `activate`, or a `rollback` (with the version left)."""
+
+    collection: str
+    version: str
+    kind: str
+    left: str = ""
+    run: int = 0
+    at: str = ""
+
+
 class Plan(Value):
     """What a run has to do so that the index version equals the warehouse. The documents themselves travel beside it.
 
-    `removed` are the ids of documents that the index still has and the warehouse no longer does.
+    `removed` are the ids of documents that the index still has and the warehouse no longer does. `activates` says that
+    readers do not see all of the version yet, even if no document changed; `serves`, that they are to see it at all.
     """
 
     run: int
@@ -55,6 +126,7 @@ class Plan(Value):
     unchanged: int = 0
     removed: tuple[str, ...] = ()
     activates: bool = False
+    serves: bool = True
 
     @property
     def is_empty(self) -> bool:

@@ -1,5 +1,8 @@
 """What a run did, in numbers that balance: found = new + changed + unchanged + deleted + rejected + failed."""
 
+from typing import Literal
+
+from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.value import Value
 
 
@@ -54,19 +57,48 @@ class LoadReport(Value):
     removed: int = 0
 
 
-class VerifyReport(Value):
-    """The comparison of ledger and store after a load. `ready` means: equal, indexed and searchable."""
+class Problem(Value):
+    """One kind of damage to an index: how many are concerned, what is wrong with them, and the first ids."""
 
+    kind: str
+    count: int
+    what: str
+    examples: tuple[str, ...] = ()
+    where: Literal["index", "published"] = "index"
+
+    def __str__(self) -> str:
+        more = " …" if self.count > len(self.examples) else ""
+        copy = "in the published copy: " if self.where == "published" else ""
+        return f"{copy}{self.count} {self.what}" + (f": {', '.join(self.examples)}{more}" if self.examples else "")
+
+
+class VerifyReport(Value):
+    """The comparison of ledger and store. `ready` means: equal, indexed and searchable."""
+
+    collection: str = ""
+    version: str = ""
     documents: int = 0
     chunks: int = 0
     points: int = 0
     payload_indexes: tuple[str, ...] = ()
     searchable: bool = False
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    seconds: float = 0.0
 
     @property
     def ready(self) -> bool:
         return not self.problems
+
+    def summary(self) -> str:
+        """Return the comparison for a person: one line, and one for each problem."""
+        verdict = "is equal to its ledger and the warehouse" if self.ready else "is damaged"
+        return "\n".join(
+            [
+                f"index {self.collection} {self.version} {verdict}: {self.documents} documents, {self.chunks} chunks, "
+                f"{self.points} points, {self.seconds:.1f} s",
+                *(f"{problem.kind}: {problem}" for problem in self.problems),
+            ]
+        )
 
 
 class Report(Value):
@@ -96,6 +128,7 @@ class Report(Value):
     sources: tuple[SourceReport, ...] = ()
     rejections: tuple[Incident, ...] = ()
     failures: tuple[Incident, ...] = ()
+    evaluation: EvaluationReport | None = None
 
     def summary(self) -> str:
         """Return the account for a person: one line for documents, one for the index, one for each incident."""
@@ -109,7 +142,21 @@ class Report(Value):
                 f"documents: {self.found} found = {self.new} new + {self.changed} changed + {self.unchanged} unchanged "
                 f"+ {self.deleted} deleted + {self.rejected} rejected + {self.failed} failed",
                 *([index] if self.index_version else []),
+                *([f"evaluation: {self.evaluation}"] if self.evaluation else []),
                 *(f"rejected {item.uri}: {item.reason}: {item.detail}" for item in self.rejections),
                 *(f"failed {item.uri}: {item.reason}: {item.detail}" for item in self.failures),
             ]
         )
+
+
+class RepairReport(Value):
+    """A repair: what was found, what was done about it, and the comparison afterwards."""
+
+    found: tuple[Problem, ...]
+    done: Report
+    after: VerifyReport
+
+    def summary(self) -> str:
+        """Return the repair for a person."""
+        found = [f"mended {problem.kind}: {problem}" for problem in self.found] or ["there was nothing to mend"]
+        return "\n".join([*found, self.done.summary()])

@@ -15,7 +15,8 @@ Scalar = str | int | float | bool
 class Value(BaseModel):
     """A frozen value that refuses unknown fields, so that a typing error in a configuration never passes in silence."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What was given is left out of pydantic's own messages: it may hold a secret.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def identity(*parts: str) -> str:

@@ -3,6 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from llm_engineering.domain.errors import UsageError
@@ -11,13 +12,19 @@ from llm_engineering.domain.errors import UsageError
 class Settings(BaseSettings):
     """Settings from environment variables named `LLM_ENGINEERING_…`, or from a `.env` file in the working folder.
 
-    `home` is the one folder for all state, ZenML's too; two homes never touch each other.
+    `home` is the one folder for all state, ZenML's too; two homes never touch each other. A run whose process
+    shows no life for `lease_seconds` is taken for dead, and another one may go on with its work. A warehouse that is
+    away or locked is waited for, up to `patience_seconds`.
     """
 
     model_config = SettingsConfigDict(env_prefix="LLM_ENGINEERING_", env_file=".env", extra="ignore", frozen=True)
 
     home: Path = Path(".llm-engineering")
     warehouse_url: str = ""
+    qdrant_url: str = ""
+    qdrant_api_key: SecretStr = SecretStr("")
+    lease_seconds: float = Field(60.0, gt=0)
+    patience_seconds: float = Field(60.0, ge=0, le=86_400)
 
     @cached_property
     def root(self) -> Path:

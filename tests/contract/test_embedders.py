@@ -229,7 +229,7 @@ INCOMPLETE = [
     pytest.param({"config.json": "{}", "pytorch_model.bin": ""}, "safetensors", id="pickled weights"),
     pytest.param({"config.json": "{}", "model.safetensors": ""}, "how long its vectors", id="no dimension"),
     pytest.param({"config.json": "{", "model.safetensors": ""}, "no JSON", id="broken settings"),
-    pytest.param({"modules.json": '{"a": 1}', "model.safetensors": ""}, "lists no modules", id="broken modules"),
+    pytest.param({"modules.json": '[{"a": 1}]', "model.safetensors": ""}, "lists no modules", id="broken modules"),
     pytest.param({"model.safetensors": "", "config.json": '{"hidden_size": 8}'}, "tokenizer.json", id="no tokenizer"),
 ]
 

@@ -113,7 +113,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path, site: str) -> Case:
 
 @pytest.fixture
 def context(tmp_path: Path) -> Iterator[SourceContext]:
-    fetching = Fetching(requests_per_second=1000.0, retries=0, timeout_seconds=5.0)
+    fetching = Fetching(requests_per_second=1000.0, retries=0, timeout_seconds=5.0, private_hosts=("127.0.0.1",))
     context = SourceContext(tmp_path / "home", fetching, user_id="user-1", author="Ann Lee")
     yield context
     context.close()

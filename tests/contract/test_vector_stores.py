@@ -9,15 +9,17 @@ import sys
 from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import pytest
+from qdrant_client import QdrantClient
+from qdrant_stand_in import stand_in
 
-from llm_engineering.domain.chunks import Point, SparseVector
+from llm_engineering.domain.chunks import Point, SparseVector, point_digest
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.indexes import IndexManifest, ModelCard
 from llm_engineering.domain.ports import VectorIndex, VectorStore
-from llm_engineering.infrastructure.vector_stores import Memory, QdrantEdge, VectorStoreSpec
+from llm_engineering.infrastructure.vector_stores import Memory, Qdrant, QdrantEdge
 
 DIMENSION = 4
 
@@ -52,10 +54,47 @@ def vector(*components: float) -> "array[float]":
     return array("f", components)
 
 
-@pytest.fixture(params=[QdrantEdge(), Memory()], ids=lambda spec: spec.kind)
+# Before each test, tests/conftest.py takes these out of the environment.
+SERVER = {name: value for name, value in os.environ.items() if name.startswith("LLM_ENGINEERING_QDRANT_")}
+
+
+@pytest.fixture
+def stood_in() -> Iterator[VectorStore]:
+    """The client of a Qdrant server on a stand-in for one."""
+    with stand_in() as server:
+        opened = Qdrant(url=server.url).open(Path(), "notes")
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def on_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[VectorStore]:
+    """A collection of its own on a real Qdrant server."""
+    if not SERVER.get("LLM_ENGINEERING_QDRANT_URL"):
+        pytest.skip("needs a Qdrant server in LLM_ENGINEERING_QDRANT_URL")
+    for name, value in SERVER.items():
+        monkeypatch.setenv(name, value)
+    opened = Qdrant().open(Path(), f"contract-{uuid4().hex[:12]}")
+    yield opened
+    opened.close()
+    client = QdrantClient(
+        url=SERVER["LLM_ENGINEERING_QDRANT_URL"], api_key=SERVER.get("LLM_ENGINEERING_QDRANT_API_KEY")
+    )
+    for collection in client.get_collections().collections:
+        if collection.name.startswith(f"{opened.collection}__"):
+            client.delete_collection(collection.name)  # its alias goes with it
+    client.close()
+
+
+@pytest.fixture(
+    params=["qdrant_edge", "memory", "stand-in", pytest.param("qdrant server", marks=pytest.mark.qdrant_server)]
+)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
-    spec: VectorStoreSpec = request.param
-    opened = spec.open(tmp_path, "notes")
+    fixtures = {"stand-in": "stood_in", "qdrant server": "on_server"}
+    if request.param in fixtures:
+        yield request.getfixturevalue(fixtures[request.param])
+        return
+    opened = (QdrantEdge() if request.param == "qdrant_edge" else Memory()).open(tmp_path, "notes")
     yield opened
     opened.close()
 
@@ -307,6 +346,67 @@ def test_a_writer_can_publish_what_it_has_flushed(store: VectorStore) -> None:
             assert reader.count() == 1
 
 
+def test_all_versions_are_known_by_their_manifests(store: VectorStore) -> None:
+    assert store.versions() == {}
+    for name in ("v1", "v2"):
+        with store.write(manifest(name)):
+            pass
+    assert {name: each.version for name, each in store.versions().items()} == {"v1": "v1", "v2": "v2"}
+
+
+def test_an_activated_version_is_seen_as_it_was_last_published(store: VectorStore) -> None:
+    for name in ("v1", "v2"):
+        with store.write(manifest(name)) as index:
+            index.upsert([point(name)])
+        store.publish(name)
+    with store.write(manifest("v1")) as index:
+        index.upsert([point("later")])
+    with store.read() as held:
+        store.activate("v1")
+        assert list(held.ids()) == [point_id("v2")]
+    with store.read() as index:
+        assert index.manifest.version == "v1"
+        assert list(index.ids()) == [point_id("v1")]
+    assert store.active() == manifest("v1")
+
+
+def test_a_version_that_was_never_published_cannot_be_activated(store: VectorStore) -> None:
+    with store.write(manifest("v1")):
+        pass
+    with pytest.raises(UsageError, match=r"'v1'.*never published"):
+        store.activate("v1")
+    with pytest.raises(UsageError, match=r"no version 'v7'.*v1"):
+        store.activate("v7")
+
+
+def test_a_dropped_version_is_gone_and_the_active_one_cannot_be_dropped(store: VectorStore) -> None:
+    for name in ("v1", "v2"):
+        with store.write(manifest(name)) as index:
+            index.upsert([point(name)])
+        store.publish(name)
+    with pytest.raises(UsageError, match=r"'v2'.*is the active one"):
+        store.drop("v2")
+    store.drop("v1")
+    store.drop("unknown")
+    assert list(store.versions()) == ["v2"]
+    with pytest.raises(UsageError, match="'v1'"):
+        store.activate("v1")
+    with store.read() as index:
+        assert list(index.ids()) == [point_id("v2")]
+
+
+def test_a_scan_returns_every_point_whole(store: VectorStore) -> None:
+    points = {point_id(str(number)): point(str(number), sparse={number: 0.1}) for number in range(2_100)}
+    with store.write(manifest()) as index:
+        index.upsert(list(points.values()))
+        index.flush()
+        scanned = {each.id: each for each in index.scan()}
+        assert {name: point_digest(each) for name, each in scanned.items()} == {
+            name: point_digest(each) for name, each in points.items()
+        }
+        assert scanned == index.get(list(points))
+
+
 def test_an_unknown_version_cannot_be_published(store: VectorStore) -> None:
     with store.write(manifest()):
         pass
@@ -363,7 +463,7 @@ import sys
 from array import array
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
-from llm_engineering.domain.chunks import Point, SparseVector
+from llm_engineering.domain.chunks import Point, SparseVector, point_digest
 from llm_engineering.domain.indexes import IndexManifest, ModelCard
 from llm_engineering.infrastructure.vector_stores import QdrantEdge
 
@@ -491,7 +591,7 @@ def garble(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [remove, garble], ids=lambda function: function.__name__)
 @pytest.mark.parametrize(
-    "part", ["active.json", "published/v1-1/manifest.json", "published/v1-1/shard/edge_config.json"]
+    "part", ["active.0.json", "published/v1-1/manifest.json", "published/v1-1/shard/edge_config.json"]
 )
 def test_damage_is_reported_with_what_to_do(tmp_path: Path, part: str, damage: Callable[[Path], None]) -> None:
     store = QdrantEdge().open(tmp_path, "notes")
@@ -499,7 +599,7 @@ def test_damage_is_reported_with_what_to_do(tmp_path: Path, part: str, damage: C
         index.upsert([point("a")])
     store.publish("v1")
     damage(tmp_path / "feature_store/notes" / part)
-    if part == "active.json" and damage is remove:
+    if part == "active.0.json" and damage is remove:
         assert store.active() is None
         return
     if part.endswith("edge_config.json") and damage is remove:
@@ -515,7 +615,7 @@ def test_a_missing_published_folder_is_reported(tmp_path: Path) -> None:
     with store.write(manifest()):
         pass
     store.publish("v1")
-    (tmp_path / "feature_store/notes/active.json").write_text(json.dumps({"folder": "v1-99"}))
+    (tmp_path / "feature_store/notes/active.0.json").write_text(json.dumps({"folder": "v1-99"}))
     with pytest.raises(BackendError, match=r"v1-99.*run the feature pipeline"):
         store.active()
 
@@ -538,3 +638,160 @@ def test_above_the_threshold_publishing_builds_a_graph_that_finds_the_same(tmp_p
         assert reader.count() == 3_000
         assert len(set(exact) & {hit.id for hit in reader.search_dense(vector(1, 0.2, 0.4, 0.1), 10)}) >= 9
         assert len(reader.search_sparse(SparseVector((1,), (1.0,)), 10)) == 10
+
+
+def test_a_writer_of_a_later_run_takes_over_and_the_stale_one_writes_nowhere(tmp_path: Path) -> None:
+    old, new = QdrantEdge().open(tmp_path, "notes", run=3), QdrantEdge().open(tmp_path, "notes", run=4)
+    refused = r"run 3 may not write to collection 'notes'.*run 4 took it over"
+    with old.write(manifest()) as stale:
+        stale.upsert([point("before")])
+        stale.flush()
+        old.publish("v1")
+        with new.write(manifest()) as index:
+            assert list(index.ids()) == [point_id("before")]
+            for write in (
+                lambda: stale.upsert([point("late")]),
+                lambda: stale.delete([point_id("before")]),
+                stale.flush,
+            ):
+                with pytest.raises(BackendError, match=refused):
+                    write()
+            index.upsert([point("after")])
+            index.flush()
+        new.publish("v1")
+    for switch in (old.activate, old.publish):
+        with pytest.raises(BackendError, match=refused):
+            switch("v1")
+    with new.read() as index:
+        assert sorted(index.ids()) == sorted([point_id("before"), point_id("after")])
+
+
+def test_a_stale_pointer_that_is_written_late_changes_nothing(tmp_path: Path) -> None:
+    old, new = QdrantEdge().open(tmp_path, "notes", run=3), QdrantEdge().open(tmp_path, "notes", run=4)
+    for store, name in ((old, "v1"), (new, "v2")):
+        with store.write(manifest(name)):
+            pass
+        store.publish(name)
+    (tmp_path / "feature_store/notes/active.3.json").write_text(json.dumps({"folder": "v1-1"}))
+    active = old.active()
+    assert active is not None
+    assert active.version == "v2"
+
+
+def test_a_writer_without_a_later_run_does_not_take_over(tmp_path: Path) -> None:
+    with QdrantEdge().open(tmp_path, "notes", run=3).write(manifest()):
+        for run in (0, 3):
+            other = QdrantEdge().open(tmp_path, "notes", run=run)
+            with pytest.raises(BackendError, match=f"written to by process {os.getpid()}"), other.write(manifest()):
+                pass
+
+
+DIES_AT_WORK = """
+import os, signal, sys
+from pathlib import Path
+sys.path[:0] = sys.argv[2:]
+from test_vector_stores import QdrantEdge, manifest, point
+with QdrantEdge().open(Path(sys.argv[1]), "notes").write(manifest()) as index:
+    index.upsert([point("a")])
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_an_index_whose_writer_died_at_work_says_so_once(tmp_path: Path) -> None:
+    here = [str(Path(__file__).parents[level]) for level in range(3)]
+    died = subprocess.run([sys.executable, "-c", DIES_AT_WORK, str(tmp_path), *here], check=False)
+    assert died.returncode == -signal.SIGKILL
+    store = QdrantEdge().open(tmp_path, "notes")
+    with store.write(manifest()) as index:
+        assert index.interrupted
+        index.upsert([point("b")])
+    with store.write(manifest()) as index:
+        assert not index.interrupted
+
+
+@pytest.mark.parametrize("part", ["manifest.json", "shard/segments/*/segment.json"])
+def test_a_working_folder_that_cannot_be_opened_is_built_again(tmp_path: Path, part: str) -> None:
+    store = QdrantEdge().open(tmp_path, "notes")
+    with store.write(manifest()) as index:
+        index.upsert([point("a")])
+    for file in (tmp_path / "feature_store/notes/versions/v1").glob(part):
+        garble(file)
+    with store.write(manifest()) as index:
+        assert list(index.ids()) == []
+        index.upsert([point("b")])
+    with store.write(manifest()) as index:
+        assert list(index.ids()) == [point_id("b")]
+    assert list(store.versions()) == ["v1"]
+
+
+# Erasure
+
+
+def test_purging_removes_documents_from_all_versions_as_readers_see_them(store: VectorStore) -> None:
+    for version, fingerprint in (("v1", "f1"), ("v2", "f2")):
+        with store.write(manifest(version, fingerprint)) as index:
+            index.upsert([point("a", sparse={1: 1.0}, course="ml"), point("b", sparse={1: 1.0}, course="de")])
+        store.publish(version)
+    assert store.purge(["a", "unknown"]) == 2
+    assert store.purge(["a"]) == 0
+    assert store.active() == manifest("v2", "f2")
+    for version in ("v2", "v1"):
+        store.activate(version)
+        assert not store.unpublished(version)
+        with store.read() as index:
+            assert list(index.ids()) == [point_id("b")]
+            assert index.count({"metadata.course": "de"}) == 1
+            assert index.search_sparse(SparseVector((1,), (1.0,)), 5)[0].id == point_id("b")
+            assert set(index.payload_indexes()) >= {"uri", "source", "document_id", "metadata.course"}
+    with store.write(manifest("v1")) as index:
+        assert list(index.ids()) == [point_id("b")]
+        assert not index.interrupted
+
+
+def test_purging_publishes_nothing(store: VectorStore) -> None:
+    with store.write(manifest()) as index:
+        index.upsert([point("a"), point("b")])
+    store.publish("v1")
+    with store.write(manifest()) as index:
+        index.upsert([point("c")])
+    with store.write(manifest("v2", "f2")) as index:
+        index.upsert([point("a")])
+    store.purge(["a"])
+    with store.read() as index:
+        assert list(index.ids()) == [point_id("b")]
+    assert store.unpublished("v1")
+    with store.write(manifest()) as index:
+        assert set(index.ids()) == {point_id("b"), point_id("c")}
+    with pytest.raises(UsageError, match="never published"):
+        store.activate("v2")
+
+
+def test_purging_a_store_without_versions_does_nothing(store: VectorStore, tmp_path: Path) -> None:
+    assert store.purge(["a"]) == 0
+    assert not list(tmp_path.glob("feature_store/*"))
+
+
+def test_purging_leaves_no_folder_of_before_and_survives_leftovers(tmp_path: Path) -> None:
+    store = QdrantEdge().open(tmp_path, "notes")
+    with store.write(manifest()) as index:
+        index.upsert([point("a"), point("b")])
+    store.publish("v1")
+    root = tmp_path / "feature_store" / "notes"
+    before = {*root.glob("versions/*"), *root.glob("published/*")}
+    for leftover in ("versions/v1+1.part", "versions/v9", "published/v1-7.part", "published/v0-3"):
+        (root / leftover / "shard").mkdir(parents=True)
+    store.purge(["a"])
+    after = {*root.glob("versions/*"), *root.glob("published/*")}
+    assert len(after) == 2
+    assert not after & before
+
+
+def test_purging_a_damaged_version_removes_it(tmp_path: Path) -> None:
+    store = QdrantEdge().open(tmp_path, "notes")
+    with store.write(manifest()) as index:
+        index.upsert([point("a"), point("b")])
+    (tmp_path / "feature_store/notes/versions/v1/shard/edge_config.json").write_text("{")
+    store.purge(["a"])
+    assert store.versions() == {}
+    with store.write(manifest()) as index:
+        assert index.count() == 0

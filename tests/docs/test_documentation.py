@@ -86,6 +86,6 @@ def test_every_pipeline_has_a_task() -> None:
 
 
 def test_the_readme_tree_names_what_is_there() -> None:
-    for name in ("domain", "application", "infrastructure", "config", "bootstrap.py", "stages.py", "plain.py"):
+    for name in ("domain", "application", "infrastructure", "config", "bootstrap.py", "stages", "plain.py"):
         assert (ROOT / "llm_engineering" / name).exists()
         assert name in (ROOT / "README.md").read_text()

@@ -125,14 +125,29 @@ def test_a_wrong_search_is_answered_with_what_to_do(home: Path, arguments: list[
     assert "Traceback" not in wrong.err
 
 
-def test_a_password_in_a_url_is_never_shown(home: Path, tmp_path: Path) -> None:
+def test_a_password_in_a_url_is_refused_and_never_shown(home: Path, tmp_path: Path) -> None:
     source = "{kind: json, name: api, url: 'http://me:hunter2@127.0.0.1:9/x.json', template: '{text}'}"
-    config = config_file(tmp_path, source, more="limits: {failures: null}\n")
-    ran = tool(
-        home, "run", "feature", "--config", str(config), "--plain", "--json", "--set", "ingest.fetching.retries=0"
+    ran = tool(home, "run", "feature", "--config", str(config_file(tmp_path, source)), "--plain", "--json")
+    assert ran.code == 2
+    assert "${env:MY_PASSWORD}" in ran.err
+    assert "hunter2" not in ran.out + ran.err
+    given = "ingest.sources=[{kind: git, url: 'https://me:hunter2@127.0.0.1:9/r.git'}]"
+    again = tool(home, "run", "feature", "--plain", "--set", given)
+    assert again.code == 2
+    assert "hunter2" not in again.out + again.err
+
+
+def test_a_password_by_reference_is_used_and_never_shown(home: Path, tmp_path: Path) -> None:
+    source = (
+        "{kind: json, name: api, url: 'http://me:${env:PW}@127.0.0.1:9/x.json?token=${env:PW}', template: '{text}'}"
     )
+    config = config_file(tmp_path, source, more="limits: {failures: null}\n")
+    options = ("--plain", "--json", "--set", "ingest.fetching.retries=0")
+    ran = tool(home, "run", "feature", "--config", str(config), *options, PW="hunter2")
     assert ran.last_line["failed"] == 1
     assert "hunter2" not in ran.out + ran.err
+    without = tool(home, "run", "feature", "--config", str(config), *options)
+    assert "the environment variable PW is not set" in without.last_line["failures"][0]["detail"]
 
 
 @pytest.mark.parametrize("wrong", [["--set", "load.colection=x"], ["--config", "absent.yaml"]])

@@ -250,8 +250,11 @@ def test_the_last_file_may_go_only_if_that_is_meant(folder: Path) -> None:
         file.unlink()
     report = run(folder)
     assert (report.failed, report.deleted, report.points) == (1, 0, 3)
-    assert "allow_empty" in report.failures[0].detail
+    assert "--allow-mass-delete" in report.failures[0].detail
     report = run(folder, "ingest.sources.0.allow_empty=true")
+    assert (report.failed, report.deleted, report.points) == (1, 0, 3)
+    assert report.failures[0].reason == "mass_delete"
+    report = run(folder, "ingest.allow_mass_delete=true")
     assert (report.failed, report.deleted, report.points) == (0, 3, 0)
 
 

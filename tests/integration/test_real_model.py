@@ -24,7 +24,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_project_answers_questions_about_itself(home: Path, tmp_path: Path) -> None:
     expected = {
-        "how do I add a source?": "docs/how-to-add/source.md",
+        "how do I add a source?": ("docs/how-to-add/source.md", "README.md"),
         "which exit codes do the commands have?": "docs/operations.md",
         "why is the source part of a document's identity?": "docs/decisions/0004-identity-includes-the-source.md",
         "why are two CUDA libraries pinned?": "docs/decisions/0006-cuda-pins.md",

@@ -210,7 +210,7 @@ def test_a_newer_database_is_refused_and_left_as_it_is(path: Path) -> None:
     filled(path)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
-    with pytest.raises(UsageError, match=r"version 9999.*up to 0001.*Update llm-engineering"):
+    with pytest.raises(UsageError, match=r"version 9999.*up to 0002.*Update llm-engineering"):
         open_warehouse(f"sqlite:///{path}")
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM documents").fetchone() == (200,)

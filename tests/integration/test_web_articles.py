@@ -69,6 +69,7 @@ def site() -> Iterator[Site]:
 
 def context(tmp_path: Path, known: KnownProvenance = nothing_known, **settings: object) -> SourceContext:
     fetching = {"requests_per_second": 1000.0, "retries": 0, "timeout_seconds": 5.0, "parse_timeout_seconds": 10.0}
+    fetching["private_hosts"] = ["127.0.0.1"]
     return SourceContext(tmp_path, Fetching(**(fetching | settings)), known)
 
 
@@ -192,7 +193,8 @@ def test_what_is_no_article_says_why(
     [
         ("ftp://127.0.0.1/a", Rejection, "bad_url"),
         ("not a url", Rejection, "bad_url"),
-        ("http://127.0.0.1:1/", Failure, "unreachable"),
+        ("http://127.0.0.1:1/", Rejection, "forbidden_address"),
+        ("http://127.0.0.1:1024/", Failure, "unreachable"),
         ("https://nobody.invalid/", Failure, "unreachable"),
     ],
 )

@@ -100,7 +100,9 @@ class Time:
 
 def client(clock: Time | None = None, **settings: object) -> HttpClient:
     clock = clock or Time()
-    fetching = Fetching(**({"requests_per_second": 1000.0, "timeout_seconds": 5.0} | settings))
+    fetching = Fetching(
+        **({"requests_per_second": 1000.0, "timeout_seconds": 5.0, "private_hosts": ["127.0.0.1"]} | settings)
+    )
     return HttpClient(fetching, clock=lambda: clock.now, sleep=clock.sleep)
 
 
@@ -395,7 +397,7 @@ def test_a_server_that_drips_cannot_hold_us(site: Site, drip: str) -> None:
 
 
 def test_nobody_listening_is_unreachable() -> None:
-    assert reason_of("http://127.0.0.1:1/", retries=0) == "unreachable"
+    assert reason_of("http://127.0.0.1:1023/", ports=[1023], retries=0) == "unreachable"
 
 
 def test_a_name_that_does_not_resolve_is_unreachable() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector, SparseVector
 from llm_engineering.domain.documents import CleanedDocument, Document
+from llm_engineering.domain.features import FeatureChunk, FeatureDocument
 from llm_engineering.infrastructure.parquet import read_dataset, write_dataset
 from llm_engineering.infrastructure.parquet.layout import ROW_TYPES
 from llm_engineering.infrastructure.warehouse.exact_text import original, storable
@@ -34,6 +35,10 @@ ROWS: dict[type, st.SearchStrategy[Any]] = {
     Chunk: st.builds(Chunk, texts, texts, texts, texts, integers, integers, integers, texts, texts, integers, metadata),
     ChunkTokens: st.builds(ChunkTokens, texts, words, words, words, sparse),
     ChunkVector: st.builds(ChunkVector, texts, vectors, st.booleans()),
+    FeatureDocument: st.builds(FeatureDocument, *[texts] * 5, formats, texts, texts, integers, texts, metadata),
+    FeatureChunk: st.builds(
+        FeatureChunk, *[texts] * 5, *[integers] * 3, texts, texts, integers, texts, texts, sparse, vectors, metadata
+    ),
 }
 
 

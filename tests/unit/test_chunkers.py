@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -116,11 +117,11 @@ def test_a_long_record_is_divided_at_sentences_with_its_question() -> None:
     assert all(chunk.text.endswith(".") for chunk in chunks)
 
 
-def test_sentences_are_filled_up_evenly() -> None:
+def test_sentences_are_put_together_and_none_is_left_over() -> None:
     text = "A sentence of 20 chars. " * 7
     sizes = [chunk.tokens for chunk in chunks_of(Sentences(), text.strip(), "text")]
     assert len(sizes) == 2
-    assert max(sizes) - min(sizes) <= 20
+    assert min(sizes) >= 100 / 5
     assert len(chunks_of(Sentences(target_tokens=20), text.strip(), "text")) == 7
 
 
@@ -268,3 +269,23 @@ def test_the_text_is_encoded_about_twice_whatever_its_shape(text: str) -> None:
         cleaned = CleanedDocument("id", "file:///a", "test", "text", text, "Title", "hash", {})
         assert sum(len(chunk.text) for chunk in chunker.chunk(cleaned, Counting())) > len(text) / 2
         assert Counting.read < 3.5 * len(text)
+
+
+def test_an_import_of_ten_thousand_parts_costs_no_memory() -> None:
+    text = "import a" + ".b" * 20_000
+    tracemalloc.start()
+    try:
+        chunks = chunks_of(ByFormat(), text, "code", metadata={"path": "x.py"})
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
+    assert sum(len("".join(chunk.text.split())) for chunk in chunks) == len("".join(text.split()))
+
+
+def test_markdown_of_more_blocks_than_anybody_writes_is_divided_like_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = ("# Heading\n\n" + "Words stand below it. " * 20 + "\n\n") * 50
+    with_headings = chunks_of(Markdown(), text, title="T")
+    monkeypatch.setattr("llm_engineering.application.chunking.markdown._MOST_BLOCKS", 100)
+    plain = chunks_of(Markdown(), text, title="T")
+    assert {chunk.context for chunk in plain} == {"T"} != {chunk.context for chunk in with_headings}
+    assert sum(len("".join(chunk.text.split())) for chunk in plain) == len("".join(text.split()))

@@ -10,6 +10,7 @@ from llm_engineering.application.chunking import ByFormat
 from llm_engineering.application.cleaning import Cleaning
 from llm_engineering.application.planning import plan
 from llm_engineering.application.text import Tokenizing
+from llm_engineering.application.verification import examine
 from llm_engineering.domain.chunks import Chunk, Vector
 from llm_engineering.domain.documents import Document, document_id
 from llm_engineering.domain.errors import BackendError
@@ -84,7 +85,7 @@ class Laboratory:
         made = self.make(wanted)
         with self.store.write(todo.manifest) as index:
             loaded = loading.load(todo, made, index, self.warehouse, silent)
-            verified = loading.verify(todo, index, self.warehouse)
+            verified = examine(self.warehouse, index, "default", deep=True).report()
         assert verified.problems == ()
         self.store.publish(todo.manifest.version)
         return loaded
@@ -225,11 +226,12 @@ def test_verify_names_missing_and_foreign_points(lab: Laboratory) -> None:
     todo, _ = lab.plan()
     lab.warehouse.forget_indexed("default", todo.manifest.version, [document_id("s", "a")])
     with lab.store.write(todo.manifest) as index:
-        foreign = loading.verify(todo, index, lab.warehouse)
+        foreign = examine(lab.warehouse, index, "default", deep=False).report()
         index.delete(list(index.ids()))
-        missing = loading.verify(todo, index, lab.warehouse)
-    assert "1 points in the store belong to no document" in foreign.problems[0]
-    assert "1 points are missing from the store" in missing.problems[0]
+        missing = examine(lab.warehouse, index, "default", deep=False).report()
+    assert [(problem.kind, problem.count) for problem in foreign.problems] == [("foreign_points", 1)]
+    assert [(problem.kind, problem.count) for problem in missing.problems] == [("missing_points", 1)]
+    assert "1 points are missing from the store" in str(missing.problems[0])
     assert not missing.ready
 
 

@@ -1,5 +1,7 @@
 from collections.abc import Iterator, Sequence
 
+import pytest
+
 from llm_engineering.application.ingestion import NamedSource, ingest
 from llm_engineering.domain.documents import Document, Failure, Item, NotModified, Rejection, document_id
 from llm_engineering.domain.errors import SourceError
@@ -28,13 +30,16 @@ def page(uri: str, text: str = "text", source: str = "s") -> Document:
     return Document(uri=uri, source=source, format="text", text=text)
 
 
-def run(warehouse: Warehouse, *items: Item, error: SourceError | None = None) -> SourceReport:
-    return run_all(warehouse, Listed("s", items, error)).sources[0]
+def run(
+    warehouse: Warehouse, *items: Item, error: SourceError | None = None, allow_mass_delete: bool = False
+) -> SourceReport:
+    return run_all(warehouse, Listed("s", items, error), allow_mass_delete=allow_mass_delete).sources[0]
 
 
-def run_all(warehouse: Warehouse, *sources: Listed) -> IngestReport:
+def run_all(warehouse: Warehouse, *sources: Listed, allow_mass_delete: bool = False) -> IngestReport:
     named = [NamedSource(source.name, source.kind, lambda source=source: source) for source in sources]  # type: ignore[misc]
-    return ingest(named, warehouse, warehouse.start_run("test", {}), silent)
+    number = warehouse.start_run("test", {})
+    return ingest(named, warehouse, number, silent, allow_mass_delete=allow_mass_delete)
 
 
 def live(warehouse: Warehouse) -> set[str]:
@@ -147,9 +152,9 @@ def test_a_deleted_document_that_comes_back_is_new_again(warehouse: Warehouse) -
 
 
 def test_the_same_uri_in_two_sources_is_two_documents(warehouse: Warehouse) -> None:
-    report = run_all(warehouse, Listed("s", [page("a")]), Listed("t", [page("a", source="t")]))
-    assert [source.new for source in report.sources] == [1, 1]
-    again = run_all(warehouse, Listed("s", [page("a")]), Listed("t", []))
+    report = run_all(warehouse, Listed("s", [page("a")]), Listed("t", [page(uri, source="t") for uri in "ab"]))
+    assert [source.new for source in report.sources] == [1, 2]
+    again = run_all(warehouse, Listed("s", [page("a")]), Listed("t", [page("b", source="t")]))
     assert [source.deleted for source in again.sources] == [0, 1]
     assert live(warehouse) == {document_id("s", "a")}
 
@@ -159,3 +164,95 @@ def test_credentials_are_in_no_incident(warehouse: Warehouse) -> None:
     report = run_all(warehouse, Listed("s", [], failed))
     assert "hunter2" not in report.model_dump_json()
     assert "abc" not in report.model_dump_json()
+
+
+def pages(count: int, first: int = 0) -> list[Document]:
+    return [page(f"p{number}") for number in range(first, first + count)]
+
+
+@pytest.mark.parametrize(("before", "after"), [(10, 7), (10, 0), (100, 79), (3, 1), (1, 0)])
+def test_a_list_shorter_by_over_a_fifth_deletes_nothing_without_leave(
+    warehouse: Warehouse, before: int, after: int
+) -> None:
+    run(warehouse, *pages(before))
+    report = run_all(warehouse, Listed("s", tuple(pages(after))))
+    assert counters(report.sources[0]) == {"found": after + 1, "failed": 1} | ({"unchanged": after} if after else {})
+    assert report.failures[0].reason == "mass_delete"
+    assert "--allow-mass-delete" in report.failures[0].detail
+    assert len(live(warehouse)) == before
+    lost = before - after
+    assert run(warehouse, *pages(after), allow_mass_delete=True).deleted == lost
+    assert len(live(warehouse)) == after
+
+
+@pytest.mark.parametrize(("before", "after"), [(10, 8), (100, 80), (2, 1), (3, 2), (5, 5)])
+def test_a_list_shorter_by_a_fifth_or_one_document_deletes(warehouse: Warehouse, before: int, after: int) -> None:
+    run(warehouse, *pages(before))
+    assert run(warehouse, *pages(after)).deleted == before - after
+
+
+def test_a_source_whose_documents_all_moved_is_believed(warehouse: Warehouse) -> None:
+    run(warehouse, *pages(10))
+    assert counters(run(warehouse, *pages(10, first=10))) == {"found": 20, "new": 10, "deleted": 10}
+
+
+def test_pages_that_all_answer_gone_delete_nothing_without_leave(warehouse: Warehouse) -> None:
+    run(warehouse, *pages(10))
+    gone = [Rejection(f"p{number}", "s", "http_404", "not there") for number in range(10)]
+    assert counters(run(warehouse, *gone)) == {"found": 11, "rejected": 10, "failed": 1}
+    assert len(live(warehouse)) == 10
+    assert counters(run(warehouse, *gone, allow_mass_delete=True)) == {"found": 10, "deleted": 10}
+
+
+def test_an_empty_source_is_emptied_only_with_leave(warehouse: Warehouse) -> None:
+    run(warehouse, *pages(3))
+    nothing = SourceError("empty_source", "no file")
+    assert counters(run(warehouse, error=nothing)) == {"found": 1, "failed": 1}
+    assert counters(run(warehouse, error=nothing, allow_mass_delete=True)) == {"found": 3, "deleted": 3}
+
+
+def test_an_unchanged_document_is_written_only_if_its_provenance_differs(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    put = warehouse.put
+
+    def counting(documents: Sequence[Document], run: int) -> None:
+        written.extend(document.uri for document in documents)
+        put(documents, run)
+
+    monkeypatch.setattr(warehouse, "put", counting)
+    run(warehouse, Document("a", "s", "text", "t", provenance={"etag": "1", "size": 3}), page("b"))
+    run(warehouse, Document("a", "s", "text", "t", provenance={"size": 3, "etag": "1"}), page("b"))
+    assert written == ["a", "b"]
+    run(warehouse, Document("a", "s", "text", "t", provenance={"etag": "2", "size": 3}), page("b"))
+    assert written == ["a", "b", "a"]
+    assert warehouse.provenances([document_id("s", "a"), "none"]) == {document_id("s", "a"): {"etag": "2", "size": 3}}
+
+
+def test_a_run_that_was_killed_before_it_deleted_does_not_make_its_deletions_look_like_many(
+    warehouse: Warehouse,
+) -> None:
+    pages = [page(f"p{number}") for number in range(10)]
+    run(warehouse, *pages)
+    new, left = [page(f"n{number}") for number in range(4)], pages[4:]
+    # Killed after its documents were put, before those that are gone were buried.
+    warehouse.put(new, warehouse.start_run("test", {}))
+    report = run(warehouse, *left, *new)
+    assert counters(report) == {"found": 14, "unchanged": 10, "deleted": 4}
+    assert live(warehouse) == {document.id for document in [*left, *new]}
+
+
+def test_a_list_that_is_much_shorter_after_a_kill_deletes_nothing(warehouse: Warehouse) -> None:
+    pages = [page(f"p{number}") for number in range(10)]
+    run(warehouse, *pages)
+    warehouse.put([page("new")], warehouse.start_run("test", {}))
+    assert [run(warehouse, *pages[:5]).failed for _ in range(2)] == [1, 1]
+    assert len(live(warehouse)) == 11
+
+
+def test_a_first_run_that_was_killed_does_not_let_a_later_one_delete_everything(warehouse: Warehouse) -> None:
+    pages = [page(f"p{number}") for number in range(10)]
+    warehouse.put(pages, warehouse.start_run("test", {}))
+    assert run(warehouse, pages[0]).failed == 1
+    assert len(live(warehouse)) == 10

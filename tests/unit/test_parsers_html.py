@@ -181,3 +181,31 @@ def test_importing_the_parsers_is_cheap() -> None:
         "sys.exit(f'imported: {heavy}' if heavy else 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_text_that_libxml2_drops_is_kept_and_the_page_says_so() -> None:
+    shown = "<p>" + "A paragraph about whales and the sea around them. " * 5 + "</p>"
+    deep = "<div>" * 5_000 + "<p>" + "Deep down lies the treasure. " * 10 + "</p>"
+    with HtmlParser(20) as parser:
+        page = parser.parse(f"<html><body><article>{shown * 8}{deep}</article></body></html>")
+    assert "treasure" in page.text
+    assert page.extraction == "visible"
+    assert "never saw" in str(page.provenance["note"])
+
+
+def test_a_page_that_needs_more_memory_than_allowed_is_read_more_simply_and_says_so() -> None:
+    with HtmlParser(20, memory_mb=200) as small:
+        page = small.parse("<p>" + "<b>x</b> word " * 150_000 + "the end</p>")
+        assert page.text.endswith("the end")
+        assert "more than 200 MB (parse_memory_mb)" in page.note
+        assert small.parse("<p>whales</p>").note == ""
+
+
+def test_a_page_that_grows_out_of_all_proportion_is_given_up() -> None:
+    page = f"<base href='http://x/{'a' * 1_900}/'>" + "<p>y <a href=x>x</a> z</p>" * 4_500
+    with HtmlParser(20) as parser, pytest.raises(SourceError, match="out of all proportion"):
+        parser.parse(page, "http://x/")
+
+
+def test_references_of_thousands_of_digits_are_no_characters() -> None:
+    assert read_page(f"<p>before &#{'9' * 9_000} after</p>", "").text == "before \ufffd after"

@@ -1,4 +1,5 @@
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -235,3 +236,48 @@ def test_the_name_holds_no_credentials() -> None:
         JsonEndpoint(url="https://user:pw@example.org/a.json?x=1#y", template="{a}").name
         == "json:https://example.org/a.json?x=1"
     )
+
+
+HOSTILE = {
+    "nested too deep": ("[" * 200_000, "invalid_json"),
+    "objects nested too deep": ('{"a":' * 200_000, "invalid_json"),
+    "a number of thousands of digits": ('[{"t": "x", "n": ' + "9" * 5_000 + "}]", "invalid_json"),
+    "a bomb of objects": ("[" + "{}," * 5_000_001 + "{}]", "too_large"),
+    "a scalar": ("5", "wrong_shape"),
+    "something after the end": ("[] x", "invalid_json"),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_json_is_a_failure_with_a_reason(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(SourceError) as failed:
+        list(JsonEndpoint(url=str(path), template="{t}").open(SourceContext(tmp_path)).read())
+    assert failed.value.reason == reason
+
+
+def test_a_record_with_a_key_twice_is_rejected_and_the_others_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text('[{"t": "one", "t": "two"}, {"t": "three"}]')
+    first, second = JsonEndpoint(url=str(path), template="{t}").open(SourceContext(tmp_path)).read()
+    assert isinstance(first, Rejection)
+    assert (first.reason, "'t' is there twice" in first.detail) == ("wrong_shape", True)
+    assert isinstance(second, Document)
+
+
+def test_numbers_that_json_does_not_know_are_null_and_unstorable_characters_are_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(
+        r'[{"t": "a\u0000b\ud800c", "n": NaN, "m": -Infinity, "k\u0000": 1e400, "i": 36893488147419103232}]'
+    )
+    (item,) = JsonEndpoint(url=str(path), template="{t}{n}{m}").open(SourceContext(tmp_path)).read()
+    assert isinstance(item, Document)
+    assert item.text == "a\ufffdb\ufffdc"
+    assert dict(item.metadata) == {"i": 2**65}
+
+
+def test_a_pipe_in_place_of_a_json_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.json")
+    with pytest.raises(SourceError, match="no regular file"):
+        list(JsonEndpoint(url=str(tmp_path / "x.json"), template="{t}").open(SourceContext(tmp_path)).read())

@@ -16,7 +16,8 @@ from llm_engineering.domain.errors import UsageError
 class Fixed(Windowed):
     """Chunk any text into windows of `max_tokens`, each of which repeats the end of the one before.
 
-    Knows nothing of structure: a baseline to compare the others with. The context is the title.
+    Knows nothing of structure: a baseline to compare the others with. It counts from the start, so an edit changes all
+    chunks after it. The context is the title.
     """
 
     kind: Literal["fixed"] = "fixed"

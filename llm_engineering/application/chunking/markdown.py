@@ -11,11 +11,15 @@ from llm_engineering.application.chunking.indented import indented_blocks
 from llm_engineering.application.chunking.packing import Packer
 from llm_engineering.application.chunking.passages import Passage
 from llm_engineering.application.chunking.pieces import Context, Piece, flat_lines, paragraph, prose, stretched
+from llm_engineering.application.chunking.sentences import Sentences
 from llm_engineering.application.chunking.sizing import Sizer
 from llm_engineering.application.chunking.window import Windowed
 from llm_engineering.application.text.markdown import Block, parse_markdown
 from llm_engineering.application.text.spans import trim
 from llm_engineering.domain.documents import CleanedDocument
+
+# Each block takes about 2 KB in the tree.
+_MOST_BLOCKS = 250_000
 
 
 class Markdown(Windowed):
@@ -23,6 +27,9 @@ class Markdown(Windowed):
 
     A section that fits the window is one chunk. A longer one is divided between paragraphs, list items, table rows and
     sentences; a heading stays with what follows it. Small sections share a chunk with their siblings only.
+
+    A text of more than 250,000 lines and table cells is data rather than writing. Its tree would take gigabytes, so it
+    is divided like plain text.
     """
 
     kind: Literal["markdown"] = "markdown"
@@ -30,6 +37,8 @@ class Markdown(Windowed):
 
     def passages(self, document: CleanedDocument, sizer: Sizer) -> Iterable[Passage]:
         text = document.text
+        if text.count("\n") + text.count("|") > _MOST_BLOCKS:
+            return Sentences(max_tokens=self.max_tokens).passages(document, sizer)
         root = _outline(parse_markdown(text), len(text))
         context = (document.title,) if document.title else ()
         return Packer(_section(text, root, context), sizer, fill=sizer.room, siblings=self.target_tokens)

@@ -1,25 +1,21 @@
 """Pack pieces into passages that fit the window.
 
 One pass with a stack: a piece joins the passage at hand, or starts the next one, or is divided if it is too long for
-any. Each finished passage is counted by the embedder's own tokenizer; one that is too long after all gives its last
-pieces back. Near-linear: the text is encoded about twice, whatever its shape.
+any. Where passages end is planned for the parts of a divided piece together, by what the text says there and not by
+counting from the start, so that an edit leaves the passages around it as they were. Each finished passage is counted
+by the embedder's own tokenizer; one that is too long after all gives its last pieces back. Near-linear: the text is
+encoded about twice, whatever its shape.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import chain
 
 from llm_engineering.application.chunking import passages
 from llm_engineering.application.chunking.passages import Passage, closed
-from llm_engineering.application.chunking.pieces import Piece
+from llm_engineering.application.chunking.pieces import Piece, words
+from llm_engineering.application.chunking.sequences import END, End, Sequencer
 from llm_engineering.application.chunking.sizing import Sizer
-
-# A text is shared out evenly over its passages only if it makes at most this many: further on, full passages are even.
-_EVEN_PASSAGES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class _Seal:
-    """Stands in the stack after the parts of a sealed piece: no passage goes beyond it."""
 
 
 class Packer:
@@ -34,10 +30,8 @@ class Packer:
 
     def __init__(self, root: Piece, sizer: Sizer, *, fill: int, siblings: int) -> None:
         self._sizer = sizer
-        self._fill = fill
-        self._siblings = siblings
-        self._stack: list[Iterator[Piece | _Seal]] = [iter([root])]
-        self._frames: list[int] = []  # where the sealed pieces end that are being divided
+        self._sequencer = Sequencer(sizer, fill, siblings)
+        self._stack: list[Iterator[Piece | End]] = [iter([root])]
         self._run: list[Piece] = []  # the passage at hand
 
     def __iter__(self) -> Iterator[Passage]:
@@ -45,8 +39,8 @@ class Packer:
             piece = next(self._stack[-1], None)
             if isinstance(piece, Piece):
                 yield from self._place(piece)
-            elif isinstance(piece, _Seal):
-                yield from self._end_sealed()
+            elif isinstance(piece, End):
+                yield from self._end()
             else:
                 self._stack.pop()
                 if not self._stack and self._run:
@@ -57,7 +51,7 @@ class Packer:
         if self._run and self._joins(piece):
             self._run.append(piece)
             return
-        fits_alone = self._sizer.fits(piece.start, piece.end, self._window_for(piece))
+        fits_alone = self._sizer.fits(piece.start, piece.end, self._sequencer.window_for(piece))
         is_unit = piece.is_sealed or piece.divide is None
         if (size := closed(self._run)) and (fits_alone or is_unit):
             self._push([piece])
@@ -71,42 +65,35 @@ class Packer:
         elif piece.divide is not None:
             self._divide(piece, piece.divide())
         else:
-            yield from self._cut(piece)
-
-    def _window_for(self, piece: Piece) -> int:
-        return min(self._sizer.room, self._siblings) if piece.bond == "group" else self._sizer.room
+            yield from self._divide_words(piece)
 
     def _joins(self, piece: Piece) -> bool:
         first = self._run[0]
         if not closed(self._run):  # only headings so far: rather than part from them, the context yields
-            return self._sizer.fits(first.start, piece.end, self._window_for(piece))
-        limit = self._sizer.room - self._sizer.context(first.context)[1]
-        if piece.bond != "running":
-            return self._sizer.fits(first.start, piece.end, min(limit, self._siblings))
-        limit = min(limit, self._fill)
-        return self._sizer.fits(first.start, piece.end, limit) and self._evens_out(first.start, piece.end, limit)
+            return self._sizer.fits(first.start, piece.end, self._sequencer.window_for(piece))
+        room = self._sizer.room - self._sizer.context(first.context)[1]
+        return self._sizer.fits(first.start, piece.end, min(room, self._sequencer.limit(piece)))
 
-    def _evens_out(self, start: int, end: int, limit: int) -> bool:
-        """Tell whether the run, extended to `end`, comes nearer to its even share of what is left than without."""
-        last = self._frames[-1] if self._frames else end
-        if last <= end or not self._sizer.fits(start, last, limit * _EVEN_PASSAGES):
-            return True
-        total = self._sizer.tokens(start, last)
-        share = total / -(-total // limit)
-        return self._sizer.tokens(start, end) + self._sizer.tokens(start, self._run[-1].end) <= 2 * share
+    def _divide_words(self, piece: Piece) -> Iterator[Passage]:
+        """Divide a piece that has no parts before its words; cut a word that is too long."""
+        parts = words(self._sizer.text, piece)
+        if (first := next(parts)).end < piece.end:
+            self._divide(replace(piece, atomic=True), chain([first], parts))
+        else:
+            yield from self._cut(piece)
 
     def _divide(self, piece: Piece, parts: Iterable[Piece]) -> None:
-        if piece.is_sealed:
-            self._push([_Seal()])
-            self._frames.append(piece.end)
-        self._push(parts)
+        if not piece.is_sealed:
+            self._push(parts)
+            return
+        begun = self._run[0].start if self._run else piece.start
+        self._push([END])
+        self._push(self._sequencer.sequence(parts, begun))
 
-    def _end_sealed(self) -> Iterator[Passage]:
+    def _end(self) -> Iterator[Passage]:
         if size := closed(self._run):
-            self._push([_Seal()])  # pieces that `_emit` gives back are still inside
+            self._push([END])  # pieces that `_emit` gives back stand before the end, too
             yield from self._emit(size)
-        else:
-            self._frames.pop()
 
     def _cut(self, piece: Piece) -> Iterator[Passage]:
         """Cut a piece that is too long and has no parts; the headings before it go with its beginning."""
@@ -133,7 +120,7 @@ class Packer:
         elif not used and (parts := pieces[0].divide) is not None:
             self._divide(pieces[0], parts())
         elif not used:
-            yield from self._cut(pieces[0])
+            yield from self._divide_words(pieces[0])
 
-    def _push(self, pieces: Iterable[Piece | _Seal]) -> None:
+    def _push(self, pieces: Iterable[Piece | End]) -> None:
         self._stack.append(iter(pieces))

@@ -1,11 +1,18 @@
 """What chunkers cut a document into: pieces that belong together, and what is in them if they are too long."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
+from zlib import crc32
 
+from llm_engineering.application.text.characters import cluster_start
 from llm_engineering.application.text.sentences import sentence_spans
 from llm_engineering.application.text.spans import lines, paragraphs
+
+_WORD = re.compile(r"\S+\s*|\s+")
+_LONGEST_WORD = 32
+_SHORTEST_STRETCH = 4
 
 Context = tuple[str, ...]
 
@@ -53,6 +60,30 @@ def flat_lines(text: str, start: int, end: int, context: Context) -> Iterator[Pi
     """Divide into lines."""
     for first, last in lines(text, start, end):
         yield Piece(first, last, context)
+
+
+def words(text: str, piece: Piece) -> Iterator[Piece]:
+    """Divide text that has no parts of its own before its words, and words of any length where a hash says so."""
+    for match in _WORD.finditer(text, piece.start, piece.end):
+        first = match.start()
+        for offset in _seams(text, *match.span()):
+            yield Piece(first, offset, piece.context)
+            first = offset
+        yield Piece(first, match.end(), piece.context)
+
+
+def _seams(text: str, start: int, end: int) -> Iterator[int]:
+    """Yield where to divide a long word: where the eight characters around say so, so that an edit moves few seams."""
+    if end - start <= _LONGEST_WORD:
+        return
+    for offset in range(start + _SHORTEST_STRETCH, end - _SHORTEST_STRETCH):
+        if offset - start < _SHORTEST_STRETCH:
+            continue
+        around = text[offset - 4 : offset + 4].encode("utf-8", "surrogatepass")
+        is_seam = crc32(around) % 8 == 0 or offset - start >= _LONGEST_WORD
+        if is_seam and cluster_start(text, start, offset) == offset:
+            yield offset
+            start = offset
 
 
 def stretched(pieces: Iterable[Piece], end: int) -> Iterator[Piece]:

@@ -1,4 +1,4 @@
-"""Whole sentences, put together up to a size; paragraphs stay together where they fit."""
+"""Whole sentences, put together up to a size, paragraphs first."""
 
 from collections.abc import Iterable
 from typing import Literal

@@ -47,6 +47,12 @@ class Sizer:
         within = bisect_left(self._starts, end) - bisect_right(self._ends, start)
         return max(within, -(-(end - start) // CHARACTERS_PER_TOKEN))
 
+    def weight(self, start: int, end: int) -> float:
+        """Return the share of [start, end) in the tokens of the text: the weights of neighbours add up."""
+        self._measure(end)
+        begun = bisect_left(self._starts, end) - bisect_left(self._starts, start)
+        return max(begun, (end - start) / CHARACTERS_PER_TOKEN)
+
     def fits(self, start: int, end: int, room: int) -> bool:
         """Tell whether [start, end), less blanks at its end, takes at most `room` tokens.
 

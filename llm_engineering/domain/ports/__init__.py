@@ -5,14 +5,18 @@ Each port has a contract suite in `tests/contract` that every adapter passes, th
 
 from llm_engineering.domain.ports.data import Dataset, Progress
 from llm_engineering.domain.ports.embedding import Embedder, SubwordTokenizer
-from llm_engineering.domain.ports.sources import KnownProvenance, Source
+from llm_engineering.domain.ports.features import FeatureVersion, FeatureWriter
+from llm_engineering.domain.ports.sources import KnownProvenance, KnownProvenances, Source
 from llm_engineering.domain.ports.vector_stores import VectorIndex, VectorStore
 from llm_engineering.domain.ports.warehouse import Warehouse
 
 __all__ = [
     "Dataset",
     "Embedder",
+    "FeatureVersion",
+    "FeatureWriter",
     "KnownProvenance",
+    "KnownProvenances",
     "Progress",
     "Source",
     "SubwordTokenizer",

@@ -32,7 +32,11 @@ class Embedder(Protocol):
     card: ModelCard
 
     def embed(self, texts: Sequence[str]) -> Iterator[Sequence[tuple[int, Vector]]]:
-        """Yield batches of (position in `texts`, vector), in any order, each position exactly once."""
+        """Yield batches of (position in `texts`, vector), in any order, each position exactly once.
+
+        The batches are cut from the front of an order that depends on the texts alone: given what is left after some of
+        them, the same texts in the same order make the same batches and, on the same machine, the same vectors.
+        """
         ...
 
     def embed_query(self, text: str) -> Vector:

@@ -1,6 +1,6 @@
 """Where documents come from."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Protocol
 
 from llm_engineering.domain.documents import Item, Metadata
@@ -25,3 +25,5 @@ class Source(Protocol):
 # What a source needs to ask only for what changed: the provenance that was stored with a document (its ETag, say), or
 # None when the document is not in the warehouse.
 KnownProvenance = Callable[[str], Metadata | None]
+# The same for many documents at once; those that are not in the warehouse are left out.
+KnownProvenances = Callable[[Collection[str]], Mapping[str, Metadata]]

@@ -17,6 +17,8 @@ class VectorIndex(Protocol):
     """
 
     manifest: IndexManifest
+    # Whether the last writer died at work: then what the index holds is to be compared with the ledger, point by point.
+    interrupted: bool
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Insert points, replacing those with the same id."""
@@ -40,6 +42,10 @@ class VectorIndex(Protocol):
 
     def get(self, ids: Collection[str]) -> Mapping[str, Point]:
         """Return the points that exist among the ids, with vectors and payload."""
+        ...
+
+    def scan(self) -> Iterator[Point]:
+        """Iterate over all points, with vectors and payload, in bounded memory."""
         ...
 
     def payload_indexes(self) -> Collection[str]:
@@ -73,12 +79,44 @@ class VectorStore(Protocol):
         """Make the version, as it was last flushed, what readers see from their next opening on. Atomic."""
         ...
 
+    def activate(self, version: str) -> None:
+        """Make a version, as it was last published, what readers see from their next opening on. Atomic, and quick
+        whatever its size."""
+        ...
+
     def read(self) -> AbstractContextManager[VectorIndex]:
-        """Open the active version as last published, for reading."""
+        """Open the active version as last published, for reading. It stays the same until it is closed."""
         ...
 
     def active(self) -> IndexManifest | None:
         """Return the manifest of the active version, or None before the first publication."""
+        ...
+
+    def unpublished(self, version: str) -> bool:
+        """Return whether the version has writes that were not published since; also after its writer was killed."""
+        ...
+
+    def intact(self) -> bool:
+        """Return whether what readers see is known to be, byte for byte, what was published. False proves nothing."""
+        ...
+
+    def versions(self) -> Mapping[str, IndexManifest]:
+        """Return all versions that exist, published or not, by name."""
+        ...
+
+    def drop(self, version: str) -> None:
+        """Remove a version for good. One that does not exist is ignored; the active one is refused (UsageError)."""
+        ...
+
+    def purge(self, document_ids: Collection[str]) -> int:
+        """Remove the points of documents from all versions, working and published, and return how many there were.
+
+        Readers see the same versions as before, less these points. On an embedded store no byte of them stays in its
+        files; a server overwrites its own when it merges segments. It can be repeated after a kill or an error.
+
+        Raises:
+            BackendError: the store failed, or a reader holds on to a copy that has to go.
+        """
         ...
 
     def close(self) -> None: ...

@@ -3,18 +3,17 @@
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sentence_transformers import SentenceTransformer
-from transformers.utils import logging as transformers_logging
 
 from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.indexes import ModelCard
+from llm_engineering.infrastructure.embedders.bert import Bert, is_plain_bert
 from llm_engineering.infrastructure.embedders.model_files import ModelFiles
 from llm_engineering.infrastructure.embedders.tokenizer import FileTokenizer
 from llm_engineering.infrastructure.embedders.window import check_window, length_buckets
@@ -27,10 +26,10 @@ class Encoder:
     """Embeds in batches of similar length, in bf16 where that is fast. The vectors equal the library's `encode`."""
 
     def __init__(
-        self, model: SentenceTransformer, spec: "SentenceTransformers", card: ModelCard, tokenizer: FileTokenizer
+        self, model: torch.nn.Module, spec: "SentenceTransformers", card: ModelCard, tokenizer: FileTokenizer
     ) -> None:
         self.card = card
-        self.device = model.device.type
+        self.device = next(model.parameters()).device.type
         self.precision = chosen_precision(spec.precision, self.device)
         self._model = model.eval()
         self._spec = spec
@@ -48,12 +47,7 @@ class Encoder:
         """Load verified files onto the device."""
         if spec.threads:
             torch.set_num_threads(spec.threads)
-        with files.staged() as folder, quiet_transformers():
-            try:
-                model = SentenceTransformer(str(folder), device=chosen_device(spec.device), local_files_only=True)
-            except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-                raise UsageError(f"model {card.name!r} in {files.folder} cannot be loaded: {error}") from error
-        dimension = model.get_embedding_dimension()
+        model, dimension = loaded_model(files, chosen_device(spec.device))
         if dimension != card.dimension:
             raise UsageError(
                 f"model {card.name!r} gives vectors of {dimension} components, its settings say {card.dimension}; "
@@ -75,12 +69,12 @@ class Encoder:
 
     def _encode(self, ids: Sequence[Sequence[int]]) -> list[Vector]:
         """Return the vectors of one batch of token ids."""
-        tokens, mask = (tensor.to(self._model.device) for tensor in padded(ids))
+        tokens, mask = (tensor.to(self.device) for tensor in padded(ids))
         low = self.precision == "bf16"
         with torch.inference_mode(), torch.autocast(self.device, torch.bfloat16) if low else nullcontext():
             try:
                 output = self._model({"input_ids": tokens, "attention_mask": mask})["sentence_embedding"]
-            except RuntimeError as error:  # out of memory is one, too
+            except (RuntimeError, IndexError) as error:  # out of memory; a token that the model does not know
                 raise BackendError(
                     f"model {self.card.name!r} failed on a batch of {tokens.shape[0]} texts of up to "
                     f"{tokens.shape[1]} tokens: {error}. A smaller token_budget needs less memory"
@@ -93,6 +87,21 @@ class Encoder:
                 f"{self.device}; try precision fp32"
             )
         return [array("f", vector.tobytes()) for vector in (vectors / lengths).astype(np.float32)]
+
+
+def loaded_model(files: ModelFiles, device: str) -> tuple[torch.nn.Module, int | None]:
+    """Return the model on its device and the dimension of its vectors; what is no plain BERT the library loads.
+
+    Raises:
+        UsageError: the files are damaged or do not belong together.
+    """
+    if is_plain_bert(files):
+        bert = Bert.load(files)
+        return bert.to(device), bert.dimension
+    from llm_engineering.infrastructure.embedders.library_model import load_library_model
+
+    model = load_library_model(files, device)
+    return model, model.get_embedding_dimension()
 
 
 def padded(ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -136,17 +145,3 @@ def has_amx() -> bool:
         return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Keep the progress bar of loading weights off the screen, and leave the library's settings as they were."""
-    bars, level = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        if bars:
-            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

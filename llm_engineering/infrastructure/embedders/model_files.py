@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from llm_engineering.domain.errors import UsageError
 
+_MODULE = re.compile(r"sentence_transformers\.(?:\w+\.)*(?:models|modules)\.(?:\w+\.)*[A-Z]\w*")
 HARMLESS = {".safetensors", ".json", ".txt", ".model"}
 # It names another model that would be fetched without any check.
 REFUSED = {"adapter_config.json"}
@@ -71,7 +73,7 @@ class ModelFiles:
             ) from error
         for module in modules:
             inside = (self.folder / module.path).resolve().is_relative_to(self.folder.resolve())
-            if not inside or not module.type.startswith("sentence_transformers."):
+            if not inside or not _MODULE.fullmatch(module.type):
                 raise UsageError(
                     f"model {self.name!r} asks for module {module.type!r} in {module.path!r}; only modules of "
                     "sentence_transformers inside its own folder are loaded, code of a model never is"
@@ -135,6 +137,11 @@ class ModelFiles:
                     copyfile(self.folder / path, target)
             yield Path(name)
 
+    def settings(self, name: str) -> dict[str, Any]:
+        """Return a file of settings, such as `config.json`; none if it is not there."""
+        found: dict[str, Any] = self._read(name, {})
+        return found
+
     @cached_property
     def _config(self) -> Any:
         return self._read("config.json", {})
@@ -153,9 +160,12 @@ class ModelFiles:
         if not path.is_file():
             return default
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{path} is no JSON ({error}); get the files of model {self.name!r} again") from error
+        if not isinstance(found, type(default)):
+            raise UsageError(f"{path} holds something else than settings; get the files of model {self.name!r} again")
+        return found
 
 
 def sha256_of(path: Path) -> str:

@@ -22,7 +22,8 @@ def check_window(lengths: Sequence[int], max_tokens: int) -> None:
 def length_buckets(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:
     """Yield positions in batches of similar length, longest first; padded to its longest, a batch fits the budget.
 
-    A single text over the budget is a batch of its own. Longest first shows at once whether memory suffices.
+    A single text over the budget is a batch of its own. Longest first shows at once whether memory suffices. Texts of
+    equal length keep their order, and batches are cut from the front: without its first ones, the rest is cut alike.
 
     >>> list(length_buckets([3, 9, 4, 8], token_budget=18))
     [[1, 3], [2, 0]]

@@ -5,43 +5,51 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
 
+import httpcore
 import httpx
 
 from llm_engineering.domain.documents import Metadata
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.infrastructure.fetching import Fetching
 from llm_engineering.infrastructure.http.body import ACCEPTED, bounded, decoded
-from llm_engineering.infrastructure.http.errors import TransientError, refuse_errors, translated
-from llm_engineering.infrastructure.http.network import BoundedTransport, Deadline
+from llm_engineering.infrastructure.http.errors import TransientError, at_redirect, refuse_errors, translated
+from llm_engineering.infrastructure.http.network import Budget, GuardedBackend, GuardedTransport
 from llm_engineering.infrastructure.http.pace import Pace
 from llm_engineering.infrastructure.http.response import Response
 from llm_engineering.infrastructure.http.robots import MAX_BYTES, Robots
 from llm_engineering.infrastructure.http.urls import checked, same_origin, without_credentials
+from llm_engineering.infrastructure.network import Guard, Resolver
 
 PAGES = "text/html,application/xhtml+xml,text/markdown;q=0.9,text/plain;q=0.8,*/*;q=0.1"
 JSON = "application/json,*/*;q=0.1"
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BACKOFF_SECONDS = 0.5  # before the first retry; doubled for each further one
+_SHOWN_CHARACTERS = 500  # of a URL in a message
+_HEAD_BYTES = 512_000  # what the heads of all responses of a request may take on the wire, besides their bodies
 
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """What to send, how much to read, and whether robots.txt decides."""
+    """What to send, how much to read, whether robots.txt decides; and the cookies, which live as long as the order."""
 
     max_bytes: int
     headers: dict[str, str] = field(default_factory=dict)
     truncate: bool = False
     robots: bool = True
+    cookies: httpx.Cookies = field(default_factory=httpx.Cookies)
 
 
 class HttpClient:
     """Fetches http and https URLs: one at a time per host, politely, within limits.
 
-    Clock and sleep can be replaced, so that tests need not wait. Time-outs of connections always run in real time.
+    Every connection goes through the guard (`network.Guard`): to public addresses, and to the private hosts that the
+    configuration lists. Clock and sleep can be replaced, so that tests need not wait; time-outs of connections always
+    run in real time. So can the resolver, whose answers are checked, and the dialer, which is given checked addresses.
     """
 
     def __init__(
@@ -50,17 +58,21 @@ class HttpClient:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        resolve: Resolver | None = None,
+        dialer: httpcore.NetworkBackend | None = None,
     ) -> None:
         self._fetching = fetching
         self._sleep = sleep
         self._pace = Pace(clock, sleep)
         self._robots = Robots(fetching.user_agent, self._robots_response, clock)
-        self._deadline = Deadline()
+        self._budget = Budget()
+        guard = Guard(fetching.private_hosts, fetching.ports, resolve)
         # httpx logs whole URLs, with what may be secret in them.
         logging.getLogger("httpx").setLevel(logging.WARNING)
         self._client = httpx.Client(
-            transport=BoundedTransport(self._deadline),
+            transport=GuardedTransport(GuardedBackend(self._budget, guard, dialer)),
             headers={"User-Agent": fetching.user_agent, "Accept-Encoding": ACCEPTED},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # keeps none: orders have their own
             follow_redirects=False,
             trust_env=False,
         )
@@ -72,17 +84,24 @@ class HttpClient:
         """Fetch a URL, following redirects.
 
         `known` is the provenance of the copy that is already there: with its ETag or Last-Modified the request becomes
-        conditional, and the response may be `not_modified`. Cookies live as long as one call; the credentials of a URL
-        never leave its origin.
+        conditional, and the response may be `not_modified`. Cookies live as long as one call; neither they nor the
+        credentials of a URL leave the origin.
 
         Raises:
-            SourceError: `bad_url`, `unreachable`, `timeout`, `tls`, `robots`, `robots_unavailable`, `redirects`,
-                `too_large`, `encoding` or `http_404` and so on.
+            SourceError: `bad_url`, `forbidden_address`, `unreachable`, `timeout`, `tls`, `robots`,
+                `robots_unavailable`, `redirects`, `too_large`, `encoding` or `http_404` and so on.
         """
         headers = {"Accept": accept, **_conditions(known or {})}
-        self._client.cookies.clear()
         order = _Order(max_bytes or self._fetching.max_bytes, headers, robots=self._fetching.respect_robots)
         return self._with_retries(checked(url), order)
+
+    def end_of(self, url: str) -> str:
+        """Return where the redirects of a URL end, for programs that must not follow them by themselves.
+
+        Raises:
+            SourceError: as for `get`; robots.txt is not asked.
+        """
+        return self._with_retries(checked(url), _Order(MAX_BYTES, truncate=True, robots=False)).url
 
     def close(self) -> None:
         """Close all connections."""
@@ -111,14 +130,18 @@ class HttpClient:
         return self._follow(url, order)
 
     def _follow(self, url: httpx.URL, order: _Order) -> Response:
-        seconds = self._fetching.timeout_seconds
+        asked, seconds, wire = _shown(url), self._fetching.timeout_seconds, _wire_bytes(order)
         for _ in range(self._fetching.max_redirects + 1):
-            self._take_turn(url, order)
-            self._deadline.start(seconds)
-            answer = self._exchange(url, order)
-            seconds = self._deadline.remaining  # pauses between requests are not the server's fault
+            with at_redirect(asked, _shown(url)):
+                self._take_turn(url, order)
+                self._budget.start(seconds, wire)
+                answer = self._exchange(url, order)
+            # Pauses between requests are not the server's fault.
+            seconds, wire = self._budget.seconds, self._budget.wire_bytes
             if isinstance(answer, Response):
                 return answer
+            if not same_origin(url, answer):
+                order.cookies.clear()
             url = answer
         raise SourceError(
             "redirects", f"more than max_redirects ({self._fetching.max_redirects}), the last to {_shown(url)}"
@@ -135,25 +158,33 @@ class HttpClient:
     def _exchange(self, url: httpx.URL, order: _Order) -> Response | httpx.URL:
         """Send one request; return the complete response, or where it redirects to."""
         with translated(_shown(url)):
-            request = self._client.build_request("GET", url, headers=order.headers, timeout=self._deadline.cap(None))
+            request = self._client.build_request("GET", url, headers=order.headers, timeout=self._budget.cap(None))
+            order.cookies.set_cookie_header(request)
             response = self._client.send(request, stream=True)
             try:
+                order.cookies.extract_cookies(response)
                 if response.status_code in _REDIRECTS and "location" in response.headers:
                     return _redirect(url, response.headers["location"])
                 refuse_errors(response, _shown(url))
-                return Response(_shown(url), response.status_code, dict(response.headers), self._body(response, order))
+                found = str(without_credentials(url))
+                return Response(found, response.status_code, dict(response.headers), self._body(response, order))
             finally:
                 response.close()
 
     def _body(self, response: httpx.Response, order: _Order) -> bytes:
         def pieces() -> Iterator[bytes]:
             for piece in response.iter_raw():
-                if self._deadline.remaining <= 0:
+                if self._budget.seconds <= 0:
                     raise httpx.ReadTimeout("the response took longer than allowed")
                 yield piece
 
         encoding = response.headers.get("content-encoding", "")
         return bounded(decoded(pieces(), encoding, order.max_bytes), order.max_bytes, truncate=order.truncate)
+
+
+def _wire_bytes(order: _Order) -> int:
+    """Return how many bytes may come in for a request: what does not shrink when compressed, and some framing."""
+    return order.max_bytes + order.max_bytes // 64 + _HEAD_BYTES
 
 
 def _conditions(known: Metadata) -> dict[str, str]:
@@ -162,7 +193,8 @@ def _conditions(known: Metadata) -> dict[str, str]:
 
 
 def _shown(url: httpx.URL) -> str:
-    return str(without_credentials(url))
+    text = str(without_credentials(url))
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
 
 
 def _redirect(url: httpx.URL, location: str) -> httpx.URL:

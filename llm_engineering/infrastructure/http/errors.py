@@ -24,13 +24,15 @@ class TransientError(SourceError):
 def refuse_errors(response: httpx.Response, shown: str) -> None:
     """Raise what a status other than success means: `http_404` and so on."""
     status = response.status_code
-    if status == 304 or 200 <= status < 300:
+    asked = {"if-none-match", "if-modified-since"} & set(response.request.headers)
+    # Unasked, a 304 would vouch for a copy that nobody has, and a 206 would pass a part off as the whole.
+    if (200 <= status < 300 and status != 206) or (status == 304 and asked):
         return
     message = f"{shown} answered {status} {response.reason_phrase}".rstrip()
     if status in _RETRIED:
         wait = retry_after(response.headers.get("retry-after", ""), time.time())
-        asked = f"; it asks to come back in {wait:.0f} s" if wait is not None else ""
-        raise TransientError(f"http_{status}", message + asked, wait)
+        later = f"; it asks to come back in {wait:.0f} s" if wait is not None else ""
+        raise TransientError(f"http_{status}", message + later, wait)
     raise SourceError(f"http_{status}", message)
 
 
@@ -40,7 +42,7 @@ def translated(shown: str) -> Iterator[None]:
     try:
         yield
     except SourceError as error:
-        if error.reason == "unreachable":  # the body ended too early
+        if error.reason in ("unreachable", "timeout"):  # the body ended too early, or the name could not be resolved
             raise TransientError(error.reason, f"{shown}: {error}") from error
         raise
     except httpx.TimeoutException as error:
@@ -59,6 +61,17 @@ def translated(shown: str) -> Iterator[None]:
         raise TransientError("unreachable", f"the connection to {shown} was lost: {error}") from error
     except (UnicodeError, OverflowError) as error:  # names that the resolver cannot take
         raise SourceError("bad_url", f"{shown} cannot be requested: {error}") from error
+
+
+@contextmanager
+def at_redirect(asked: str, shown: str) -> Iterator[None]:
+    """Name the URL that was asked for where a redirect led to something that may not be connected to."""
+    try:
+        yield
+    except SourceError as error:
+        if error.reason != "forbidden_address" or asked == shown:
+            raise
+        raise SourceError(error.reason, f"{asked} redirects to {shown}: {error}") from error
 
 
 def _is_tls(error: BaseException | None) -> bool:

@@ -13,7 +13,8 @@ from llm_engineering.infrastructure.http.urls import without_credentials
 MAX_BYTES = 512_000  # RFC 9309 asks for at least 500 KiB; the rest is not read
 _KEEP_RULES_SECONDS = 24 * 3600.0
 _KEEP_REFUSAL_SECONDS = 60.0
-_HOST_REASONS = frozenset({"unreachable", "timeout", "tls", "bad_url"})  # not about robots.txt, but the host itself
+# Not about robots.txt, but the host itself.
+_HOST_REASONS = frozenset({"unreachable", "timeout", "tls", "bad_url", "forbidden_address"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class Robots:
         """Return the seconds between requests that the host asks of us, and check that the URL is allowed.
 
         Raises:
-            SourceError: `robots` if the URL is disallowed; `robots_unavailable`, `unreachable`, `timeout` or `tls` if
-                the rules cannot be read for the moment, which forbids the host for the moment.
+            SourceError: `robots` if the URL is disallowed; `robots_unavailable`, `unreachable`, `timeout`, `tls` or
+                `forbidden_address` if the rules cannot be read for the moment, which forbids the host for the moment.
         """
         entry = self._entry(url.copy_with(raw_path=b"/robots.txt"))
         if entry.error is not None:
@@ -49,7 +50,9 @@ class Robots:
             return 0.0
         shown = str(without_credentials(url))
         if not entry.rules.can_fetch(shown, self._agent):
-            raise SourceError("robots", f"{url.host} does not allow {self._agent!r} to fetch {shown} (robots.txt)")
+            raise SourceError(
+                "robots", f"{url.raw_host.decode('ascii')} does not allow {self._agent!r} to fetch {shown} (robots.txt)"
+            )
         return float(entry.rules.crawl_delay(self._agent) or 0.0)
 
     def _entry(self, robots_url: httpx.URL) -> _Entry:

@@ -1,6 +1,23 @@
 """Data sets on disk: rows of the domain's dataclasses in Parquet, written and read in bounded memory."""
 
 from llm_engineering.infrastructure.parquet.dataset import ParquetDataset, read_dataset
+from llm_engineering.infrastructure.parquet.feature_reading import (
+    FeatureDataset,
+    Features,
+    read_features,
+    read_manifest,
+)
+from llm_engineering.infrastructure.parquet.feature_writing import new_export
 from llm_engineering.infrastructure.parquet.writing import spool, write_dataset
 
-__all__ = ["ParquetDataset", "read_dataset", "spool", "write_dataset"]
+__all__ = [
+    "FeatureDataset",
+    "Features",
+    "ParquetDataset",
+    "new_export",
+    "read_dataset",
+    "read_features",
+    "read_manifest",
+    "spool",
+    "write_dataset",
+]

@@ -110,6 +110,22 @@ def _decode_vectors(lists: pa.Array) -> Iterable[Vector]:
     return _decode_lists(lists, _buffer_of(lists.values, "f"))
 
 
+def fixed_vectors(dimension: int) -> Column:
+    """Return the column of vectors that all have `dimension` components."""
+    fixed = pa.list_(pa.field("element", pa.float32(), nullable=False), dimension)
+
+    def encode(vectors: Sequence[Vector]) -> pa.Array:
+        if wrong := {len(vector) for vector in vectors} - {dimension}:
+            raise ValueError(f"a vector has {wrong.pop()} components, not {dimension}")
+        return pa.FixedSizeListArray.from_arrays(_encode_vectors(vectors).values, type=fixed)
+
+    def decode(lists: pa.Array) -> Iterable[Vector]:
+        numbers = _buffer_of(lists.flatten(), "f")
+        return (numbers[start : start + dimension] for start in range(0, len(numbers), dimension))
+
+    return Column(fixed, encode, decode, lambda vector: 4 * len(vector))
+
+
 _SPARSE = pa.struct(
     [
         pa.field("indices", _list_type(pa.uint32()), nullable=False),

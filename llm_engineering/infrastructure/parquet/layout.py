@@ -1,7 +1,7 @@
 """Which rows a data set may hold, and the Arrow schema of each kind."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
@@ -12,7 +12,8 @@ import pyarrow as pa
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector
 from llm_engineering.domain.documents import CleanedDocument, Document
 from llm_engineering.domain.errors import BackendError
-from llm_engineering.infrastructure.parquet.columns import COLUMNS, Column
+from llm_engineering.domain.features import FeatureChunk, FeatureDocument
+from llm_engineering.infrastructure.parquet.columns import COLUMNS, Column, fixed_vectors
 
 # The only types that a file can ask for, by the name that is stored in it. A name is never used for another type.
 ROW_TYPES: Mapping[str, type] = {
@@ -21,6 +22,8 @@ ROW_TYPES: Mapping[str, type] = {
     "chunk": Chunk,
     "chunk_tokens": ChunkTokens,
     "chunk_vector": ChunkVector,
+    "feature_document": FeatureDocument,
+    "feature_chunk": FeatureChunk,
 }
 # How values are encoded. Raise it when `columns` writes the same Arrow type with another meaning.
 ENCODING = b"1"
@@ -100,6 +103,12 @@ def layout_of(row_type: type) -> Layout:
         return _LAYOUTS[row_type]
     valid = ", ".join(known.__name__ for known in ROW_TYPES.values())
     raise TypeError(f"rows of type {row_type.__name__} cannot be stored in a data set; valid are {valid}")
+
+
+def layout_with_vectors_of(dimension: int) -> Layout:
+    """Return the layout of `FeatureChunk` with vectors of one dimension, which other programs read as tensors."""
+    layout = layout_of(FeatureChunk)
+    return replace(layout, columns={**layout.columns, "vector": fixed_vectors(dimension)})
 
 
 def layout_in(schema: pa.Schema, path: Path) -> Layout:

@@ -40,7 +40,7 @@ def write_dataset(
         with translated(partial):
             writer = pq.ParquetWriter(partial, layout.schema, compression="zstd", write_page_checksum=True)
         try:
-            for batch in _batches(rows, layout, batch_rows, batch_bytes):
+            for batch in batches(rows, layout, batch_rows, batch_bytes):
                 encoded = layout.encode(batch)
                 with translated(partial):
                     writer.write_batch(encoded)
@@ -64,7 +64,14 @@ def spool(rows: Iterable[T], row_type: type[T], folder: Path) -> ParquetDataset[
         raise
 
 
-def _batches(rows: Iterable[T], layout: Layout, batch_rows: int, batch_bytes: int) -> Iterator[list[T]]:
+def batches(
+    rows: Iterable[T], layout: Layout, batch_rows: int = BATCH_ROWS, batch_bytes: int = BATCH_BYTES
+) -> Iterator[list[T]]:
+    """Yield the rows in lists that are bounded by number and by size.
+
+    Raises:
+        TypeError: a row is not of the type of the layout.
+    """
     batch: list[T] = []
     size = 0
     for row in rows:

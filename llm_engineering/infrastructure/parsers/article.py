@@ -26,7 +26,12 @@ _MOST_LOST = 400
 # In pages as short as this nothing needs to be told apart, and the extraction would drop headings and lists.
 _SHORT = 400
 
+# libxml2 drops what is nested too deep without a word. More than this share of the visible text, and it did.
+_MOST_UNSEEN = 0.01
+_UNSEEN = frozenset({"script", "style", "title", "noscript", "template"})
+
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+_MOST_DIGITS = 20
 _NUMERIC_REFERENCE = re.compile(r"(?i)&#(x[0-9a-f]+|[0-9]+);?")
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _PERMALINKS = (
@@ -41,8 +46,9 @@ _DATES = {"extensive_search": False, "original_date": True}
 
 @dataclass(frozen=True, slots=True)
 class _Article:
-    """`marked` holds the marks of links, `text` is without."""
+    """`marked` holds the marks of links, `text` is without. `seen` counts the characters that libxml2 passed on."""
 
+    seen: int = 0
     marked: str = ""
     text: str = ""
     title: str = ""
@@ -61,7 +67,9 @@ def read_page(html: str, url: str, *, article: bool = True) -> Page:
     visible = read_visible(clean, links)
     main = _article(clean, url, links) if article else _Article()
     coverage = _coverage(main.text, visible)
-    trusted = bool(main.text) and _is_better(main.text, coverage, visible)
+    lost = visible.ink - main.seen if article else 0
+    is_whole = lost <= _MOST_UNSEEN * visible.ink
+    trusted = bool(main.text) and is_whole and _is_better(main.text, coverage, visible)
     plain = main.text if trusted else visible.text
     return Page(
         text=links.markdown(main.marked if trusted else visible.markdown()).strip(),
@@ -73,12 +81,18 @@ def read_page(html: str, url: str, *, article: bool = True) -> Page:
         extraction="article" if trusted else "visible",
         coverage=round(coverage if trusted else _coverage(plain, visible), 2),
         verdict=judge(visible, plain),
+        note="" if is_whole else f"the main extraction never saw {lost} of {visible.ink} characters; this is all text",
     )
 
 
 def _without_surrogates(reference: re.Match[str]) -> str:
-    """Replace a reference to half of a surrogate pair, because the paragraph around one would vanish."""
-    digits = reference.group(1)[:20].lower()
+    """Replace a reference to half of a surrogate pair, because the paragraph around one would vanish.
+
+    So is one with more digits than any character has: Python refuses to convert thousands of them.
+    """
+    digits = reference.group(1).lower()
+    if len(digits) > _MOST_DIGITS:
+        return "\ufffd"
     code = int(digits[1:], 16) if digits[0] == "x" else int(digits)
     return "\ufffd" if 0xD800 <= code <= 0xDFFF else reference.group()
 
@@ -89,6 +103,7 @@ def _article(html: str, url: str, links: Links) -> _Article:
         tree = lxml_html.document_fromstring(html.encode(), parser=parser)
     except ParserError:  # nothing but end tags and the like
         return _Article()
+    seen = _ink_in(tree)
     for permalink in tree.xpath(_PERMALINKS):
         permalink.drop_tree()
     _move_captions(tree)
@@ -103,6 +118,7 @@ def _article(html: str, url: str, links: Links) -> _Article:
         code.collapse(found.body)
         marked = code.restore(render(found.body)).strip()
     return _Article(
+        seen=seen,
         marked=marked,
         text=links.plain(marked),
         title=said.title or "",
@@ -110,6 +126,12 @@ def _article(html: str, url: str, links: Links) -> _Article:
         date=said.date or "",
         site="" if said.sitename in (None, said.hostname) else said.sitename,
     )
+
+
+def _ink_in(tree: HtmlElement) -> int:
+    """Count the characters of a tree that are not blank, seen by a reader or not."""
+    inside = sum(ink(element.text) for element in tree.iter() if element.text and element.tag not in _UNSEEN)
+    return inside + sum(ink(element.tail) for element in tree.iter() if element.tail)
 
 
 def _move_captions(tree: HtmlElement) -> None:

@@ -1,10 +1,10 @@
 """The parser's own process: reads HTML from standard input, answers with pages on standard output.
 
-    python -m llm_engineering.infrastructure.parsers.child
+    python -m llm_engineering.infrastructure.parsers.child MEGABYTES
 
 A message is its length in four bytes, big-endian, and as much UTF-8 JSON. The first message out is `{"ready": true}`;
 then each request `{"html", "url", "article", "seconds"}` is answered by the fields of a `Page`. Anything that goes
-wrong ends the process: the other side notices, and starts another one.
+wrong ends the process: the other side notices, and starts another one. How it ended is its exit code.
 """
 
 import json
@@ -14,7 +14,10 @@ import sys
 from dataclasses import asdict
 from typing import IO
 
-MEMORY_BYTES = 3 * 1024**3
+from llm_engineering.infrastructure.parsers.confinement import confine, limit_processor_time
+
+OUT_OF_MEMORY, TOO_DEEP = 101, 102
+LARGEST = 2**32 - 1  # bytes of a message
 
 
 def send(stream: IO[bytes], message: object) -> None:
@@ -24,28 +27,41 @@ def send(stream: IO[bytes], message: object) -> None:
     stream.flush()
 
 
-def receive(stream: IO[bytes]) -> dict[str, object] | None:
-    """Read one message, or None where the stream ends."""
+def receive(stream: IO[bytes], most: int = LARGEST) -> dict[str, object] | None:
+    """Read one message, or None where the stream ends or holds something else than a message of `most` bytes."""
     head = stream.read(4)
-    if len(head) < 4:
+    length = int.from_bytes(head, "big")
+    if len(head) < 4 or length > most:
         return None
-    body = stream.read(int.from_bytes(head, "big"))
-    message = json.loads(body) if len(body) == int.from_bytes(head, "big") else None
+    body = stream.read(length)
+    if len(body) < length:
+        return None
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
     return message if isinstance(message, dict) else None
 
 
-def main() -> None:
+def main() -> int:
     """Answer requests until the input ends."""
     answers = _own_standard_output()
-    _limit_memory()
     logging.disable(logging.CRITICAL)  # what libraries say about odd pages is no news
     from llm_engineering.infrastructure.parsers.article import read_page
 
+    read_page("<p>Nothing is imported later.</p>", "", article=True)
+    confine(int(sys.argv[1]))
     send(answers, {"ready": True})
-    while (request := receive(sys.stdin.buffer)) is not None:
-        _limit_processor_time(float(str(request["seconds"])))
-        page = read_page(str(request["html"]), str(request["url"]), article=bool(request["article"]))
-        send(answers, asdict(page))
+    try:
+        while (request := receive(sys.stdin.buffer)) is not None:
+            limit_processor_time(float(str(request["seconds"])))
+            page = read_page(str(request["html"]), str(request["url"]), article=bool(request["article"]))
+            send(answers, asdict(page))
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)  # there may be no memory left for an orderly end
+    except RecursionError:
+        os._exit(TOO_DEEP)
+    return 0
 
 
 def _own_standard_output() -> IO[bytes]:
@@ -56,22 +72,5 @@ def _own_standard_output() -> IO[bytes]:
     return answers
 
 
-def _limit_memory() -> None:
-    if sys.platform == "linux":  # elsewhere the limit is missing, or counts differently
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-
-
-def _limit_processor_time(seconds: float) -> None:
-    """Let the kernel end this process if the parent is no longer there to do so."""
-    if sys.platform == "linux":
-        import resource
-
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + seconds) + 2, hard))
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

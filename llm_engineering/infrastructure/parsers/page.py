@@ -19,7 +19,8 @@ class Page:
     `extraction` is `article` when the main content was told apart from the rest, or `visible` when that failed or
     would have lost most of the text: then it is all that a reader sees, navigation left out. `coverage` is the share
     of the visible letters and digits (outside navigation and links) that `text` holds, from 0 to 1.
-    `canonical` is what the page claims; who uses it decides whether to believe it.
+    `canonical` is what the page claims; who uses it decides whether to believe it. `note` says what went wrong on the
+    way, if something did; it is kept with the document.
     """
 
     text: str
@@ -31,3 +32,9 @@ class Page:
     extraction: Literal["article", "visible"] = "article"
     coverage: float = 1.0
     verdict: Verdict | None = None
+    note: str = ""
+
+    @property
+    def provenance(self) -> dict[str, str | float]:
+        """How the page was read."""
+        return {"extraction": self.extraction, "coverage": self.coverage, **({"note": self.note} if self.note else {})}

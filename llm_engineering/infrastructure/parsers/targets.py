@@ -9,7 +9,7 @@ _KEPT_SCHEMES = frozenset({"http:", "https:", "mailto:"})
 # Browsers leave these out of an address wherever they stand; with them `java\nscript:` looks relative.
 _LEFT_OUT = re.compile(r"[\t\r\n]")
 _AROUND = "".join(map(chr, range(0x21)))
-_UNSAFE = re.compile(r"[\x00-\x20\x7f-\xa0<>\"`|\\^{}\u2000-\u200f\u2028-\u202f\u2060\u3000\ufeff*]")
+_UNSAFE = re.compile(r"[\x00-\x20\x7f-\xa0\u1680<>\"`|\\^{}\u2000-\u200f\u2028-\u202f\u2060\u3000\ufeff*]")
 _LONGEST = 2000
 
 

@@ -66,6 +66,11 @@ class VisiblePage:
         """How many non-blank characters of the content stand outside links."""
         return sum(ink(block.text) - block.linked for block in self.content)
 
+    @cached_property
+    def ink(self) -> int:
+        """How many non-blank characters are seen, navigation included."""
+        return sum(ink(block.text) for block in self.blocks)
+
     @property
     def headings(self) -> list[str]:
         """The texts of the top headings outside navigation."""

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from llm_engineering.domain.errors import SourceError
+from llm_engineering.domain.secrets import redact
 from llm_engineering.infrastructure.sources.contents import Content, title_in
 from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.formats import format_of
@@ -45,12 +46,12 @@ def _page(html: str, url: str, context: SourceContext) -> Content:
         format="markdown",
         title=page.title,
         metadata={**_place(_believed(page.canonical, url)), **{name: value for name, value in said.items() if value}},
-        provenance={"extraction": page.extraction, "coverage": page.coverage},
+        provenance=page.provenance,
     )
 
 
 def _place(url: str) -> dict[str, str]:
-    return {"url": url, "hostname": urlsplit(url).hostname or ""}
+    return {"url": redact(url), "hostname": urlsplit(url).hostname or ""}
 
 
 def _believed(canonical: str, url: str) -> str:

@@ -56,7 +56,7 @@ def _html(raw: bytes, path: str, uri: str, context: SourceContext) -> Content:
         format="markdown",
         title=page.title or PurePosixPath(path).stem,
         metadata={name: value for name, value in found.items() if value},
-        provenance={"extraction": page.extraction, "coverage": page.coverage},
+        provenance=page.provenance,
     )
 
 

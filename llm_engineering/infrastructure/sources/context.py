@@ -1,21 +1,26 @@
 """What every source is opened with."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_engineering.domain.documents import Metadata
-from llm_engineering.domain.ports import KnownProvenance
+from llm_engineering.domain.ports import KnownProvenance, KnownProvenances
 from llm_engineering.domain.value import digest
+from llm_engineering.infrastructure.environment import with_secrets
 from llm_engineering.infrastructure.fetching import Fetching
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.http import HttpClient
+    from llm_engineering.infrastructure.network import Guard, Resolver
     from llm_engineering.infrastructure.parsers.worker import HtmlParser
 
 # Raise it when sources make another document of the same content than before: what is stored is then read again.
 READER_VERSION = 2
+_PAGE = 500
 
 
 def nothing_known(document_id: str) -> Metadata | None:  # noqa: ARG001 - the signature of `KnownProvenance`
@@ -37,20 +42,39 @@ class SourceContext:
     known: KnownProvenance = nothing_known
     user_id: str = ""
     author: str = ""
+    resolve: "Resolver | None" = None  # None is this machine's resolver; whatever it answers is checked
+    known_many: KnownProvenances | None = None
+
+    def known_in_pages(self, identities: Iterable[str]) -> Iterator[Metadata]:
+        """Yield what is known of each document, in order; nothing of those that are new. Asks for many at once."""
+        remaining = iter(identities)
+        while page := list(islice(remaining, _PAGE)):
+            if self.known_many is not None:
+                found = self.known_many(page)
+                yield from (found.get(identity, {}) for identity in page)
+            else:
+                yield from (self.known(identity) or {} for identity in page)
+
+    @cached_property
+    def guard(self) -> "Guard":
+        """The guard of connections that this process does not open itself, such as git's."""
+        from llm_engineering.infrastructure.network import Guard
+
+        return Guard(self.fetching.private_hosts, self.fetching.ports, self.resolve)
 
     @cached_property
     def client(self) -> "HttpClient":
         """The HTTP client of all sources of this context."""
         from llm_engineering.infrastructure.http import HttpClient
 
-        return HttpClient(self.fetching)
+        return HttpClient(self.fetching, resolve=self.resolve)
 
     @cached_property
     def parser(self) -> "HtmlParser":
         """The HTML parser of all sources of this context."""
         from llm_engineering.infrastructure.parsers.worker import HtmlParser
 
-        return HtmlParser(self.fetching.parse_timeout_seconds)
+        return HtmlParser(self.fetching.parse_timeout_seconds, self.fetching.parse_memory_mb)
 
     @cached_property
     def reader(self) -> str:
@@ -64,6 +88,16 @@ class SourceContext:
     def authorship(self) -> Metadata:
         """The author as metadata, if there is one."""
         return {"author": self.author} if self.author else {}
+
+    def address(self, url: str) -> str:
+        """Return a URL of the configuration as it is to be fetched: its secrets, `${env:NAME}`, filled in.
+
+        The URL without them is what documents, reports and messages show.
+
+        Raises:
+            UsageError: an environment variable that it names is not set.
+        """
+        return with_secrets(url)
 
     def close(self) -> None:
         """Close the client and the parser, if they were ever used."""

@@ -82,7 +82,10 @@ def _path(link: str) -> Path | None:
         return Path(unquote(urlsplit(link).path)).resolve()
     if not link or "\0" in link or _SCHEME.match(link):
         return None
-    return Path(link).expanduser().resolve()
+    try:
+        return Path(link).expanduser().resolve()
+    except RuntimeError:  # a home folder of nobody: ~name
+        return Path(link).resolve()
 
 
 def _web(link: str) -> Web | None:

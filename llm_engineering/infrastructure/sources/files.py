@@ -1,5 +1,6 @@
 """Files and folders on this machine."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -8,12 +9,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from llm_engineering.domain.documents import Document, Failure, Item, NotModified, document_id
+from llm_engineering.domain.documents import Document, Failure, Item, Metadata, NotModified, document_id
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.sources.contents import read_content
 from llm_engineering.infrastructure.sources.context import SourceContext
-from llm_engineering.infrastructure.sources.folders import Listing, list_folder, shown
+from llm_engineering.infrastructure.sources.folders import Listing, list_folder, open_regular, shown
 from llm_engineering.infrastructure.sources.formats import DEFAULT_EXCLUDE, DEFAULT_INCLUDE
 from llm_engineering.infrastructure.sources.incidents import incident
 
@@ -34,7 +35,8 @@ class Files(Value):
         DEFAULT_EXCLUDE, description="patterns of files and folders to leave out; goes before include"
     )
     allow_empty: bool = Field(
-        False, description="a folder without a matching file is no failure; what it held before is deleted"
+        False,
+        description="a folder without a matching file is no failure; to delete what it held takes --allow-mass-delete",
     )
     max_bytes: int = Field(10_000_000, gt=0, description="of one file; a larger one is rejected")
     name: str = Field(
@@ -64,12 +66,13 @@ class FilesSource:
             raise SourceError(
                 "empty_source",
                 f"no file under {self.spec.root} matches {looked_for}; see include, exclude. What is indexed stays; if "
-                "all files are meant to be gone, set allow_empty: true",
+                "all files are meant to be gone, run once with --allow-mass-delete",
             )
         for path, reason in listing.rejected:
             yield incident(SourceError(*reason), path.absolute().as_uri(), self.name)
-        for relative, path in listing.files:
-            yield self._item(relative, path)
+        identities = (document_id(self.name, path.as_uri()) for _, path in listing.files)
+        for (relative, path), known in zip(listing.files, self.context.known_in_pages(identities), strict=True):
+            yield self._item(relative, path, known)
         if listing.unreadable:
             folders = ", ".join(listing.unreadable[:3])
             raise SourceError("unreadable", f"these folders cannot be listed: {folders}; check their permissions")
@@ -82,12 +85,11 @@ class FilesSource:
             return Listing(files=[(root.name, root)])
         return list_folder(root, self.spec.include, self.spec.exclude)
 
-    def _item(self, relative: str, path: Path) -> Item:
+    def _item(self, relative: str, path: Path, known: Metadata) -> Item:
         uri = path.as_uri()
         try:
             raw = self._bytes(path)
             provenance = {"sha256": sha256(raw).hexdigest(), "reader": self.context.reader}
-            known = self.context.known(document_id(self.name, uri)) or {}
             if all(known.get(key) == value for key, value in provenance.items()):
                 return NotModified(uri, self.name)
             content = read_content(raw, relative, uri, self.context)
@@ -107,12 +109,9 @@ class FilesSource:
         )
 
     def _bytes(self, path: Path) -> bytes:
-        if not path.is_file():
-            raise SourceError("not_a_file", f"{path} is no regular file")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             raw = file.read(self.spec.max_bytes + 1)
-        if len(raw) > self.spec.max_bytes:
-            raise SourceError(
-                "too_large", f"{path.stat().st_size:,} bytes are more than {self.spec.max_bytes:,} (max_bytes)"
-            )
+            if len(raw) > self.spec.max_bytes:
+                size = os.fstat(file.fileno()).st_size
+                raise SourceError("too_large", f"{size:,} bytes are more than {self.spec.max_bytes:,} (max_bytes)")
         return raw

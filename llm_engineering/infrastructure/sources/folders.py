@@ -1,10 +1,14 @@
 """Lists the files of a folder that a source wants, without ever leaving the folder."""
 
+import errno
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
+from llm_engineering.domain.errors import SourceError
 from llm_engineering.infrastructure.sources.globs import is_below_any, matches_any
 
 
@@ -23,6 +27,28 @@ class Listing:
 def shown(path: str) -> str:
     """Return a path as text that can be stored: bytes that are no UTF-8 become escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file to read it. What is opened is what is looked at: it may have become another one meanwhile.
+
+    Raises:
+        SourceError: `not_a_file`: a folder, a device, a socket, a link; or a pipe, which would never end.
+        OSError: it is gone, or may not be read.
+    """
+    if os.name == "posix":
+        try:
+            opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+                raise SourceError("not_a_file", f"{shown(str(path))} is no regular file") from error
+            raise
+    else:
+        opened = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise SourceError("not_a_file", f"{shown(str(path))} is no regular file")
+    return os.fdopen(opened, "rb")
 
 
 def list_folder(root: Path, include: Sequence[str], exclude: Sequence[str]) -> Listing:

@@ -9,18 +9,20 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import Field
 
-from llm_engineering.domain.documents import Document, Item, NotModified, document_id
+from llm_engineering.domain.documents import Document, Item, Metadata, NotModified, document_id
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.sources.contents import read_content
 from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.formats import DEFAULT_EXCLUDE, DEFAULT_INCLUDE
-from llm_engineering.infrastructure.sources.git_command import without_credentials
+from llm_engineering.infrastructure.sources.git_command import Limits
+from llm_engineering.infrastructure.sources.git_complaints import without_credentials
 from llm_engineering.infrastructure.sources.git_objects import (
     Blobs,
     TreeFile,
+    clone_of,
     commit_of,
-    fetched_git_dir,
+    fetched_ref,
     files_of,
     local_git_dir,
 )
@@ -40,6 +42,10 @@ def _shown(url: str) -> str:
     return without_credentials(url) if _REMOTE.match(url) or _OTHER_SCHEME.match(url) else _local_folder(url).as_uri()
 
 
+def _uri(repository: str, file: TreeFile) -> str:
+    return f"{repository}#{quote(file.path)}"
+
+
 def _default_name(data: dict[str, Any]) -> str:
     ref = data.get("ref", "HEAD")
     return f"git:{_shown(data.get('url', ''))}" + (f"@{ref}" if ref != "HEAD" else "")
@@ -48,7 +54,9 @@ def _default_name(data: dict[str, Any]) -> str:
 class Git(Value):
     """A git repository: a document per file of one commit, read without a checkout. Submodules and links are not read.
 
-    It calls the `git` of this machine, with the user's own access (ssh keys, credential helpers).
+    It calls the `git` of this machine with the user's own access (ssh keys, credential helpers, certificates) and
+    nothing else of the user's configuration. Addresses go through the same guard as those of web pages; proxies and
+    host aliases of ssh are not used.
     """
 
     kind: Literal["git"] = "git"
@@ -61,6 +69,7 @@ class Git(Value):
     include: tuple[str, ...] = Field(DEFAULT_INCLUDE, description="patterns of the files to read, as for `files`")
     exclude: tuple[str, ...] = Field(DEFAULT_EXCLUDE, description="patterns of files and folders to leave out")
     max_bytes: int = Field(10_000_000, gt=0, description="of one file; a larger one is rejected")
+    max_repository_bytes: int = Field(2_000_000_000, gt=0, description="of the clone of a remote repository")
     timeout_seconds: float = Field(600.0, gt=0, description="for fetching the repository")
     name: str = Field(
         default_factory=_default_name,
@@ -92,20 +101,36 @@ class GitSource:
             raise SourceError("empty_source", message)
         repository = _shown(self.spec.url)
         with Blobs(git_dir, self.spec.timeout_seconds) as blobs:
-            for file in files:
-                yield self._item(file, repository, commit, blobs)
+            identities = (document_id(self.name, _uri(repository, file)) for file in files)
+            for file, known in zip(files, self.context.known_in_pages(identities), strict=True):
+                yield self._item(file, known, repository, commit, blobs)
 
     def _repository(self) -> tuple[Path, str]:
         """Return the folder with the repository's objects, up to date, and the ref to read there."""
         url, ref = self.spec.url, self.spec.ref
         if _REMOTE.match(url):
-            return fetched_git_dir(url, ref, self.context.home.resolve() / "git", self.spec.timeout_seconds)
+            git_dir = clone_of(url, self.context.home.resolve() / "git")
+            return git_dir, self._fetched(git_dir)
         if _OTHER_SCHEME.match(url):
             message = (
                 f"{_shown(url)} is no git address that is read; use a local path, https://… or git@host:owner/repo"
             )
             raise SourceError("bad_url", message)
         return local_git_dir(_local_folder(url)), ref
+
+    def _fetched(self, git_dir: Path) -> str:
+        """Fetch from the URL, or from where it redirects to, and return the ref in the clone."""
+        from llm_engineering.infrastructure.sources.git_remote import redirected, remote
+
+        spec, look_up = self.spec, self.context.fetching.timeout_seconds
+        limits = Limits(spec.timeout_seconds, folder=git_dir, folder_bytes=spec.max_repository_bytes)
+        try:
+            return fetched_ref(git_dir, remote(spec.url, self.context.guard, look_up), spec.ref, limits)
+        except SourceError as error:
+            if error.reason != "redirects":
+                raise
+        url = redirected(spec.url, self.context.client)
+        return fetched_ref(git_dir, remote(url, self.context.guard, look_up), spec.ref, limits)
 
     def _is_wanted(self, path: str) -> bool:
         return matches_any(path, self.spec.include) and not is_below_any(path, self.spec.exclude)
@@ -114,10 +139,9 @@ class GitSource:
         if file.size > self.spec.max_bytes:
             raise SourceError("too_large", f"{file.size:,} bytes are more than {self.spec.max_bytes:,} (max_bytes)")
 
-    def _item(self, file: TreeFile, repository: str, commit: str, blobs: Blobs) -> Item:
-        uri = f"{repository}#{quote(file.path)}"
+    def _item(self, file: TreeFile, known: Metadata, repository: str, commit: str, blobs: Blobs) -> Item:
+        uri = _uri(repository, file)
         provenance = {"blob": file.blob, "reader": self.context.reader}
-        known = self.context.known(document_id(self.name, uri)) or {}
         if all(known.get(key) == value for key, value in provenance.items()):
             return NotModified(uri, self.name)
         try:

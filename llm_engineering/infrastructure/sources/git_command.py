@@ -1,67 +1,81 @@
-"""Runs git: never through a shell, never with hooks, and only the protocols that were asked for."""
+"""Runs git: never through a shell, never with hooks, within limits, and only the protocols that were asked for."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
 
 from llm_engineering.domain.errors import SourceError, UsageError
+from llm_engineering.infrastructure.sources.git_complaints import translated
+from llm_engineering.infrastructure.sources.git_settings import NO_PROTOCOLS, SAFE, environment
 
-REMOTE_PROTOCOLS = "https:http:ssh"
-NO_PROTOCOLS = "none"
-
-# Of the user's own git settings in the environment only these go along: how to reach and to trust a server. GIT_DIR
-# and the like must not: inside a hook they point elsewhere.
-_PASSED_ON = frozenset({"GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_CONFIG_GLOBAL"})
-_SAFE = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false")
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
-
-# What git says (in English) → reason code and what to do about it.
-_COMPLAINTS = (
-    (r"dubious ownership", "git_refused", "git does not trust the folder's owner; do what it says"),
-    (r"transport '.*' not allowed|protocol .* not (?:allowed|supported)", "bad_url", "use https, ssh or a local path"),
-    (r"couldn't find remote ref|not our ref|invalid refspec", "unknown_ref", "check `ref`: a branch, tag or commit"),
-    (r"ssl|certificate", "tls", "the certificate of the server is not accepted"),
-    (r"authentication|could not read (?:username|password)|permission denied|access denied|403|401",
-     "no_access", "it may be private, or not exist; give git access to it (ssh key or credential helper)"),
-    (r"repository .*not found|404|does not appear to be a git repository|not a git repository|not valid: is this a git",
-     "not_a_repository", "check `url`"),
-    (r"could not resolve|unable to access|connection|failed to connect|timed out|network is unreachable|early eof",
-     "unreachable", "check the address and the network"),
-)  # fmt: skip
+_MAX_OUTPUT = 128_000_000  # the list of about a million files
+_MAX_COMPLAINT = 20_000
+_LOOK_SECONDS = 0.1
 
 
-def git(arguments: Sequence[str], *, timeout: float, protocols: str = NO_PROTOCOLS) -> bytes:
-    """Run git and return its standard output.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long git may run, how much it may answer, and how large a folder may grow meanwhile."""
+
+    seconds: float
+    output: int = _MAX_OUTPUT
+    folder: Path | None = None
+    folder_bytes: int = 0
+
+
+def git(
+    arguments: Sequence[str],
+    limits: Limits,
+    *,
+    settings: Sequence[str] = (),
+    protocols: str = NO_PROTOCOLS,
+    more: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run git and return its standard output. `settings` are of the form section.key=value; `more` is environment.
 
     Raises:
-        SourceError: git failed; the reason tells why as far as git said so. `timeout` if it took too long.
+        SourceError: git failed; the reason tells why as far as git said so. `timeout` or `too_large` if it went past
+            its limits.
         UsageError: git is not installed.
     """
-    process = start(arguments, protocols=protocols)
+    process = start(arguments, settings=settings, protocols=protocols, more=more)
+    watch = _Watch(process, limits)
     try:
-        output, complaint = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired as error:
-        raise SourceError("timeout", f"git {arguments[-1]} took longer than {timeout:g} s (timeout_seconds)") from error
+        output = watch.output()
     finally:
         stop(process)
+    if watch.excess is not None:
+        raise SourceError(watch.excess[0], f"git {arguments[-1]} {watch.excess[1]}")
     if process.returncode != 0:
-        raise _translated(complaint.decode("utf-8", "replace"))
+        raise translated(bytes(watch.complaint).decode("utf-8", "replace"))
     return output
 
 
-def start(arguments: Sequence[str], *, protocols: str = NO_PROTOCOLS) -> "subprocess.Popen[bytes]":
-    """Start git with pipes for all three streams, in a session of its own, so that it can ask nobody anything."""
-    settings = [part for setting in _SAFE for part in ("-c", setting)]
+def start(
+    arguments: Sequence[str],
+    *,
+    settings: Sequence[str] = (),
+    protocols: str = NO_PROTOCOLS,
+    more: Mapping[str, str] | None = None,
+    complaints: int = subprocess.PIPE,
+) -> "subprocess.Popen[bytes]":
+    """Start git with pipes for its streams, in a session of its own, so that it can ask nobody anything."""
+    options = [part for setting in (*SAFE, *settings) for part in ("-c", setting)]
     try:
         return subprocess.Popen(  # noqa: S603 - a list of arguments, and options end before what users gave
-            ["git", "--no-pager", "--no-optional-locks", *settings, *arguments],  # noqa: S607 - the user's git
+            ["git", "--no-pager", "--no-optional-locks", *options, *arguments],  # noqa: S607 - the user's git
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(protocols),
+            stderr=complaints,
+            env={**environment(protocols), **(more or {})},
             start_new_session=True,
         )
     except FileNotFoundError as error:
@@ -71,37 +85,83 @@ def start(arguments: Sequence[str], *, protocols: str = NO_PROTOCOLS) -> "subpro
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
     """End git and the helpers that it started, and close the pipes."""
+    _kill(process)
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with suppress(BrokenPipeError):  # what was not sent yet, to a git that has ended
+                pipe.close()
+    process.wait()
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
     if process.poll() is None:
         if sys.platform == "win32":
             process.kill()
         else:
             os.killpg(process.pid, signal.SIGKILL)
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
-    process.wait()
 
 
-def without_credentials(url: str) -> str:
-    """Return the URL as it may be stored and shown."""
-    return _CREDENTIALS.sub("", url) if "://" in url and not url.startswith("ssh:") else url
+@dataclass
+class _Watch:
+    """Reads what git says, and ends it at its limits; `excess` is the reason code and what happened."""
+
+    process: "subprocess.Popen[bytes]"
+    limits: Limits
+    complaint: bytearray = field(default_factory=bytearray)
+    excess: tuple[str, str] | None = None
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def output(self) -> bytes:
+        """Return the standard output of git when it has ended."""
+        stdin, stdout, stderr = self.process.stdin, self.process.stdout, self.process.stderr
+        assert stdin is not None and stdout is not None and stderr is not None  # noqa: S101, PT018 - they are pipes
+        stdin.close()
+        threads = [threading.Thread(target=self._listen, args=(stderr,)), threading.Thread(target=self._guard)]
+        for thread in threads:
+            thread.start()
+        try:
+            output = stdout.read(self.limits.output + 1)
+            if len(output) > self.limits.output:
+                self._end("too_large", f"answered with more than {self.limits.output:,} bytes; is it a trap?")
+            self.process.wait()
+            self._look()  # it may have been faster than the guard
+        finally:
+            self._over.set()
+            _kill(self.process)
+            for thread in threads:
+                thread.join()
+        return output
+
+    def _listen(self, stderr: IO[bytes]) -> None:
+        while piece := stderr.read1(8192):  # type: ignore[attr-defined]
+            self.complaint += piece[: _MAX_COMPLAINT - len(self.complaint)]
+
+    def _guard(self) -> None:
+        deadline = time.monotonic() + self.limits.seconds
+        while not self._over.wait(_LOOK_SECONDS):
+            if time.monotonic() > deadline:
+                self._end("timeout", f"took longer than {self.limits.seconds:g} s (timeout_seconds)")
+                break
+            self._look()
+            if self.excess:
+                break
+
+    def _look(self) -> None:
+        if self.limits.folder is not None and _size(self.limits.folder) > self.limits.folder_bytes:
+            self._end("too_large", f"brought more than {self.limits.folder_bytes:,} bytes (max_repository_bytes)")
+
+    def _end(self, reason: str, message: str) -> None:
+        self.excess = self.excess or (reason, message)
+        _kill(self.process)
 
 
-def _environment(protocols: str) -> dict[str, str]:
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key in _PASSED_ON}
-    return {
-        **inherited,
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ALLOW_PROTOCOL": protocols,
-        "GIT_NO_LAZY_FETCH": "1",  # a partial clone would call its remote for missing blobs
-        "GIT_ASKPASS": "true",  # answers nothing, instead of opening a window
-        "LC_ALL": "C",  # so that complaints are in English
-    }
-
-
-def _translated(complaint: str) -> SourceError:
-    said = _CREDENTIALS.sub("", " ".join(complaint.split()))[:500]
-    for pattern, reason, advice in _COMPLAINTS:
-        if re.search(pattern, said, re.IGNORECASE):
-            return SourceError(reason, f"{advice}; git says: {said}")
-    return SourceError("git", f"git failed: {said or 'it said nothing'}")
+def _size(folder: Path) -> int:
+    """Return the bytes of all files below a folder in which git is writing."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(Path(place, name)).st_size
+            except FileNotFoundError:  # renamed or removed since it was listed
+                continue
+    return total

@@ -1,5 +1,6 @@
 """Finds a repository's objects and reads files out of them: no working tree, no checkout, no filters."""
 
+import subprocess
 import threading
 from dataclasses import dataclass
 from hashlib import sha256
@@ -8,9 +9,12 @@ from types import TracebackType
 from typing import Self
 
 from llm_engineering.domain.errors import SourceError
-from llm_engineering.infrastructure.sources.git_command import REMOTE_PROTOCOLS, git, start, stop
+from llm_engineering.infrastructure.sources.git_command import Limits, git, start, stop
+from llm_engineering.infrastructure.sources.git_remote import Remote
+from llm_engineering.infrastructure.sources.git_settings import REMOTE_PROTOCOLS
+from llm_engineering.infrastructure.sources.git_trust import refuse_borrowed
 
-_QUICK_SECONDS = 60.0
+_QUICK = Limits(seconds=60.0)
 _REGULAR_FILES = frozenset({b"100644", b"100755", b"100664"})  # no links (120000), no submodules (160000)
 
 
@@ -31,40 +35,44 @@ def local_git_dir(folder: Path) -> Path:
     """
     if not folder.is_dir():
         raise SourceError("missing", f"{folder} does not exist or is no folder; check `url`")
-    arguments = ["-C", str(folder), "rev-parse", "--absolute-git-dir", "--show-prefix"]
-    git_dir, _, prefix = git(arguments, timeout=_QUICK_SECONDS).decode("utf-8", "surrogateescape").partition("\n")
-    if prefix.strip():
+    prefix = _said(folder, "--show-prefix")
+    if prefix:
         raise SourceError(
             "not_a_repository",
             f"{folder} is a folder inside a repository; give the repository's own folder as `url`, "
-            f"and include: [{prefix.strip() + '**'!r}]",
+            f"and include: [{prefix + '**'!r}]",
         )
-    return Path(git_dir)
+    git_dir, common_dir = Path(_said(folder, "--git-dir")), Path(_said(folder, "--git-common-dir"))
+    refuse_borrowed(folder, git_dir, common_dir, _QUICK)
+    return git_dir
 
 
-def fetched_git_dir(url: str, ref: str, clones: Path, timeout: float) -> tuple[Path, str]:
-    """Fetch the ref of a remote repository, without its history, into a bare clone below `clones`.
+def _said(folder: Path, question: str) -> str:
+    answer = git(["-C", str(folder), "rev-parse", "--path-format=absolute", question], _QUICK)
+    return answer.decode("utf-8", "surrogateescape").removesuffix("\n")
 
-    Returns the clone and the name under which the commit is found there.
-    """
+
+def clone_of(url: str, clones: Path) -> Path:
+    """Return the bare clone that is kept for a URL below `clones`, making an empty one if there is none."""
     git_dir = clones / sha256(url.encode()).hexdigest()[:16]
     if not (git_dir / "HEAD").is_file():
         clones.mkdir(parents=True, exist_ok=True)
-        git(["init", "--quiet", "--bare", "--template=", "--", str(git_dir)], timeout=_QUICK_SECONDS)
+        git(["init", "--quiet", "--bare", "--template=", "--", str(git_dir)], _QUICK)
+    return git_dir
+
+
+def fetched_ref(git_dir: Path, remote: Remote, ref: str, limits: Limits) -> str:
+    """Fetch a ref of a remote repository, without its history, and return the name under which it is kept."""
     kept = f"refs/source/{sha256(ref.encode()).hexdigest()[:16]}"
-    fetch = [
-        "fetch",
-        "--quiet",
-        "--depth=1",
-        "--no-tags",
-        "--no-recurse-submodules",
-        "--force",
-        "--",
-        url,
-        f"+{ref}:{kept}",
-    ]
-    git(["--git-dir", str(git_dir), *fetch], timeout=timeout, protocols=REMOTE_PROTOCOLS)
-    return git_dir, kept
+    quietly = ["fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"]
+    git(
+        ["--git-dir", str(git_dir), *quietly, "--force", "--", remote.url, f"+{ref}:{kept}"],
+        limits,
+        settings=remote.settings,
+        protocols=REMOTE_PROTOCOLS,
+        more=remote.environment,
+    )
+    return kept
 
 
 def commit_of(git_dir: Path, ref: str) -> str:
@@ -75,9 +83,9 @@ def commit_of(git_dir: Path, ref: str) -> str:
     """
     resolve = ["--git-dir", str(git_dir), "rev-parse", "--verify", "--quiet"]
     try:
-        return git([*resolve, f"{ref}^{{commit}}"], timeout=_QUICK_SECONDS).decode("ascii").strip()
+        return git([*resolve, f"{ref}^{{commit}}"], _QUICK).decode("ascii").strip()
     except SourceError as error:
-        if not git(["--git-dir", str(git_dir), "rev-list", "--all", "--max-count=1"], timeout=_QUICK_SECONDS).strip():
+        if not git(["--git-dir", str(git_dir), "rev-list", "--all", "--max-count=1"], _QUICK).strip():
             raise SourceError("no_commits", f"the repository {git_dir} has no commits yet; commit something") from error
         message = f"{ref!r} is no branch, tag or commit of {git_dir}; check `ref`"
         raise SourceError("unknown_ref", message) from error
@@ -85,24 +93,25 @@ def commit_of(git_dir: Path, ref: str) -> str:
 
 def files_of(git_dir: Path, commit: str) -> list[TreeFile]:
     """List the regular files of a commit in the order of their paths."""
-    output = git(
-        ["--git-dir", str(git_dir), "ls-tree", "-r", "-z", "-l", "--full-tree", commit], timeout=_QUICK_SECONDS
-    )
+    output = git(["--git-dir", str(git_dir), "ls-tree", "-r", "-z", "-l", "--full-tree", commit], _QUICK)
     files = []
     for line in output.split(b"\0")[:-1]:
         head, _, path = line.partition(b"\t")
         mode, _, blob, size = head.split()
         if mode in _REGULAR_FILES:
-            files.append(TreeFile(path.decode("utf-8", "backslashreplace"), blob.decode("ascii"), int(size)))
+            # The size of an object that is missing or damaged is "BAD"; reading it says what is wrong.
+            bytes_in_it = int(size) if size.isdigit() else 0
+            files.append(TreeFile(path.decode("utf-8", "backslashreplace"), blob.decode("ascii"), bytes_in_it))
     return sorted(files, key=lambda file: file.path)
 
 
 class Blobs:
-    """Reads blobs one after the other from one git process."""
+    """Reads blobs one after the other from one git process; a new one, where a damaged blob has ended it."""
 
     def __init__(self, git_dir: Path, timeout: float) -> None:
-        self._process = start(["--git-dir", str(git_dir), "cat-file", "--batch"])
+        self._git_dir = git_dir
         self._timeout = timeout
+        self._process = self._started()
 
     def read(self, blob: str) -> bytes:
         """Return the content of a blob.
@@ -114,10 +123,17 @@ class Blobs:
         watch.start()
         try:
             return self._ask(blob)
-        except OSError as error:
-            raise SourceError("unreadable", f"git cannot read the object {blob}: {error}") from error
+        except (OSError, SourceError) as error:
+            stop(self._process)
+            self._process = self._started()
+            message = f"git cannot read the object {blob}; is the repository damaged? try git fsck ({error})"
+            raise SourceError("unreadable", message) from error
         finally:
             watch.cancel()
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        # Nobody reads its complaints, and a full pipe would stop it.
+        return start(["--git-dir", str(self._git_dir), "cat-file", "--batch"], complaints=subprocess.DEVNULL)
 
     def _ask(self, blob: str) -> bytes:
         stdin, stdout = self._process.stdin, self._process.stdout
@@ -127,12 +143,10 @@ class Blobs:
         stdin.flush()
         head = stdout.readline().split()
         if len(head) != 3 or head[1] != b"blob":
-            raise SourceError(
-                "unreadable", f"git cannot read the object {blob}; is the repository damaged? try git fsck"
-            )
+            raise SourceError("unreadable", b" ".join(head).decode("ascii", "replace") or "it ended")
         content = stdout.read(int(head[2]))
         if len(content) != int(head[2]) or stdout.read(1) != b"\n":
-            raise SourceError("unreadable", f"git stopped in the middle of the object {blob}")
+            raise SourceError("unreadable", "it stopped in the middle of it")
         return content
 
     def __enter__(self) -> Self:

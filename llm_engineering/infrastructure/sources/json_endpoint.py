@@ -12,6 +12,7 @@ from llm_engineering.domain.documents import Document, Item, Rejection
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.sources.context import SourceContext
+from llm_engineering.infrastructure.sources.folders import open_regular
 from llm_engineering.infrastructure.sources.incidents import incident
 from llm_engineering.infrastructure.sources.record_keys import RecordKeys, title_of
 from llm_engineering.infrastructure.sources.records import Record, find_records, parse_json
@@ -35,7 +36,10 @@ def _uri(url: str) -> str:
     """Return the URL that identifies the records: without credentials; of a local file its file URI."""
     if not _is_remote(url):
         return _local(url).as_uri()
-    parts = urlsplit(url.strip())
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:  # no URL; the client says what is wrong with it when it is asked for
+        return url.rpartition("@")[2]
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
 
 
@@ -54,7 +58,7 @@ class JsonEndpoint(Value):
     """
 
     kind: Literal["json"] = "json"
-    url: str = Field(min_length=1, description="http(s) address, or path of a local file")
+    url: str = Field(min_length=1, description="http(s) address, or path of a local file; secrets as ${env:NAME}")
     template: Template = Field(
         min_length=1, description='the text of a document, for example "{course} {section} {question} {text}"'
     )
@@ -133,10 +137,11 @@ class JsonSource:
         if _is_remote(self.spec.url):
             from llm_engineering.infrastructure.http.client import JSON
 
-            return self.context.client.get(self.spec.url, accept=JSON, max_bytes=self.spec.max_bytes).content
+            address = self.context.address(self.spec.url)
+            return self.context.client.get(address, accept=JSON, max_bytes=self.spec.max_bytes).content
         path = _local(self.spec.url)
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 raw = file.read(self.spec.max_bytes + 1)
         except FileNotFoundError as error:
             message = f"{self.spec.url} does not exist (looked for {path}); give a file or an http(s) address as `url`"

@@ -2,13 +2,23 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import overload
 
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.domain.value import Scalar
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
+# Python takes up to 100 bytes for two characters of JSON such as `{}`: more than this could take gigabytes.
+_MOST_CONTAINERS, _MOST_VALUES = 5_000_000, 20_000_000
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class Ambiguous(dict[str, object]):
+    """An object that has a key twice: which value is meant nobody can say. `twice` is the key."""
+
+    twice = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +44,36 @@ class _Node:
 def parse_json(text: str) -> object:
     """Parse a JSON document.
 
+    What Python writes and JSON does not know (NaN, Infinity) becomes null.
+
     Raises:
-        SourceError: `invalid_json`, with line and column.
+        SourceError: `invalid_json`, with line and column; `too_large` if it would take gigabytes of memory.
     """
+    containers = text.count("{") + text.count("[")
+    if containers > _MOST_CONTAINERS or text.count(",") > _MOST_VALUES:
+        limits = f"{_MOST_CONTAINERS:,} brackets and {_MOST_VALUES:,} commas"
+        raise SourceError("too_large", f"this JSON holds more than {limits}; divide it into several files")
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_nothing, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         begin = " ".join(text[:60].split())
         where = f"line {error.lineno}, column {error.colno}"
         raise SourceError("invalid_json", f"no valid JSON: {error.msg} at {where}; it begins with {begin!r}") from error
     except (RecursionError, ValueError) as error:  # nested too deep, or a number of thousands of digits
         raise SourceError("invalid_json", f"this JSON cannot be read: {error}") from error
+
+
+def _nothing(name: str) -> None:
+    """Stand in for a number that is none."""
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    ambiguous = Ambiguous(found)
+    [(ambiguous.twice, _)] = Counter(key for key, _ in pairs).most_common(1)
+    return ambiguous
 
 
 def find_records(content: object, path: str) -> tuple[list[Record], str]:
@@ -81,6 +110,9 @@ def _below(parent: _Node, key: str, problems: list[str]) -> list[_Node]:
     if key not in parent.content:
         problems.append(f"expected the key {key!r} at {parent.place or 'the top'}, {_found(parent.content)}")
         return []
+    if isinstance(parent.content, Ambiguous):
+        problems.append(f"the key {parent.content.twice[:80]!r} is there twice at {parent.place or 'the top'}")
+        return []
     plain = {name: value for name, value in parent.content.items() if isinstance(value, Scalar)}
     child = parent.content[key]
     return [_Node(place, [] if child is None else child, {**parent.inherited, **plain})]
@@ -89,13 +121,21 @@ def _below(parent: _Node, key: str, problems: list[str]) -> list[_Node]:
 def _record(node: _Node) -> Record:
     if not isinstance(node.content, dict):
         return Record(node.place, problem=f"expected an object with fields, {_found(node.content)}")
+    if isinstance(node.content, Ambiguous):
+        return Record(node.place, problem=f"the key {node.content.twice[:80]!r} is there twice in this record")
     fields = {**node.inherited, **node.content}
-    return Record(node.place, {name: _storable(value) for name, value in fields.items()}, frozenset(node.content))
+    return Record(
+        node.place, {_storable(name): _storable(value) for name, value in fields.items()}, frozenset(node.content)
+    )
 
 
+@overload
+def _storable(value: str) -> str: ...
+@overload
+def _storable(value: object) -> object: ...
 def _storable(value: object) -> object:
-    """Replace halves of surrogate pairs, which JSON can hold and UTF-8 cannot."""
-    return _SURROGATES.sub("\ufffd", value) if isinstance(value, str) else value
+    """Replace NULs and halves of surrogate pairs, which JSON can hold and databases or UTF-8 cannot."""
+    return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value
 
 
 def _no_list(node: _Node, path: str) -> str:

@@ -26,7 +26,7 @@ class Web(Value):
     """
 
     kind: Literal["web"] = "web"
-    urls: tuple[str, ...] = Field(min_length=1, description="http(s) addresses of articles")
+    urls: tuple[str, ...] = Field(min_length=1, description="http(s) addresses of articles; secrets as ${env:NAME}")
     name: str = Field(
         "web", min_length=1, description="what the documents are kept under. Another name is another source"
     )
@@ -66,7 +66,7 @@ class WebSource:
         known = self.context.known(document_id(self.name, url)) or {}
         same_reader = known.get("reader") == self.context.reader
         try:
-            response = self.context.client.get(given, known=known if same_reader else None)
+            response = self.context.client.get(self.context.address(given), known=known if same_reader else None)
             if response.not_modified:
                 return NotModified(url, self.name)
             return self._document(url, response)

@@ -5,8 +5,9 @@ from typing import Annotated
 from pydantic import Field
 
 from llm_engineering.infrastructure.vector_stores.memory import Memory
+from llm_engineering.infrastructure.vector_stores.qdrant import Qdrant
 from llm_engineering.infrastructure.vector_stores.qdrant_edge import QdrantEdge
 
-VectorStoreSpec = Annotated[QdrantEdge | Memory, Field(discriminator="kind")]
+VectorStoreSpec = Annotated[QdrantEdge | Qdrant | Memory, Field(discriminator="kind")]
 
-__all__ = ["Memory", "QdrantEdge", "VectorStoreSpec"]
+__all__ = ["Memory", "Qdrant", "QdrantEdge", "VectorStoreSpec"]

@@ -4,9 +4,7 @@ A shard without a write-ahead log takes no lock of its own, so several processes
 Its errors are bare `Exception`s; panics of the engine derive from `BaseException`. Both become BackendError here.
 """
 
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -14,22 +12,36 @@ import numpy as np
 import qdrant_edge as qdrant
 from loguru import logger
 
+from llm_engineering.domain import failpoints
 from llm_engineering.domain.chunks import Point, SparseVector, Vector
-from llm_engineering.domain.errors import BackendError, LLMEngineeringError
+from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.queries import Filter, ScoredPoint
+from llm_engineering.infrastructure.vector_stores.edge_errors import engine_errors
+from llm_engineering.infrastructure.vector_stores.edge_layout import AT_WORK, CHANGED
 from llm_engineering.infrastructure.vector_stores.edge_terms import (
+    cores,
     domain_point,
     engine_filter,
     index_kind,
-    payload_path,
     shard_config,
     stored_point,
     stored_sparse,
 )
+from llm_engineering.infrastructure.vector_stores.folders import sync
+from llm_engineering.infrastructure.vector_stores.locks import FileLock
 from llm_engineering.infrastructure.vector_stores.matching import field_value
+from llm_engineering.infrastructure.vector_stores.payload_paths import payload_path
 from llm_engineering.infrastructure.vector_stores.points import check_dense, check_points, check_sparse, known_ids
 from llm_engineering.infrastructure.vector_stores.qdrant_edge import QdrantEdge
+from llm_engineering.infrastructure.vector_stores.space import (
+    PAYLOAD_INDEX,
+    SHARD,
+    check_space,
+    size_of,
+    size_of_folder,
+)
+from llm_engineering.infrastructure.vector_stores.versions import Overtaken
 
 INDEXED = ("uri", "source", "document_id")
 BATCH = 1_000
@@ -38,37 +50,46 @@ BATCH = 1_000
 class EdgeIndex:
     """A shard with the named vectors `dense` (cosine) and `sparse` (inverse document frequency)."""
 
-    def __init__(self, shard: qdrant.EdgeShard, manifest: IndexManifest, folder: Path, *, writable: bool) -> None:
+    def __init__(
+        self, shard: qdrant.EdgeShard, manifest: IndexManifest, folder: Path, lock: FileLock | None = None
+    ) -> None:
         self.manifest = manifest
+        self.lock = lock
         self.unflushed = False
         self._shard = shard
         self._folder = folder
-        self._writable = writable
+        self._at_work = folder / AT_WORK
+        self.interrupted = lock is not None and self._at_work.exists()
         self._indexed = set(self.payload_indexes())
-        if writable:
-            self._index_fields(dict.fromkeys(INDEXED, qdrant.PayloadSchemaType.Keyword))
 
     @classmethod
-    def create(cls, folder: Path, manifest: IndexManifest, spec: QdrantEdge) -> "EdgeIndex":
+    def create(cls, folder: Path, manifest: IndexManifest, spec: QdrantEdge, lock: FileLock) -> "EdgeIndex":
         """Create an empty shard in a new folder."""
         path = folder / "shard"
         path.mkdir(parents=True)
+        check_space(folder, SHARD)
         with engine_errors(folder):
             shard = qdrant.EdgeShard.create(str(path), config_of(manifest, spec))
-        return cls(shard, manifest, folder, writable=True)
+        return cls(shard, manifest, folder, lock)
 
     @classmethod
-    def load(cls, folder: Path, manifest: IndexManifest, spec: QdrantEdge, *, writable: bool) -> "EdgeIndex":
-        """Open an existing shard."""
+    def load(cls, folder: Path, manifest: IndexManifest, spec: QdrantEdge, lock: FileLock | None = None) -> "EdgeIndex":
+        """Open an existing shard: for writing with the writer's lock, without it for reading."""
         with engine_errors(folder):
-            shard = qdrant.EdgeShard.load(str(folder / "shard"), config_of(manifest, spec))
-        return cls(shard, manifest, folder, writable=writable)
+            shard = qdrant.EdgeShard.load(
+                str(folder / "shard"),
+                config_of(manifest, spec),
+            )
+        return cls(shard, manifest, folder, lock)
 
     def upsert(self, points: Sequence[Point]) -> None:
         self._start_writing()
         check_points(points, self.manifest.model.dimension)
+        self._check_space(size_of(points))
+        self._index_fields(dict.fromkeys(INDEXED, qdrant.PayloadSchemaType.Keyword))
         self._index_fields(self._kinds_of_new_fields(points))
         for start in range(0, len(points), BATCH):
+            failpoints.reach("edge.between_batches")
             with engine_errors(self._folder):
                 batch = [stored_point(point) for point in points[start : start + BATCH]]
                 self._shard.update(qdrant.UpdateOperation.upsert_points(batch))
@@ -82,17 +103,24 @@ class EdgeIndex:
     def flush(self) -> None:
         self._start_writing()
         # A field that no point has had so far: text is the likeliest, and an index of another kind still finds it.
-        pending = [name for name in self.manifest.payload_indexes if name not in self._indexed]
+        pending = [name for name in (*INDEXED, *self.manifest.payload_indexes) if name not in self._indexed]
         self._index_fields(dict.fromkeys(pending, qdrant.PayloadSchemaType.Keyword))
+        failpoints.reach("edge.before_flush")
         with engine_errors(self._folder):
             self._shard.flush()
+        failpoints.reach("edge.after_flush")
+        self._at_work.unlink(missing_ok=True)
         self.unflushed = False
 
     def optimize(self) -> None:
         """Merge segments, drop deleted points, build the HNSW graph where the index is large enough; then flush."""
         logger.debug("optimizing the index in {}: {} points", self._folder, self.count())
+        self._start_writing()
+        self._check_space(size_of_folder(self._folder))
+        failpoints.reach("edge.before_optimize")
         with engine_errors(self._folder):
             self._shard.optimize()
+        failpoints.reach("edge.after_optimize")
         self.flush()
 
     def count(self, filter: Filter | None = None) -> int:
@@ -117,6 +145,16 @@ class EdgeIndex:
                 records = self._shard.retrieve(known[start : start + BATCH], with_payload=True, with_vector=True)
             points |= {str(record.id): domain_point(record) for record in records}
         return points
+
+    def scan(self) -> Iterator[Point]:
+        offset: qdrant.PointId | None = None
+        while True:
+            with engine_errors(self._folder):
+                request = qdrant.ScrollRequest(offset=offset, limit=BATCH, with_payload=True, with_vector=True)
+                records, offset = self._shard.scroll(request)
+            yield from map(domain_point, records)
+            if offset is None:
+                return
 
     def payload_indexes(self) -> Collection[str]:
         with engine_errors(self._folder):
@@ -147,10 +185,32 @@ class EdgeIndex:
             )
         return [ScoredPoint(str(point.id), point.score, point.payload or {}) for point in found]
 
-    def _start_writing(self) -> None:
-        if not self._writable:
+    def check_lock(self) -> None:
+        """Raise BackendError if this index may not be written to: opened for reading, or another run took it over."""
+        if self.lock is None:
             raise BackendError("this index was opened for reading; use VectorStore.write to change it")
+        if not self.lock.is_mine():
+            raise Overtaken(self.lock.run, self.lock.last_run(), self._folder.parents[1].name)
+
+    def _start_writing(self) -> None:
+        self.check_lock()
+        if not self.unflushed:
+            self._mark_work()
         self.unflushed = True
+
+    def _check_space(self, more: int) -> None:
+        fields = len({*INDEXED, *self.manifest.payload_indexes} - self._indexed)
+        check_space(self._folder, SHARD + fields * PAYLOAD_INDEX + more)
+
+    def _mark_work(self) -> None:
+        """Leave a mark on disk until the next flush, so that a successor knows if this process dies in between."""
+        try:
+            self._at_work.touch()
+            (self._folder / CHANGED).touch()
+            sync(self._folder)
+        except OSError as error:
+            raise BackendError(f"the index in {self._folder} cannot be written: {error}") from error
+        failpoints.reach("edge.after_mark")
 
     def _kinds_of_new_fields(self, points: Sequence[Point]) -> dict[str, qdrant.PayloadSchemaType]:
         """Choose the kind of index for each field that has none yet, by the first value that is there."""
@@ -174,29 +234,3 @@ class EdgeIndex:
 def config_of(manifest: IndexManifest, spec: QdrantEdge) -> qdrant.EdgeConfig:
     """Return the engine's configuration for an index version."""
     return shard_config(manifest.model.dimension, spec.exact_up_to, spec.search_threads or cores())
-
-
-@contextmanager
-def engine_errors(folder: Path) -> Iterator[None]:
-    """Translate what the engine raises."""
-    try:
-        yield
-    except LLMEngineeringError:
-        raise
-    except Exception as error:
-        raise BackendError(
-            f"the index in {folder} failed: {error}. If this repeats, remove that folder and run the feature pipeline "
-            "to build the index again"
-        ) from error
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise BackendError(
-            f"the engine of the index in {folder} broke off: {error}. The index may be damaged: remove that folder "
-            "and run the feature pipeline to build it again"
-        ) from error
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,7 +4,7 @@ Surprises of version 0.9.0: `MatchValue(True)` means the number 1, a NumPy truth
 index loses the fractions of a field, a float index loses nothing; a path that is not quoted ends at the next dot.
 """
 
-import re
+import os
 from array import array
 from typing import cast
 
@@ -12,14 +12,15 @@ import numpy as np
 import qdrant_edge as qdrant
 
 from llm_engineering.domain.chunks import Point, SparseVector
-from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.queries import Filter
 from llm_engineering.domain.value import Scalar
-from llm_engineering.infrastructure.vector_stores.matching import METADATA, meanings
+from llm_engineering.infrastructure.vector_stores.matching import meanings
+from llm_engineering.infrastructure.vector_stores.payload_paths import LARGEST_EXACT, LARGEST_INTEGER, payload_path
 
-# Whole numbers above this are no longer exact as floating-point numbers, and the engine's ranges are floating-point.
-LARGEST_EXACT = 2**53
-LARGEST_INTEGER = 2**63 - 1
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def shard_config(dimension: int, exact_up_to: int, search_threads: int) -> qdrant.EdgeConfig:
@@ -61,19 +62,6 @@ def index_kind(value: object) -> qdrant.PayloadSchemaType:
     if isinstance(value, bool):
         return qdrant.PayloadSchemaType.Bool
     return qdrant.PayloadSchemaType.Float if isinstance(value, int | float) else qdrant.PayloadSchemaType.Keyword
-
-
-def payload_path(name: str) -> str:
-    """Return the engine's path of a payload field; a key that is not a plain word is quoted.
-
-    >>> payload_path("metadata.course"), payload_path("metadata.due date"), payload_path("metadata.a.b")
-    ('metadata.course', 'metadata."due date"', 'metadata."a.b"')
-    """
-    if '"' in name:
-        raise UsageError(f"the field {name!r} cannot be filtered on: its name holds a quotation mark; rename it")
-    prefix = METADATA if name.startswith(METADATA) else ""
-    key = name.removeprefix(prefix)
-    return prefix + (key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else f'"{key}"')
 
 
 def engine_filter(filter: Filter | None) -> qdrant.Filter | None:

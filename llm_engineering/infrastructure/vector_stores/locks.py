@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+# A number of 20 digits twice, a host's name of 64 characters with all of them escaped, and the names of the fields.
+SIGNATURE_BYTES = 512
+
 
 class Held(Exception):  # noqa: N818 - a state of the lock, translated by the store
     """Another process, or another part of this one, holds the lock. The text says who, as far as is known."""
@@ -15,13 +18,14 @@ class Held(Exception):  # noqa: N818 - a state of the lock, translated by the st
 class FileLock:
     """A lock on a file, taken at once or not at all.
 
-    Readers share it, a writer has it alone. The file stays when the lock is released: removing it would let two
-    processes hold locks on two files of the same name.
+    Readers share it, a writer has it alone and signs it with its process and its run. The file stays when the lock is
+    released: removing it would let two processes hold locks on two files of the same name.
     """
 
-    def __init__(self, path: Path, *, shared: bool = False) -> None:
+    def __init__(self, path: Path, *, shared: bool = False, run: int = 0) -> None:
         self.path = path
         self.shared = shared
+        self.run = run
         self._file = -1
 
     def __enter__(self) -> "FileLock":
@@ -52,10 +56,26 @@ class FileLock:
         except (OSError, ValueError, KeyError, TypeError):
             return "another process"  # it has the lock and is about to sign
 
+    def last_run(self) -> int:
+        """Return the run that signed the lock last, or 0."""
+        try:
+            return int(json.loads(self.path.read_text())["run"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
+
+    def is_mine(self) -> bool:
+        """Return whether the file that this lock is on is still the one that others see under its name."""
+        try:
+            there, mine = self.path.stat(), os.fstat(self._file)
+        except OSError:
+            return False
+        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+
     def _sign(self) -> None:
-        signature = json.dumps({"pid": os.getpid(), "host": platform.node()}).encode()
-        os.truncate(self._file, 0)
-        os.write(self._file, signature)
+        # In one write of one length: whoever reads meanwhile finds the last owner's or this one's, never half of one.
+        signature = json.dumps({"pid": os.getpid(), "host": platform.node()[:64], "run": self.run})
+        os.lseek(self._file, 0, os.SEEK_SET)
+        os.write(self._file, signature.ljust(SIGNATURE_BYTES).encode())
 
 
 if sys.platform == "win32":

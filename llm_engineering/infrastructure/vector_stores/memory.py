@@ -1,6 +1,6 @@
 """A vector store in memory: the same answers as the real one, nothing on disk. For tests and short experiments."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +12,10 @@ from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.vector_stores.versions import (
     check_same_index,
+    never_published,
     no_such_version,
     nothing_active,
+    still_active,
     unflushed,
 )
 
@@ -26,7 +28,7 @@ class Memory(Value):
 
     kind: Literal["memory"] = "memory"
 
-    def open(self, home: Path, collection: str) -> "MemoryStore":  # noqa: ARG002 - the signature of every store
+    def open(self, home: Path, collection: str, run: int = 0) -> "MemoryStore":  # noqa: ARG002 - every store's signature
         """Return an empty store. Its state lives in the returned object alone."""
         return MemoryStore(collection)
 
@@ -45,7 +47,8 @@ class MemoryStore:
     def __init__(self, collection: str) -> None:
         self.collection = collection
         self._versions: dict[str, Version] = {}
-        self._published: Version | None = None
+        self._published: dict[str, Version] = {}
+        self._active = ""
         self._writer: MemoryIndex | None = None
 
     @contextmanager
@@ -69,19 +72,54 @@ class MemoryStore:
         if self._writer is not None and self._writer.manifest.version == version and self._writer.unflushed:
             raise BackendError(unflushed(version, self.collection))
         stored = self._versions[version]
-        self._published = Version(stored.manifest, dict(stored.points))
+        self._published[version] = Version(stored.manifest, dict(stored.points))
+        self._active = version
+
+    def activate(self, version: str) -> None:
+        if version not in self._published:
+            raise UsageError(never_published(version, self.collection, list(self._versions)))
+        self._active = version
+
+    def unpublished(self, version: str) -> bool:
+        seen = self._published.get(version)
+        return version in self._versions and (seen is None or seen.points != self._versions[version].points)
+
+    def intact(self) -> bool:
+        return False
+
+    def versions(self) -> Mapping[str, IndexManifest]:
+        return {name: version.manifest for name, version in sorted(self._versions.items())}
+
+    def drop(self, version: str) -> None:
+        if version == self._active:
+            raise UsageError(still_active(version, self.collection))
+        self._versions.pop(version, None)
+        self._published.pop(version, None)
+
+    def purge(self, document_ids: Collection[str]) -> int:
+        before = sum(len(version.points) for version in self._versions.values())
+        for version in (*self._versions.values(), *self._published.values()):
+            kept = {
+                key: point
+                for key, point in version.points.items()
+                if point.payload.get("document_id") not in document_ids
+            }
+            version.points = kept
+        return before - sum(len(version.points) for version in self._versions.values())
 
     @contextmanager
     def read(self) -> "Iterator[MemoryIndex]":
         from llm_engineering.infrastructure.vector_stores.memory_index import MemoryIndex
 
-        if self._published is None:
+        if not self._active:
             raise UsageError(nothing_active(self.collection))
-        yield MemoryIndex(self._published.manifest, self._published.points)
+        seen = self._published[self._active]
+        yield MemoryIndex(seen.manifest, seen.points)
 
     def active(self) -> IndexManifest | None:
-        return self._published.manifest if self._published else None
+        return self._published[self._active].manifest if self._active else None
 
     def close(self) -> None:
         self._versions.clear()
-        self._published = None
+        self._published.clear()
+        self._active = ""

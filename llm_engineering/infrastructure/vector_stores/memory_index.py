@@ -29,6 +29,7 @@ class MemoryIndex:
     def __init__(self, manifest: IndexManifest, points: Mapping[str, Point], target: "Version | None" = None) -> None:
         self.manifest = manifest
         self.unflushed = False
+        self.interrupted = False
         self._points = dict(points)
         self._target = target
 
@@ -57,6 +58,9 @@ class MemoryIndex:
 
     def get(self, ids: Collection[str]) -> Mapping[str, Point]:
         return {known: self._points[known] for known in ids if known in self._points}
+
+    def scan(self) -> Iterator[Point]:
+        yield from (self._points[known] for known in sorted(self._points))
 
     def payload_indexes(self) -> Collection[str]:
         return tuple(dict.fromkeys((*INDEXED, *self.manifest.payload_indexes)))

@@ -3,30 +3,36 @@
 Readers open published copies, so they never see a writer at work, and any number of processes can read at once.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from loguru import logger
 from pydantic import Field
 
+from llm_engineering.domain import failpoints
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.value import Value
-from llm_engineering.infrastructure.vector_stores.edge_layout import Layout, checked_name, read_manifest
-from llm_engineering.infrastructure.vector_stores.folders import remove_folder, replace_file
+from llm_engineering.infrastructure.vector_stores.edge_copies import locked_copy
+from llm_engineering.infrastructure.vector_stores.edge_layout import CHANGED, Layout, checked_name, read_manifest
+from llm_engineering.infrastructure.vector_stores.folders import disk_errors, is_sealed, remove_folder, replace_file
 from llm_engineering.infrastructure.vector_stores.locks import FileLock, Held
+from llm_engineering.infrastructure.vector_stores.space import check_space, size_of_folder
 from llm_engineering.infrastructure.vector_stores.versions import (
+    Overtaken,
+    busy,
     check_same_index,
+    never_published,
     no_such_version,
     nothing_active,
+    still_active,
     unflushed,
 )
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.vector_stores.edge_index import EdgeIndex
-
-OPENING_ATTEMPTS = 5
 
 
 class QdrantEdge(Value):
@@ -42,27 +48,33 @@ class QdrantEdge(Value):
     )
     search_threads: int = Field(0, ge=0, le=256, description="threads of one search; 0 = as many as there are cores")
 
-    def open(self, home: Path, collection: str) -> "EdgeStore":
-        """Return the store of a collection; nothing is created before the first write."""
-        return EdgeStore(Layout(home / "feature_store" / checked_name(collection, "collection")), self)
+    def open(self, home: Path, collection: str, run: int = 0) -> "EdgeStore":
+        """Return the store of a collection; nothing is created before the first write.
+
+        `run` is the run that writes, and its fencing token: a writer of a higher run takes the store from one of a
+        lower run, because the warehouse gives a collection to one living run only. 0 takes nothing from anybody.
+        """
+        return EdgeStore(Layout(home / "feature_store" / checked_name(collection, "collection")), self, run)
 
 
 class EdgeStore:
     """The versions of one collection."""
 
-    def __init__(self, layout: Layout, spec: QdrantEdge) -> None:
+    def __init__(self, layout: Layout, spec: QdrantEdge, run: int = 0) -> None:
         self.collection = layout.root.name
         self._layout = layout
         self._spec = spec
+        self._run = run
         self._writer: EdgeIndex | None = None
 
     @contextmanager
     def write(self, manifest: IndexManifest) -> "Iterator[EdgeIndex]":
-        with self._alone(), self._opened(manifest) as index:
+        with self._alone() as lock, self._opened(manifest, lock) as index:
             self._writer = index
             try:
                 yield index
-                index.flush()
+                if index.unflushed:
+                    index.flush()
             finally:
                 self._writer = None
 
@@ -71,104 +83,149 @@ class EdgeStore:
             raise UsageError(no_such_version(version, self.collection, self._layout.versions()))
         with ExitStack() as stack:
             index = self._writer
-            if index is None:
-                stack.enter_context(self._alone())
             if index is None or index.manifest.version != version:
-                index = stack.enter_context(self._opened(read_manifest(self._layout.version(version))))
+                lock = index.lock if index is not None and index.lock else stack.enter_context(self._alone())
+                index = stack.enter_context(self._opened(read_manifest(self._layout.version(version)), lock))
             if index.unflushed:
                 raise BackendError(unflushed(version, self.collection))
             index.optimize()
-            with disk_errors(self._layout.root):
-                self._layout.publish_copy(version)
+            failpoints.reach("publish.before_copy")
+            check_space(self._layout.root, size_of_folder(self._layout.version(version)))
+            self._publish(index)
+
+    def _publish(self, index: "EdgeIndex") -> None:
+        """Copy and switch. Who lost the lock meanwhile says so, and neither switches nor removes anything."""
+        version = index.manifest.version
+        with disk_errors(self._layout.root):
+            try:
+                copy = self._layout.copy_for_readers(version)
+                # What cannot be opened is not published. And some file systems give the holes in a file their space
+                # when the engine first opens it: here that was looked at, a reader on a full disk would be killed.
+                type(index).load(copy, index.manifest, self._spec).close()
+            except FileNotFoundError:
+                index.check_lock()  # a successor moved the folder away
+                raise
+            failpoints.reach("publish.after_copy")
+            index.check_lock()
+            self._layout.point_to(copy, self._switch())
+            failpoints.reach("publish.after_pointer")
+            index.check_lock()
+            (self._layout.version(version) / CHANGED).unlink(missing_ok=True)
+
+    def activate(self, version: str) -> None:
+        copies = self._layout.copies(version)
+        if not copies or version not in self._layout.versions():
+            raise UsageError(never_published(version, self.collection, self._layout.versions()))
+        with self._alone() if self._writer is None else nullcontext(), disk_errors(self._layout.root):
+            self._layout.point_to(copies[-1], self._switch())
+
+    def unpublished(self, version: str) -> bool:
+        return (self._layout.version(version) / CHANGED).exists()
+
+    def intact(self) -> bool:
+        copy = self._layout.active_copy()
+        return copy is not None and is_sealed(copy)
+
+    def versions(self) -> Mapping[str, IndexManifest]:
+        found = {}
+        for version in self._layout.versions():
+            try:
+                found[version] = read_manifest(self._layout.version(version))
+            except BackendError as error:
+                logger.warning("version {!r} of collection {!r}: {}", version, self.collection, error)
+        return found
+
+    def drop(self, version: str) -> None:
+        active = self.active()
+        if active is not None and active.version == version:
+            raise UsageError(still_active(version, self.collection))
+        with self._alone(), disk_errors(self._layout.root):
+            self._layout.drop(version)
+
+    def purge(self, document_ids: Collection[str]) -> int:
+        from llm_engineering.infrastructure.vector_stores.edge_purge import purge
+
+        if not self._layout.root.exists():
+            return 0
+        with self._alone() as lock, disk_errors(self._layout.root):
+            return purge(self._layout, self._spec, lock, self._switch(), document_ids)
 
     @contextmanager
     def read(self) -> "Iterator[EdgeIndex]":
         from llm_engineering.infrastructure.vector_stores.edge_index import EdgeIndex
 
-        with self._active_copy() as copy:
+        with locked_copy(self._layout) as copy:
             if copy is None:
                 raise UsageError(nothing_active(self.collection))
-            index = EdgeIndex.load(copy, read_manifest(copy), self._spec, writable=False)
+            index = EdgeIndex.load(copy, read_manifest(copy), self._spec)
             try:
                 yield index
             finally:
                 index.close()
 
     def active(self) -> IndexManifest | None:
-        with self._active_copy() as copy:
+        with locked_copy(self._layout) as copy:
             return read_manifest(copy) if copy else None
 
     def close(self) -> None:
         """Do nothing: every opened index is closed by its own context."""
 
+    def _switch(self) -> int:
+        """Return the number to switch the pointer with; whoever switches without a run follows the last one."""
+        return self._run or self._layout.pointer()[0]
+
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> Iterator[FileLock]:
         """Hold the writer's lock, or refuse at once and say who holds it."""
         with ExitStack() as stack:
             try:
                 with disk_errors(self._layout.root):
-                    self._layout.root.mkdir(parents=True, exist_ok=True)
-                    stack.enter_context(FileLock(self._layout.writer_lock))
+                    lock = self._lock(stack)
             except Held as held:
-                raise BackendError(
-                    f"collection {self.collection!r} is being written to by {held}; wait until it is done or end it "
-                    "(its lock goes with it). Searching is possible meanwhile",
-                    transient=True,
-                ) from held
-            yield
+                raise BackendError(busy(self.collection, str(held)), transient=True) from held
+            yield lock
+
+    def _lock(self, stack: ExitStack) -> FileLock:
+        self._layout.root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._layout.writer_lock, run=self._run)
+        last = lock.last_run()
+        if 0 < self._run < last:
+            raise Overtaken(self._run, last, self.collection)
+        try:
+            return stack.enter_context(lock)
+        except Held as held:
+            if not 0 < last < self._run:
+                raise
+            # Its run was closed, or this one would not have been given the collection. Leave it the file and the
+            # folders that it has open, and go on in copies.
+            logger.warning("collection {!r}: {} stands still and lost its run; taking over", self.collection, held)
+            self._layout.writer_lock.unlink(missing_ok=True)
+            stack.enter_context(lock)
+            self._layout.move_away()
+            return lock
 
     @contextmanager
-    def _opened(self, manifest: IndexManifest) -> "Iterator[EdgeIndex]":
+    def _opened(self, manifest: IndexManifest, lock: FileLock) -> "Iterator[EdgeIndex]":
         """Open the working folder of a version, creating it if it does not exist. The lock is held."""
         from llm_engineering.infrastructure.vector_stores.edge_index import EdgeIndex
 
         folder = self._layout.version(manifest.version)
+        index: EdgeIndex | None = None
         if (folder / "manifest.json").exists():
-            stored = read_manifest(folder)
-            check_same_index(stored, manifest, self.collection)
-            index = EdgeIndex.load(folder, stored, self._spec, writable=True)
-        else:
+            try:
+                stored = read_manifest(folder)
+                check_same_index(stored, manifest, self.collection)
+                index = EdgeIndex.load(folder, stored, self._spec, lock)
+            except BackendError as error:
+                # Everything in it can be made again from the warehouse without the model, so nobody has to be asked.
+                logger.warning("{}; building it again from the warehouse", error)
+        if index is None:
             with disk_errors(folder):
-                if folder.exists():
-                    remove_folder(folder)  # the manifest comes last: this is what a killed process left behind
-                index = EdgeIndex.create(folder, manifest, self._spec)
+                remove_folder(folder)  # the manifest comes last: without it, this is what a killed process left behind
+                index = EdgeIndex.create(folder, manifest, self._spec, lock)
+                failpoints.reach("edge.before_manifest")
                 replace_file(folder / "manifest.json", manifest.model_dump_json(indent=2))
         try:
             yield index
         finally:
             index.close()
-
-    @contextmanager
-    def _active_copy(self) -> Iterator[Path | None]:
-        """Yield the copy that readers are to open, safe from removal meanwhile; None before the first publication.
-
-        Between reading the pointer and taking the lock, publications may have removed the folder: then look again.
-        """
-        with ExitStack() as stack:
-            yield self._lock_active_copy(stack)
-
-    def _lock_active_copy(self, stack: ExitStack) -> Path | None:
-        for _ in range(OPENING_ATTEMPTS):
-            copy = self._layout.active_copy()
-            if copy is None:
-                return None
-            try:
-                stack.enter_context(FileLock(copy / "readers.lock", shared=True))
-                return copy
-            except (FileNotFoundError, Held):
-                continue
-            except OSError as error:
-                raise BackendError(f"the published index {copy} cannot be opened: {error}") from error
-        raise BackendError(
-            f"the published index {copy} of collection {self.collection!r} is missing; run the feature pipeline to "
-            "publish it again"
-        )
-
-
-@contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """Translate what the file system refuses: no space, no permission, no such lock."""
-    try:
-        yield
-    except OSError as error:
-        raise BackendError(f"the feature store in {folder} cannot be written: {error}") from error

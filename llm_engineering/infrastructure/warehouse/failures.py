@@ -11,6 +11,7 @@ from llm_engineering.domain.errors import BackendError, LLMEngineeringError, Usa
 
 _BUSY = "another process is writing to it; wait until it has finished, or stop it, and run again"
 _NOT_OPENED = "it cannot be opened or written; check that its folder exists, that you may write there, and the path"
+_FULL = "the disk is full; free some space and run again"
 _DAMAGED = "the file is damaged or is no SQLite database; restore a copy, or move it away and build it again"
 
 # SQLite's primary result codes (https://www.sqlite.org/rescode.html) and what to do about them.
@@ -21,7 +22,7 @@ _USAGE = {
 }
 _TRANSIENT = {sqlite3.SQLITE_BUSY: _BUSY, sqlite3.SQLITE_LOCKED: _BUSY}
 _LASTING = {
-    sqlite3.SQLITE_FULL: "the disk is full; free some space and run again",
+    sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_IOERR: "the disk or the file system reports an error; check it, then run again",
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: _DAMAGED,
@@ -33,7 +34,15 @@ _POSTGRESQL_USAGE = {
     "3D": "there is no database of this name; create it with createdb",
     "42501": "this user may not do that; grant it the rights on the database and its schema",
 }
+_POSTGRESQL_FULL = "53100"
 _POSTGRESQL_TRANSIENT = ("08", "40", "53", "55P03", "57")
+
+
+class Unavailable(BackendError):  # noqa: N818 - a state of the database
+    """The database is away, locked or overloaded: the same transaction may pass a moment later."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, transient=True)
 
 
 @contextmanager
@@ -48,7 +57,7 @@ def translated(place: str) -> Iterator[None]:
 def _translation(error: SQLAlchemyError, place: str) -> LLMEngineeringError:
     what = f"the warehouse {place} failed"
     if isinstance(error, PoolTimeoutError):
-        return BackendError(f"{what}: all connections stayed in use; run again with less work at once", transient=True)
+        return Unavailable(f"{what}: all connections stayed in use; run again with less work at once")
     if not isinstance(error, DBAPIError):
         return BackendError(f"{what}: {type(error).__name__}: {error}")
     if isinstance(error.orig, sqlite3.Error):
@@ -62,7 +71,7 @@ def _of_sqlite(error: sqlite3.Error, what: str) -> LLMEngineeringError:
     if code in _USAGE:
         return UsageError(f"{what} ({error}): {_USAGE[code]}")
     if code in _TRANSIENT:
-        return BackendError(f"{what} ({error}): {_TRANSIENT[code]}", transient=True)
+        return Unavailable(f"{what} ({error}): {_TRANSIENT[code]}")
     return BackendError(f"{what} ({error})" + (f": {_LASTING[code]}" if code in _LASTING else ""))
 
 
@@ -71,10 +80,15 @@ def _of_server(error: DBAPIError, what: str) -> LLMEngineeringError:
     for prefix, advice in _POSTGRESQL_USAGE.items():
         if state.startswith(prefix):
             return UsageError(f"{what} ({_one_line(error)}): {advice}")
+    if state == _POSTGRESQL_FULL:
+        return BackendError(f"{what} ({_one_line(error)}): {_FULL}")
     # An operational error without a state comes from the driver: no connection, or a lost one.
     transient = state.startswith(_POSTGRESQL_TRANSIENT) or (not state and isinstance(error, OperationalError))
-    advice = ": check that the server runs and can be reached, then run again" if transient else ""
-    return BackendError(f"{what} ({_one_line(error)}){advice}", transient=transient)
+    if transient:
+        return Unavailable(
+            f"{what} ({_one_line(error)}): check that the server runs and can be reached, then run again"
+        )
+    return BackendError(f"{what} ({_one_line(error)})")
 
 
 def _one_line(error: DBAPIError) -> str:

@@ -3,30 +3,26 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-from sqlalchemy import Connection, Row, Table, and_, bindparam, delete, func, select, tuple_
+from sqlalchemy import Connection, Row, Table, and_, bindparam, case, delete, func, select, tuple_
 
-from llm_engineering.domain.errors import BackendError, UsageError
-from llm_engineering.domain.indexes import DocumentState, IndexManifest
-from llm_engineering.infrastructure.warehouse.database import Part, execute_many
+from llm_engineering.domain.indexes import DocumentState, IndexedChunk
+from llm_engineering.infrastructure.warehouse.database import execute_many
+from llm_engineering.infrastructure.warehouse.index_versions import IndexVersions
 from llm_engineering.infrastructure.warehouse.paging import ROWS_PER_PAGE, in_groups, pages
+from llm_engineering.infrastructure.warehouse.patience import patient
 from llm_engineering.infrastructure.warehouse.storing import unique
-from llm_engineering.infrastructure.warehouse.tables import index_versions, indexed_chunks, indexed_documents
-from llm_engineering.infrastructure.warehouse.values import now
+from llm_engineering.infrastructure.warehouse.tables import indexed_chunks, indexed_documents
 
 
-class Ledgers(Part):
+class Ledgers(IndexVersions):
     """The ledgers of the index versions. A version that was never registered is an error, not an empty ledger."""
 
-    def register_index(self, collection: str, manifest: IndexManifest, run: int) -> IndexManifest:
-        # Where writers do not exclude each other, another one may take the number first: then look again.
-        while (stored := self._registered(collection, manifest.fingerprint)) is None:
-            self._register(collection, manifest, run)
-        return stored
-
     def indexed(self, collection: str, version: str) -> Iterator[DocumentState]:
-        ledger = indexed_documents.c
-        query = select(ledger.document_id, ledger.content_hash)
+        ledger, parts = indexed_documents.c, indexed_chunks.c
+        mine = and_(parts.index_id == ledger.index_id, parts.document_id == ledger.document_id)
+        there = select(func.count()).select_from(indexed_chunks).where(mine).scalar_subquery()
+        trusted = case((ledger.chunks == there, ledger.content_hash), else_="").label("trusted_hash")
+        query = select(ledger.document_id, trusted)
         query = query.where(ledger.index_id == self._index_id(collection, version)).order_by(ledger.document_id)
 
         def after(last: Row[Any] | None) -> Sequence[Row[Any]]:
@@ -37,47 +33,69 @@ class Ledgers(Part):
 
     def indexed_chunks(
         self, collection: str, version: str, document_ids: Collection[str] | None = None
-    ) -> Iterator[str]:
+    ) -> Iterator[IndexedChunk]:
         index_id = self._index_id(collection, version)
         if document_ids is None:
             return self._chunks(index_id, None)
         groups = in_groups(sorted(set(document_ids)))
-        return (chunk_id for group in groups for chunk_id in self._chunks(index_id, group))
+        return (chunk for group in groups for chunk in self._chunks(index_id, group))
 
+    @patient
     def record_indexed(
-        self, collection: str, version: str, entries: Sequence[tuple[DocumentState, Sequence[str]]], run: int
+        self, collection: str, version: str, entries: Sequence[tuple[DocumentState, Sequence[IndexedChunk]]], run: int
     ) -> None:
         index_id = self._index_id(collection, version)
-        by_id = unique((state.document_id, (state, chunk_ids)) for state, chunk_ids in entries)
+        by_id = unique((state.document_id, (state, _by_id(chunks))) for state, chunks in entries)
+        place: dict[str, object] = {"index_id": index_id, "run": run}
         states = [
-            {"index_id": index_id, "document_id": key, "content_hash": state.content_hash, "run": run}
-            for key, (state, _) in by_id.items()
+            place | {"document_id": key, "content_hash": state.content_hash, "chunks": len(chunks)}
+            for key, (state, chunks) in by_id.items()
         ]
         chunks = [
-            {"index_id": index_id, "document_id": key, "chunk_id": chunk_id}
-            for key, (_, chunk_ids) in by_id.items()
-            for chunk_id in sorted(set(chunk_ids))
+            {
+                "index_id": index_id,
+                "document_id": key,
+                "chunk_id": chunk_id,
+                "text_hash": chunk.text_hash,
+                "digest": chunk.digest,
+            }
+            for key, (_, parts) in by_id.items()
+            for chunk_id, chunk in parts.items()
         ]
         upsert = self._database.insert(indexed_documents)
         upsert = upsert.on_conflict_do_update(
             index_elements=[indexed_documents.c.index_id, indexed_documents.c.document_id],
-            set_={"content_hash": upsert.excluded.content_hash, "run": upsert.excluded.run},
+            set_={name: upsert.excluded[name] for name in ("content_hash", "chunks", "run")},
         )
         with self._database.writing() as connection:
+            self._fence(connection, run)
             _delete(connection, indexed_chunks, index_id, by_id)
             execute_many(connection, upsert, states)
             execute_many(connection, self._database.insert(indexed_chunks), chunks)
 
-    def forget_indexed(self, collection: str, version: str, document_ids: Collection[str]) -> None:
+    @patient
+    def distrust(self, collection: str, version: str, chunk_ids: Collection[str], run: int = 0) -> None:
+        index_id = self._index_id(collection, version)
+        ledger = indexed_chunks.c
+        with self._database.writing() as connection:
+            self._fence(connection, run)
+            for group in in_groups(sorted(set(chunk_ids))):
+                mine = and_(ledger.index_id == index_id, ledger.chunk_id.in_(group))
+                connection.execute(delete(indexed_chunks).where(mine))
+
+    @patient
+    def forget_indexed(self, collection: str, version: str, document_ids: Collection[str], run: int = 0) -> None:
         index_id = self._index_id(collection, version)
         with self._database.writing() as connection:
+            self._fence(connection, run)
             for ledger in (indexed_chunks, indexed_documents):
                 _delete(connection, ledger, index_id, sorted(set(document_ids)))
 
-    def _chunks(self, index_id: int, document_ids: Sequence[str] | None) -> Iterator[str]:
+    def _chunks(self, index_id: int, document_ids: Sequence[str] | None) -> Iterator[IndexedChunk]:
         ledger = indexed_chunks.c
         place = tuple_(ledger.document_id, ledger.chunk_id)
-        query = select(ledger.document_id, ledger.chunk_id).where(ledger.index_id == index_id)
+        columns = (ledger.document_id, ledger.chunk_id, ledger.text_hash, ledger.digest)
+        query = select(*columns).where(ledger.index_id == index_id)
         query = query.order_by(ledger.document_id, ledger.chunk_id)
         if document_ids is not None:
             query = query.where(ledger.document_id.in_(document_ids))
@@ -86,42 +104,11 @@ class Ledgers(Part):
             page = query if last is None else query.where(place > tuple_(last.document_id, last.chunk_id))
             return self._all(page.limit(ROWS_PER_PAGE))
 
-        return (row.chunk_id for row in pages(after))
+        return (IndexedChunk(*row) for row in pages(after))
 
-    def _registered(self, collection: str, fingerprint: str) -> IndexManifest | None:
-        mine = and_(index_versions.c.collection == collection, index_versions.c.fingerprint == fingerprint)
-        with self._database.reading() as connection:
-            stored = connection.execute(select(index_versions.c.manifest).where(mine)).scalar_one_or_none()
-        if stored is None:
-            return None
-        try:
-            return IndexManifest.model_validate_json(stored)
-        except ValidationError as error:
-            raise BackendError(f"the manifest of an index version of {collection!r} is damaged: {error}") from error
 
-    def _register(self, collection: str, manifest: IndexManifest, run: int) -> None:
-        highest = select(func.max(index_versions.c.number)).where(index_versions.c.collection == collection)
-        with self._database.writing() as connection:
-            number = (connection.execute(highest).scalar() or 0) + 1
-            row = {
-                "collection": collection,
-                "number": number,
-                "fingerprint": manifest.fingerprint,
-                "manifest": manifest.model_copy(update={"version": f"v{number}"}).model_dump_json(ensure_ascii=True),
-                "run": run,
-                "created_at": now(),
-            }
-            connection.execute(self._database.insert(index_versions).values(row).on_conflict_do_nothing())
-
-    def _index_id(self, collection: str, version: str) -> int:
-        registered = select(index_versions.c.id, index_versions.c.number).where(
-            index_versions.c.collection == collection
-        )
-        known = {f"v{row.number}": int(row.id) for row in self._all(registered.order_by(index_versions.c.number))}
-        if version not in known:
-            names = ", ".join(known) or "none yet"
-            raise UsageError(f"collection {collection!r} has no index version {version!r}; registered: {names}")
-        return known[version]
+def _by_id(chunks: Sequence[IndexedChunk]) -> dict[str, IndexedChunk]:
+    return {chunk.chunk_id: chunk for chunk in sorted(chunks, key=lambda chunk: chunk.chunk_id)}
 
 
 def _delete(connection: Connection, ledger: Table, index_id: int, document_ids: Collection[str]) -> None:

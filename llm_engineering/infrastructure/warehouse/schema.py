@@ -5,11 +5,12 @@ from threading import Lock
 
 from sqlalchemy import Connection, inspect, text
 
+from llm_engineering.domain import failpoints
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.infrastructure.warehouse.database import Database
 
 # The newest migration. A test keeps it equal to the scripts', so that an up-to-date database opens without Alembic.
-HEAD = "0001"
+HEAD = "0002"
 # Not Alembic's default name, so that the warehouse can share a PostgreSQL database with other programs.
 VERSION_TABLE = "warehouse_version"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -58,6 +59,7 @@ def _upgrade(connection: Connection, found: str | None, place: str) -> None:
             "of llm-engineering wrote it. Update llm-engineering, or use another warehouse"
         )
     command.upgrade(config, "head")
+    failpoints.reach("warehouse.in_migration")
 
 
 def _refuse_foreign_tables(connection: Connection, place: str) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Dialect,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -58,13 +59,27 @@ runs = Table(
     "runs",
     metadata,
     Column("run", Integer, primary_key=True),
+    Column("key", String(32), nullable=False),  # tells an attempt to open a run that is repeated from another run
     Column("pipeline", ExactText, nullable=False),
     Column("status", String(16), nullable=False),
     Column("config", Json, nullable=False),
     Column("report", Json),
     Column("started_at", Time, nullable=False),
     Column("finished_at", Time),
+    # The process that works for the run, and when it last said so.
+    Column("host", ExactText, nullable=False),
+    Column("process", Integer, nullable=False),
+    Column("process_started", String(32), nullable=False),
+    Column("beat_at", Time, nullable=False),
     sqlite_autoincrement=True,  # without it, SQLite gives the number of a deleted last run again
+)
+
+# What running runs have for themselves: a row for each source and each collection.
+holds = Table(
+    "holds",
+    metadata,
+    Column("resource", Identifier, primary_key=True),
+    Column("run", Integer, ForeignKey("runs.run", ondelete="CASCADE"), nullable=False),
 )
 
 users = Table(
@@ -91,6 +106,15 @@ documents = Table(
     Column("first_run", Integer, nullable=False),
     Column("last_run", Integer, nullable=False),
     Index(None, "source", "id"),
+)
+
+# Sources whose reading began to add documents and has not come to its end: how many live ones they had before.
+readings = Table(
+    "readings",
+    metadata,
+    Column("source", ExactText, primary_key=True),
+    Column("documents", Integer, nullable=False),
+    Column("run", Integer, nullable=False),
 )
 
 # Everything that the content hash covers. `characters` is the length of `text`, for reading in bounded memory.
@@ -137,13 +161,28 @@ index_versions = Table(
     UniqueConstraint("collection", "fingerprint"),
 )
 
-# The ledger of an index version: which documents it holds, at which content hash, and with which chunks.
+# Every switch of what readers see.
+activations = Table(
+    "activations",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("collection", ExactText, nullable=False),
+    Column("version", Identifier, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("left_version", Identifier, nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("at", Time, nullable=False),
+)
+
+# The ledger of an index version: which documents it holds, at which content hash, and with which chunks. A document
+# with fewer chunks in the second table than the first one counts is not believed.
 indexed_documents = Table(
     "indexed_documents",
     metadata,
     Column("index_id", Integer, ForeignKey("index_versions.id", ondelete="CASCADE"), primary_key=True),
     Column("document_id", Identifier, primary_key=True),
     Column("content_hash", Identifier, nullable=False),
+    Column("chunks", Integer, nullable=False),
     Column("run", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -154,6 +193,9 @@ indexed_chunks = Table(
     Column("index_id", Integer, primary_key=True),
     Column("document_id", Identifier, primary_key=True),
     Column("chunk_id", Identifier, primary_key=True),
+    Column("text_hash", Identifier, nullable=False),
+    Column("digest", String(32), nullable=False),
+    Index(None, "chunk_id"),
     ForeignKeyConstraint(
         ["index_id", "document_id"],
         ["indexed_documents.index_id", "indexed_documents.document_id"],
@@ -169,4 +211,49 @@ vectors = Table(
     Column("model_digest", Identifier, primary_key=True),
     Column("text_hash", Identifier, primary_key=True),
     Column("vector", LargeBinary, nullable=False),
+)
+
+# How fast a model embedded in a run: `seconds` for `tokens`, after `opening` seconds of loading it.
+embedding_rates = Table(
+    "embedding_rates",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("model_digest", Identifier, nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("opening", Float, nullable=False),
+    Column("at", Time, nullable=False),
+    Index(None, "model_digest", "number"),
+)
+
+# What must not come back: digests of ids of documents, users and sources, never the names themselves.
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("digest", Identifier, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("at", Time, nullable=False),
+)
+
+# What was made from documents and lives elsewhere: exports, data sets, models.
+derivatives = Table(
+    "derivatives",
+    metadata,
+    Column("id", Identifier, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("name", ExactText, nullable=False),
+    Column("place", ExactText, nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("at", Time, nullable=False),
+)
+
+derived_documents = Table(
+    "derived_documents",
+    metadata,
+    Column("derivative_id", Identifier, ForeignKey("derivatives.id", ondelete="CASCADE"), primary_key=True),
+    Column("document_id", Identifier, primary_key=True),
+    Index(None, "document_id"),
+    sqlite_with_rowid=False,
 )

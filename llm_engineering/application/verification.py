@@ -1,0 +1,174 @@
+"""Compare what a ledger says an index holds with what the store really holds, and mend the difference.
+
+The ledger is never believed without the store, nor the store without the ledger. `examine` finds what is wrong,
+`mend` removes what is wrong from both, so that the next plan sees it as missing and loads exactly that again.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+
+from llm_engineering.domain import failpoints
+from llm_engineering.domain.chunks import Point, Vector, point_digest
+from llm_engineering.domain.indexes import IndexedChunk, IndexManifest
+from llm_engineering.domain.ports import VectorIndex, Warehouse
+from llm_engineering.domain.reports import Problem, VerifyReport
+
+# Points are compared in batches of this many.
+BATCH = 2_000
+# Stores scale vectors to length 1, which changes their last bits; other models' vectors are far from this.
+SAME_VECTOR = 0.9999
+
+
+@dataclass
+class Findings:
+    """What is wrong with an index version, by what it takes to mend it. All are ids, except the names of fields."""
+
+    foreign: set[str] = field(default_factory=set)  # points that no document owns
+    missing: set[str] = field(default_factory=set)  # points that the ledger has and the store has not
+    stale: set[str] = field(default_factory=set)  # points whose payload or sparse vector is not what was written
+    misplaced: set[str] = field(default_factory=set)  # points whose vector is not that of their text and model
+    lost: set[str] = field(default_factory=set)  # documents some of whose chunks the ledger lost
+    unindexed: set[str] = field(default_factory=set)  # documents that the warehouse has and the index has not, or older
+    leftover: set[str] = field(default_factory=set)  # documents that the index has and the warehouse has not
+    fields: set[str] = field(default_factory=set)  # payload fields whose index is missing
+    unfindable: set[str] = field(default_factory=set)  # a point that is not found by its own vector
+    documents: int = 0
+    chunks: int = 0
+    points: int = 0
+    payload_indexes: tuple[str, ...] = ()
+
+    @property
+    def distrusted(self) -> set[str]:
+        """The chunks that have to be written again."""
+        return self.missing | self.stale | self.misplaced
+
+    def report(self) -> VerifyReport:
+        """Return the findings for people and programs."""
+        kinds = {
+            "missing_points": ("points are missing from the store", self.missing),
+            "foreign_points": ("points in the store belong to no document", self.foreign),
+            "stale_payloads": ("points do not have the payload that was written", self.stale),
+            "wrong_vectors": ("points do not have the vector of their text and model", self.misplaced),
+            "lost_ledger_rows": ("documents have lost chunks in the ledger", self.lost),
+            "unindexed_documents": ("documents of the warehouse are not in the index as they are now", self.unindexed),
+            "leftover_documents": ("documents in the index are no longer in the warehouse", self.leftover),
+            "missing_payload_indexes": ("payload indexes are missing", self.fields),
+            "not_searchable": ("points are not found by their own vector", self.unfindable),
+        }
+        return VerifyReport(
+            documents=self.documents,
+            chunks=self.chunks,
+            points=self.points,
+            payload_indexes=self.payload_indexes,
+            searchable=not self.unfindable,
+            problems=tuple(_problem(kind, what, ids) for kind, (what, ids) in kinds.items() if ids),
+        )
+
+
+def examine(warehouse: Warehouse, index: VectorIndex, collection: str, *, deep: bool) -> Findings:
+    """Compare the ledger of an index version with its store.
+
+    Args:
+        warehouse: Where the ledger and the vectors are.
+        index: The opened version; nothing is written to it.
+        collection: The collection that the version belongs to.
+        deep: Compare payloads and vectors too. Otherwise ids, payload indexes and one search.
+
+    Raises:
+        BackendError: warehouse or store failed.
+    """
+    manifest = index.manifest
+    documents = list(warehouse.indexed(collection, manifest.version))
+    known = {chunk.chunk_id: chunk for chunk in warehouse.indexed_chunks(collection, manifest.version)}
+    findings = Findings(
+        documents=len(documents),
+        chunks=len(known),
+        payload_indexes=tuple(sorted(index.payload_indexes())),
+        lost={state.document_id for state in documents if not state.content_hash},
+    )
+    stored = _compare(index, known, warehouse, findings) if deep else set(index.ids())
+    findings.points = len(stored)
+    findings.foreign = stored - known.keys()
+    findings.missing = known.keys() - stored
+    if stored:  # the indexes of an empty version come with its first points
+        findings.fields = set(manifest.payload_indexes) - set(findings.payload_indexes)
+    findings.unfindable = _unfindable(index, stored - findings.misplaced)
+    return findings
+
+
+def compare_with_warehouse(
+    findings: Findings, warehouse: Warehouse, manifest: IndexManifest, collection: str, sources: Collection[str] | None
+) -> None:
+    """Add to the findings where the ledger differs from the documents that the index is to hold."""
+    wanted = {state.document_id: state.content_hash for state in warehouse.live(sources)}
+    held = {state.document_id: state.content_hash for state in warehouse.indexed(collection, manifest.version)}
+    findings.unindexed = {key for key, content in wanted.items() if held.get(key) not in ("", content)}
+    findings.leftover = held.keys() - wanted.keys()
+
+
+def mend(findings: Findings, warehouse: Warehouse, index: VectorIndex, collection: str, run: int = 0) -> None:
+    """Remove what is wrong from ledger and store; what is missing then is what the next plan loads."""
+    if findings.distrusted:
+        warehouse.distrust(collection, index.manifest.version, findings.distrusted, run)
+    failpoints.reach("mend.after_ledger")
+    if findings.foreign:
+        index.delete(findings.foreign)
+    failpoints.reach("mend.after_delete")
+    if findings.foreign or findings.fields or index.interrupted:
+        index.flush()  # it makes the payload indexes, too
+
+
+def _compare(
+    index: VectorIndex, known: Mapping[str, IndexedChunk], warehouse: Warehouse, findings: Findings
+) -> set[str]:
+    """Compare each point with the ledger and with the vector of its text; return the ids of all points."""
+    stored: set[str] = set()
+    points = index.scan()
+    while batch := list(islice(points, BATCH)):
+        stored.update(point.id for point in batch)
+        mine = [(point, known[point.id]) for point in batch if point.id in known]
+        findings.stale |= {point.id for point, chunk in mine if point_digest(point) != chunk.digest}
+        findings.misplaced |= _misplaced(mine, warehouse, index.manifest.model.digest)
+    return stored
+
+
+def _misplaced(points: Sequence[tuple[Point, IndexedChunk]], warehouse: Warehouse, model: str) -> set[str]:
+    """Return the points whose vector is not the one that the warehouse keeps for their text."""
+    vectors = warehouse.vectors(model, {chunk.text_hash for _, chunk in points})
+    pairs = [(point.id, point.dense, vectors[chunk.text_hash]) for point, chunk in points if chunk.text_hash in vectors]
+    unknown = {point.id for point, chunk in points if chunk.text_hash not in vectors}
+    same_length = [pair for pair in pairs if len(pair[1]) == len(pair[2])]
+    wrong = {name for name, stored, kept in pairs if len(stored) != len(kept)}
+    if same_length:
+        cosines = _cosines([stored for _, stored, _ in same_length], [kept for _, _, kept in same_length])
+        # Written so that a cosine that is no number counts as wrong.
+        wrong |= {same_length[row][0] for row in np.flatnonzero(~(cosines >= SAME_VECTOR))}
+    return wrong | unknown
+
+
+def _cosines(left: Sequence[Vector], right: Sequence[Vector]) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+    """Return the cosine of each pair: two sequences of n vectors of d components → (n,)."""
+    a, b = (np.stack([np.frombuffer(vector, dtype=np.float32) for vector in side]) for side in (left, right))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scaled: np.ndarray[tuple[int], np.dtype[np.float32]] = np.einsum("nd,nd->n", a, b) / (
+            np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+        )
+    return scaled
+
+
+def _unfindable(index: VectorIndex, ids: Collection[str]) -> set[str]:
+    """Ask the index for the nearest point of a stored vector; an empty index has nothing to be found."""
+    some = next(iter(ids), None)
+    if some is None:
+        return set()
+    point = index.get([some])[some]
+    best = index.search_dense(point.dense, 1)
+    # Another point may hold the very same vector, so the score decides, not the id. 0.99 leaves room for rounding.
+    return set() if best and best[0].score > 0.99 else {some}
+
+
+def _problem(kind: str, what: str, ids: Collection[str], most: int = 5) -> Problem:
+    return Problem(kind=kind, count=len(ids), what=what, examples=tuple(sorted(ids)[:most]))

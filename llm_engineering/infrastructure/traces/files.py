@@ -1,0 +1,53 @@
+"""Whether a file mentions what is to be forgotten: Parquet is decoded, everything else is read as text."""
+
+import shutil
+from pathlib import Path
+
+from llm_engineering.domain.traces import Traces
+
+_PIECE = 8 * 1024 * 1024
+_OVERLAP = 8 * 1024  # longer than any address
+
+
+def mentions(path: Path, traces: Traces) -> bool:
+    """Return whether a file mentions the target. One that a killed process left half written counts as if it did."""
+    try:
+        return _parquet_mentions(path, traces) if ".parquet" in path.name else _text_mentions(path, traces)
+    except FileNotFoundError:  # it went meanwhile
+        return False
+
+
+def _parquet_mentions(path: Path, traces: Traces) -> bool:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    names = pa.array(sorted(traces.spellings), pa.string())
+    try:
+        with pq.ParquetFile(path) as file:
+            texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
+            groups = (file.read_row_group(number, columns=texts) for number in range(file.num_row_groups))
+            columns = (column for group in groups for column in group.columns)
+            return any(pc.any(pc.is_in(column, value_set=names)).as_py() for column in columns)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError):
+        return True
+
+
+def _text_mentions(path: Path, traces: Traces) -> bool:
+    before = b""
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            if traces.are_in((before + piece).decode("utf-8", "replace")):
+                return True
+            before = piece[-_OVERLAP:]
+    return False
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; what is gone already is no error."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

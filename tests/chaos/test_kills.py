@@ -1,0 +1,171 @@
+"""`kill -9` at any moment and a re-run: the same index, bit for bit, as without the kill."""
+
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+from chaos.oracle import Dump, published, states_in
+from chaos.scale import BIG, DOCUMENTS, Tally, repetitions, world_in
+from chaos.world import Reader, World, kill_after
+
+from llm_engineering.domain.failpoints import NAMES
+
+# Where the engine or the file system works for a while: here the process is also killed a little later, inside it.
+LONG = {"edge.before_flush", "edge.between_batches", "edge.before_optimize", "publish.before_copy"}
+# Reached only by a run that takes over from a process that stands still: see test_writers.
+ELSEWHERE = {"edge.in_move"}
+# The reduced form goes through each failpoint once: those of every run in one case, the others where they are.
+FIRST_ONLY = {"warehouse.in_migration", "edge.before_manifest"}
+REBUILD_ONLY = {"edge.in_removal", "prune.after_drop", "publish.before_record", "publish.after_record"}
+
+swept: set[str] = set()
+
+
+@dataclass
+class Case:
+    """A run to be killed: from the home `start` to `expected`, in so many seconds, through these failpoints."""
+
+    world: World
+    expected: Dump
+    reached: Counter[str]
+    seconds: float
+    embedded: int
+    valid: list[dict[str, dict[str, str]]]
+    more: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, world: World, *more: str) -> "Case":
+        """Run once without a kill, from the home as it is, and go back to it."""
+        valid = [states_in(published(world.home))] if world.home.exists() else []
+        world.save("start")
+        world.restore("start")
+        started = time.monotonic()
+        world.run_well(*more, failpoint="*=log")
+        seconds = time.monotonic() - started
+        reached = Counter(re.findall(r"^failpoint ([a-z_.]+):", world.log, re.MULTILINE))
+        embedded = sum(world.embedded)
+        valid.append(states_in(published(world.home)))
+        case = cls(world, world.dump(), reached, seconds, embedded, valid, more)
+        assert world.faults(case.expected) == []
+        return case
+
+    def attempt(self, tally: Tally, kill: Callable[[], bool], again: str = "") -> None:
+        """Kill a run, run again (to be killed again, if wanted), and compare, while a reader looks on."""
+        self.world.restore("start")
+        reader = self.world.read(self.valid)
+        kills = int(kill())
+        if again and self.world.run(*self.more, failpoint=again) < 0:
+            kills += 1
+        try:
+            self.world.run_well(*self.more)
+        finally:
+            self._check_reader(reader, tally)
+        tally.kills += kills
+        faults = self.world.faults(self.expected)
+        assert not faults, "\n".join(faults)
+        batch = max([0, *self.world.embedded])
+        twice = sum(self.world.embedded) - self.embedded
+        assert twice <= batch * max(kills, 0), f"{twice} texts were embedded twice, in batches of {batch}"
+
+    @staticmethod
+    def _check_reader(reader: Reader, tally: Tally) -> None:
+        seen = reader.stop()
+        tally.reads += seen["reads"]
+        assert (seen["mixed"], seen["failed"]) == (0, 0), seen["faults"]
+
+
+def first_ingest(folder: Path) -> Case:
+    """From nothing to all documents."""
+    world = world_in(folder)
+    world.corpus.write_all(DOCUMENTS)
+    return Case.of(world)
+
+
+def incremental(folder: Path) -> Case:
+    """200 documents come, 100 change, 100 go, of 500; in the reduced form as many in proportion."""
+    world = world_in(folder)
+    world.corpus.write_all(DOCUMENTS)
+    world.run_well()
+    world.corpus.edit(adds=DOCUMENTS * 2 // 5, changes=DOCUMENTS // 5, deletes=DOCUMENTS // 5)
+    return Case.of(world)
+
+
+def rebuild(folder: Path) -> Case:
+    """Another setting builds another version, and the policy keeps none of the old ones."""
+    world = world_in(folder)
+    world.corpus.write_all(DOCUMENTS // 2)
+    world.run_well()
+    return Case.of(world, "tokenizing.language=none", "load.keep_versions=0")
+
+
+def test_an_ingest_killed_at_random_moments(tmp_path: Path) -> None:
+    at_random(first_ingest(tmp_path), Tally("kill an ingest at random moments"), repetitions(5, 100))
+
+
+def test_an_incremental_run_killed_at_random_moments(tmp_path: Path) -> None:
+    at_random(incremental(tmp_path), Tally("kill an incremental run at random moments"), repetitions(5, 60))
+
+
+def test_a_rebuild_killed_at_random_moments(tmp_path: Path) -> None:
+    at_random(rebuild(tmp_path), Tally("kill a rebuild at random moments"), repetitions(3, 30))
+
+
+def test_an_ingest_killed_at_every_failpoint(tmp_path: Path) -> None:
+    case = first_ingest(tmp_path)
+    tally = Tally("kill an ingest at every failpoint")
+    at_failpoints(case, tally, case.reached if BIG else FIRST_ONLY, repetitions(1, 5))
+
+
+def test_an_incremental_run_killed_at_every_failpoint(tmp_path: Path) -> None:
+    case = incremental(tmp_path)
+    at_failpoints(case, Tally("kill an incremental run at every failpoint"), case.reached, repetitions(1, 3))
+
+
+def test_a_rebuild_killed_at_every_failpoint(tmp_path: Path) -> None:
+    case = rebuild(tmp_path)
+    tally = Tally("kill a rebuild at every failpoint")
+    at_failpoints(case, tally, case.reached if BIG else REBUILD_ONLY, repetitions(1, 3))
+
+
+def test_no_failpoint_was_left_out() -> None:
+    if not swept:
+        pytest.skip("the failpoints were not gone through in this session")
+    assert set(NAMES) - swept - ELSEWHERE == set()
+
+
+def at_random(case: Case, tally: Tally, count: int) -> None:
+    for _ in range(count):
+        delay = tally.dice().uniform(0.0, case.seconds)
+        with tally.attempt(f"killed after {delay:.3f} s"):
+            case.attempt(tally, partial(kill_at, case, delay))
+    tally.close()
+
+
+def at_failpoints(case: Case, tally: Tally, names: Iterable[str], count: int) -> None:
+    for name in sorted(names):
+        swept.add(name)
+        for _ in range(count):
+            dice = tally.dice()
+            rule = f"{name}:{dice.randint(1, case.reached[name])}=kill"
+            if name in LONG and dice.random() < 0.7:
+                rule += f":{dice.uniform(0.0002, 0.03):.4f}"
+            again = f"{dice.choice(sorted(case.reached))}=kill" if dice.random() < 0.2 else ""
+            with tally.attempt(f"{rule}, {again}"):
+                case.attempt(tally, partial(killed_by, case, rule), again)
+    tally.close()
+
+
+def kill_at(case: Case, delay: float) -> bool:
+    return kill_after(case.world.start(*case.more), delay)
+
+
+def killed_by(case: Case, rule: str) -> bool:
+    code = case.world.run(*case.more, failpoint=rule)
+    assert code in (-signal.SIGKILL, -signal.SIGALRM) or ":0.0" in rule, f"{rule} was not reached: {case.world.log}"
+    return code < 0
