@@ -1,5 +1,6 @@
 """The YAML, typed: one frozen model per pipeline, one section per step. An unknown key anywhere is refused."""
 
+from llm_engineering.config.inference import AssistantConfig, ProjectConfig
 from llm_engineering.config.pipelines import (
     Author,
     Config,
@@ -16,6 +17,7 @@ from llm_engineering.config.pipelines import (
 from llm_engineering.config.reading import read_config
 
 __all__ = [
+    "AssistantConfig",
     "Author",
     "Config",
     "DigitalDataEtlConfig",
@@ -25,6 +27,7 @@ __all__ = [
     "Ingest",
     "Limits",
     "Load",
+    "ProjectConfig",
     "Select",
     "link_name",
     "read_config",

@@ -22,7 +22,7 @@ from llm_engineering.infrastructure.sources import SourceSpec
 from llm_engineering.infrastructure.vector_stores import VectorStoreSpec
 
 
-def _kind_or(default: str) -> BeforeValidator:
+def kind_or(default: str) -> BeforeValidator:
     """Let a section leave its `kind` out: it then means the default kind with other settings."""
 
     def fill(section: Any) -> Any:
@@ -116,7 +116,7 @@ class Load(Value):
     """Section `load`: the collection of the feature store that the features go to."""
 
     collection: str = Field("default", description="letters, digits, '-' and '_'")
-    store: Annotated[VectorStoreSpec, _kind_or("qdrant_edge")] | None = Field(
+    store: Annotated[VectorStoreSpec, kind_or("qdrant_edge")] | None = Field(
         None,
         description="the vector store; null: the Qdrant server that LLM_ENGINEERING_QDRANT_URL names, else qdrant_edge "
         "in the home",
@@ -220,9 +220,9 @@ class FeatureEngineeringConfig(Config):
 
     select: Select = Field(default_factory=Select)
     cleaning: Cleaning = Field(default_factory=Cleaning)
-    chunking: Annotated[Chunker, _kind_or("by_format")] = Field(default_factory=ByFormat)
+    chunking: Annotated[Chunker, kind_or("by_format")] = Field(default_factory=ByFormat)
     tokenizing: Tokenizing = Field(default_factory=Tokenizing)
-    embedding: Annotated[EmbedderSpec, _kind_or("sentence_transformers")] = Field(default_factory=SentenceTransformers)
+    embedding: Annotated[EmbedderSpec, kind_or("sentence_transformers")] = Field(default_factory=SentenceTransformers)
     load: Load = Field(default_factory=Load)
     retrieval: Retrieval = Field(default_factory=Retrieval, description="how `tools.search` finds passages")
     gate: Gate = Field(default_factory=Gate)

@@ -7,16 +7,17 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from llm_engineering.config.inference import ProjectConfig
 from llm_engineering.config.lines import Lines, load_with_lines
 from llm_engineering.config.mistakes import describe
-from llm_engineering.config.pipelines import C, FeatureConfig
+from llm_engineering.config.pipelines import C
 from llm_engineering.domain.errors import UsageError
 
 
 def read_config(model: type[C], path: Path | None, overrides: Sequence[str] = ()) -> C:
     """Return the configuration in the file, with the overrides applied; without a file, the defaults.
 
-    One file may serve all pipelines: it is read as the configuration of `feature`, the whole, and the part that the
+    One file may serve all pipelines: it is read as a whole, and the part that the
     asked pipeline knows is returned.
 
     Args:
@@ -32,11 +33,11 @@ def read_config(model: type[C], path: Path | None, overrides: Sequence[str] = ()
     for override in overrides:
         _apply(override, data, lines)
     try:
-        whole = FeatureConfig.model_validate(data)
+        whole = ProjectConfig.model_validate(data)
     except ValidationError as error:
         # A default that depends on a wrong value cannot be made either; that is no mistake of its own.
         found = [mistake for mistake in error.errors() if mistake["type"] != "default_factory_not_called"]
-        mistakes = [describe(mistake, FeatureConfig, data, lines) for mistake in found]
+        mistakes = [describe(mistake, ProjectConfig, data, lines) for mistake in found]
         raise UsageError("\n".join(dict.fromkeys(mistakes))) from None
     return whole.of(model)
 

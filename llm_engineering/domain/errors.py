@@ -4,6 +4,7 @@
     ├── UsageError      the user can mend it: bad configuration, missing extra, unknown kind, missing setting
     ├── SourceError     one document or URL failed; carries the reason code
     ├── BackendError    a service failed; `.transient` says whether a retry may help
+    ├── BudgetExceeded  a call of a model would pass the budget of tokens or money
     └── GateFailed      a result is below its gate; carries the verdict
 
 Each message says what happened, with which value, what is valid, and what to do. Adapters translate the exceptions of
@@ -38,11 +39,19 @@ class SourceError(LLMEngineeringError):
 
 
 class BackendError(LLMEngineeringError):
-    """A database, a vector store or another service failed. `transient` says whether a retry may help."""
+    """A database, a vector store, a model or another service failed.
 
-    def __init__(self, message: str, *, transient: bool = False) -> None:
+    `transient` says whether a retry may help; `retry_after` after how many seconds, where the service said so.
+    """
+
+    def __init__(self, message: str, *, transient: bool = False, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.transient = transient
+        self.retry_after = retry_after
+
+
+class BudgetExceeded(LLMEngineeringError):  # noqa: N818 - it is a decision, not a fault
+    """A call of a model would have passed the budget of tokens or money, so it was not made."""
 
 
 class GateFailed(LLMEngineeringError):  # noqa: N818 - it is a verdict, not a fault

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from llm_engineering.domain.documents import Metadata
-from llm_engineering.domain.value import Scalar
+from pydantic import Field
 
-# A filter is a conjunction: each payload field must equal its value. An empty mapping lets everything through.
-Filter = Mapping[str, Scalar]
+from llm_engineering.domain.conditions import Filter
+from llm_engineering.domain.documents import Metadata
+from llm_engineering.domain.value import Scalar, Value
+
+__all__ = ["Filter", "Hit", "Passage", "Retrieved", "ScoredPoint", "StageTrace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +22,20 @@ class ScoredPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of a cleaned document: its text at [start, end)."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A passage that answers a query, with the place in its source: `text` is the cleaned document at [start, end).
 
-    `scores` tells what each retrieval method gave before fusion (for example dense 0.71, sparse 9.2).
+    `scores` tells what each retrieval method gave before fusion (for example dense 0.71, sparse 9.2). `parent` is the
+    wider passage around it, where the retrieval was asked for one: it contains the hit, and is what an LLM reads.
     """
 
     chunk_id: str
@@ -36,3 +48,32 @@ class Hit:
     text: str
     metadata: Metadata = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
+    context: str = ""
+    parent: Passage | None = None
+
+
+class StageTrace(Value):
+    """What one stage of a retrieval did: how many candidates it was given and left, how long it took, and why."""
+
+    stage: str
+    seconds: float
+    given: int = 0
+    left: int = 0
+    detail: dict[str, Scalar] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """The hits for a question, best first, and how they were found.
+
+    `confidence` is between 0 and 1 where a threshold is calibrated, else None; `answerable` is False if it is below the
+    threshold: then the hits are the nearest there is, and no answer. `version` names the index version they are from.
+    """
+
+    query: str
+    hits: tuple[Hit, ...]
+    answerable: bool = True
+    confidence: float | None = None
+    version: str = ""
+    stages: tuple[StageTrace, ...] = ()

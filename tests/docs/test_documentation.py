@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from llm_engineering.config import FeatureConfig, read_config
+from llm_engineering.config import FeatureConfig, ProjectConfig, read_config
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -43,7 +43,7 @@ def test_yaml_examples_are_valid_configurations(page: Path, tmp_path: Path) -> N
         sections = yaml.safe_load(block)
         if "how-to-add" in page.parts:  # those pages use kinds that the reader is about to write
             continue
-        if isinstance(sections, dict) and set(sections) <= set(FeatureConfig.model_fields):
+        if isinstance(sections, dict) and set(sections) <= set(ProjectConfig.model_fields):
             path = tmp_path / "example.yaml"
             path.write_text(block)
             read_config(FeatureConfig, path)
@@ -86,6 +86,6 @@ def test_every_pipeline_has_a_task() -> None:
 
 
 def test_the_readme_tree_names_what_is_there() -> None:
-    for name in ("domain", "application", "infrastructure", "config", "bootstrap.py", "stages", "plain.py"):
+    for name in ("domain", "application", "infrastructure", "config", "bootstrap", "stages", "plain.py"):
         assert (ROOT / "llm_engineering" / name).exists()
         assert name in (ROOT / "README.md").read_text()

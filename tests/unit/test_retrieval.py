@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from llm_engineering.application.retrieval import Convex, Fusion, Retrieval, Rrf, payload_filter, retrieve, retrieve_all
 from llm_engineering.application.retrieval.fusion import normalised
 from llm_engineering.domain.chunks import Point, SparseVector
+from llm_engineering.domain.conditions import EVERYTHING, condition_of
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.ports import VectorIndex
@@ -210,10 +211,10 @@ def test_convex_weighs_the_methods() -> None:
 
 
 def test_a_key_means_a_payload_field_or_else_a_metadata_field() -> None:
-    assert payload_filter({"course": "ml", "uri": "u", "metadata.uri": 1, "metadata.a.b": 2, "a.b c": True}) == {
-        "metadata.course": "ml", "uri": "u", "metadata.uri": 1, "metadata.a.b": 2, "metadata.a.b c": True,
-    }  # fmt: skip
-    assert payload_filter({}) == {}
+    asked = {"course": "ml", "uri": "u", "metadata.uri": 1, "metadata.a.b": 2, "a.b c": True}
+    meant = {"metadata.course": "ml", "uri": "u", "metadata.uri": 1, "metadata.a.b": 2, "metadata.a.b c": True}
+    assert payload_filter(asked) == condition_of(meant)
+    assert payload_filter({}) == EVERYTHING
 
 
 def test_contradicting_and_empty_keys_are_refused() -> None:

@@ -57,7 +57,7 @@ def retrieve(
     wanted = settings.k if k is None else k
     if wanted < 1:
         raise UsageError(f"k is {wanted}; ask for at least one hit")
-    rankings = candidates(query, index, embedder, tokenize, settings, payload_filter(filter or {}), wanted)
+    rankings = candidates(query, index, embedder, tokenize, settings, payload_filter(filter), wanted)
     return fused_hits(rankings, settings, wanted)
 
 
@@ -141,4 +141,6 @@ def hit(point: ScoredPoint, score: float, scores: Mapping[str, float]) -> Hit:
         text=str(payload.get("text", "")),
         metadata=cast("Metadata", payload.get("metadata") or {}),
         scores=scores,
+        source=str(payload.get("source", "")),
+        context=str(payload.get("context", "")),
     )

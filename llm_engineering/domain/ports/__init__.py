@@ -3,6 +3,7 @@
 Each port has a contract suite in `tests/contract` that every adapter passes, the in-memory one included.
 """
 
+from llm_engineering.domain.ports.answers import Assistant, AssistantState, Llm, Reranker, Searcher
 from llm_engineering.domain.ports.data import Dataset, Progress
 from llm_engineering.domain.ports.embedding import Embedder, SubwordTokenizer
 from llm_engineering.domain.ports.features import FeatureVersion, FeatureWriter
@@ -11,13 +12,18 @@ from llm_engineering.domain.ports.vector_stores import VectorIndex, VectorStore
 from llm_engineering.domain.ports.warehouse import Warehouse
 
 __all__ = [
+    "Assistant",
+    "AssistantState",
     "Dataset",
     "Embedder",
     "FeatureVersion",
     "FeatureWriter",
     "KnownProvenance",
     "KnownProvenances",
+    "Llm",
     "Progress",
+    "Reranker",
+    "Searcher",
     "Source",
     "SubwordTokenizer",
     "VectorIndex",

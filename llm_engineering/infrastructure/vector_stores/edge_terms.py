@@ -6,16 +6,39 @@ index loses the fractions of a field, a float index loses nothing; a path that i
 
 import os
 from array import array
+from collections.abc import Iterable
 from typing import cast
 
 import numpy as np
 import qdrant_edge as qdrant
 
 from llm_engineering.domain.chunks import Point, SparseVector
-from llm_engineering.domain.queries import Filter
+from llm_engineering.domain.conditions import (
+    EVERYTHING,
+    And,
+    Condition,
+    Eq,
+    Filter,
+    In,
+    Not,
+    Or,
+    Range,
+    condition_of,
+)
 from llm_engineering.domain.value import Scalar
 from llm_engineering.infrastructure.vector_stores.matching import meanings
 from llm_engineering.infrastructure.vector_stores.payload_paths import LARGEST_EXACT, LARGEST_INTEGER, payload_path
+
+# What a filter of the engine may be made of; its stub asks for exactly this list.
+Clause = (
+    qdrant.FieldCondition
+    | qdrant.IsEmptyCondition
+    | qdrant.IsNullCondition
+    | qdrant.HasIdCondition
+    | qdrant.HasVectorCondition
+    | qdrant.NestedCondition
+    | qdrant.Filter
+)
 
 
 def cores() -> int:
@@ -65,15 +88,40 @@ def index_kind(value: object) -> qdrant.PayloadSchemaType:
 
 
 def engine_filter(filter: Filter | None) -> qdrant.Filter | None:
-    """Return the engine's form of a filter: every field must match one of the meanings of its value."""
-    if not filter:
-        return None
-    return qdrant.Filter(
-        must=[
-            qdrant.Filter(should=[condition(payload_path(name), meant) for meant in meanings(value)])
-            for name, value in filter.items()
-        ]
-    )
+    """Return the engine's form of a filter, or None for one that always holds."""
+    wanted = condition_of(filter)
+    return None if wanted == EVERYTHING else engine_condition(wanted)
+
+
+def engine_condition(wanted: Condition) -> qdrant.Filter:
+    """Return the engine's form of a condition."""
+    match wanted:
+        case Eq(field=field, value=value):
+            return equals_one_of(field, (value,))
+        case In(field=field, values=values):
+            return equals_one_of(field, values)
+        case Range():
+            bounds = wanted.model_dump(include={"gt", "gte", "lt", "lte"}, exclude_none=True)
+            return qdrant.Filter(
+                must=[qdrant.FieldCondition(payload_path(wanted.field), range=qdrant.RangeFloat(**bounds))]
+            )
+        case And(conditions=parts):
+            return qdrant.Filter(must=[engine_condition(part) for part in parts])
+        case Or(conditions=parts):
+            return qdrant.Filter(should=[engine_condition(part) for part in parts]) if parts else nothing()
+        case Not(condition=denied):
+            return qdrant.Filter(must_not=[engine_condition(denied)])
+
+
+def equals_one_of(field: str, values: Iterable[Scalar]) -> qdrant.Filter:
+    """Return the condition that a field equals one of the values, or what one of them spells."""
+    allowed: list[Clause] = [condition(payload_path(field), meant) for value in values for meant in meanings(value)]
+    return qdrant.Filter(should=allowed) if allowed else nothing()
+
+
+def nothing() -> qdrant.Filter:
+    """Return the condition that never holds. An empty `should` would let everything through."""
+    return qdrant.Filter(must=[qdrant.HasIdCondition(set())])
 
 
 def condition(path: str, value: Scalar) -> qdrant.FieldCondition:

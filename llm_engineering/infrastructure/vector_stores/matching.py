@@ -7,9 +7,9 @@ spells: "3" finds both "3" and 3.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from llm_engineering.domain.queries import Filter
+from llm_engineering.domain.conditions import And, Condition, Eq, Filter, In, Not, Or, Range, condition_of
 from llm_engineering.domain.value import Scalar
 
 METADATA = "metadata."
@@ -17,10 +17,42 @@ NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 TRUTH = {"true": True, "false": False}
 
 
-def matches(payload: Mapping[str, object], filter: Filter) -> bool:
-    """Return whether the payload fulfils every condition of the filter."""
-    return all(
-        any(same(field_value(payload, name), meant) for meant in meanings(value)) for name, value in filter.items()
+def matches(payload: Mapping[str, object], filter: Filter | None) -> bool:
+    """Return whether the payload fulfils the filter."""
+    return fulfils(payload, condition_of(filter))
+
+
+def fulfils(payload: Mapping[str, object], condition: Condition) -> bool:
+    """Return whether the payload fulfils the condition."""
+    match condition:
+        case Eq(field=field, value=value):
+            return equals_one_of(field_value(payload, field), (value,))
+        case In(field=field, values=values):
+            return equals_one_of(field_value(payload, field), values)
+        case Range():
+            return within(field_value(payload, condition.field), condition)
+        case And(conditions=conditions):
+            return all(fulfils(payload, part) for part in conditions)
+        case Or(conditions=conditions):
+            return any(fulfils(payload, part) for part in conditions)
+        case Not(condition=denied):
+            return not fulfils(payload, denied)
+
+
+def equals_one_of(stored: object, values: Iterable[Scalar]) -> bool:
+    """Return whether a stored value equals one of these, or what one of them spells."""
+    return any(same(stored, meant) for value in values for meant in meanings(value))
+
+
+def within(stored: object, bounds: Range) -> bool:
+    """Return whether a stored value is a number within the bounds."""
+    if isinstance(stored, bool) or not isinstance(stored, int | float):
+        return False
+    return (
+        (bounds.gt is None or stored > bounds.gt)
+        and (bounds.gte is None or stored >= bounds.gte)
+        and (bounds.lt is None or stored < bounds.lt)
+        and (bounds.lte is None or stored <= bounds.lte)
     )
 
 

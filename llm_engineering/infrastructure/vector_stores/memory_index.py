@@ -89,7 +89,7 @@ class MemoryIndex:
         self.unflushed = True
 
     def _matching(self, filter: Filter | None) -> list[Point]:
-        return [point for point in self._points.values() if matches(point.payload, filter or {})]
+        return [point for point in self._points.values() if matches(point.payload, filter)]
 
     def _weighted(self, query: SparseVector) -> dict[int, float]:
         """Multiply the query by Qdrant's inverse document frequency, over all points that have a sparse vector."""

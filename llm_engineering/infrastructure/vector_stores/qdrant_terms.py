@@ -6,14 +6,26 @@ quoted ends at the next dot. Over HTTP a NaN in a payload would become null with
 
 import json
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from qdrant_client import models
 
 from llm_engineering.domain.chunks import Point, SparseVector
+from llm_engineering.domain.conditions import (
+    EVERYTHING,
+    And,
+    Condition,
+    Eq,
+    Filter,
+    In,
+    Not,
+    Or,
+    Range,
+    condition_of,
+)
 from llm_engineering.domain.errors import BackendError
-from llm_engineering.domain.queries import Filter, ScoredPoint
+from llm_engineering.domain.queries import ScoredPoint
 from llm_engineering.domain.value import Scalar
 from llm_engineering.infrastructure.vector_stores.matching import meanings
 from llm_engineering.infrastructure.vector_stores.payload_paths import LARGEST_EXACT, LARGEST_INTEGER, payload_path
@@ -110,11 +122,43 @@ def index_kind(value: object) -> models.PayloadSchemaType:
 
 def server_filter(filter: Filter | None, generation: int) -> models.Filter:
     """Return the server's form of a filter, for what is to be seen at a generation."""
-    wanted: list[models.Condition] = [
-        models.Filter(should=[condition(payload_path(name), meant) for meant in meanings(value)])
-        for name, value in (filter or {}).items()
+    wanted = condition_of(filter)
+    return models.Filter(
+        must=[*seen_at(generation)] if wanted == EVERYTHING else [*seen_at(generation), server_condition(wanted)]
+    )
+
+
+def server_condition(wanted: Condition) -> models.Filter:
+    """Return the server's form of a condition."""
+    match wanted:
+        case Eq(field=field, value=value):
+            return equals_one_of(field, (value,))
+        case In(field=field, values=values):
+            return equals_one_of(field, values)
+        case Range():
+            bounds = wanted.model_dump(include={"gt", "gte", "lt", "lte"}, exclude_none=True)
+            return models.Filter(
+                must=[models.FieldCondition(key=payload_path(wanted.field), range=models.Range(**bounds))]
+            )
+        case And(conditions=parts):
+            return models.Filter(must=[server_condition(part) for part in parts])
+        case Or(conditions=parts):
+            return models.Filter(should=[server_condition(part) for part in parts]) if parts else nothing()
+        case Not(condition=denied):
+            return models.Filter(must_not=[server_condition(denied)])
+
+
+def equals_one_of(field: str, values: Iterable[Scalar]) -> models.Filter:
+    """Return the condition that a field equals one of the values, or what one of them spells."""
+    allowed: list[models.Condition] = [
+        condition(payload_path(field), meant) for value in values for meant in meanings(value)
     ]
-    return models.Filter(must=[*seen_at(generation), *wanted])
+    return models.Filter(should=allowed) if allowed else nothing()
+
+
+def nothing() -> models.Filter:
+    """Return the condition that never holds. An empty `should` would let everything through."""
+    return models.Filter(must=[models.HasIdCondition(has_id=[])])
 
 
 def condition(path: str, value: Scalar) -> models.FieldCondition:

@@ -1,0 +1,24 @@
+"""The composition root: opens adapters from a section of the configuration and the settings, and closes them again.
+
+Tests compose the same way; production and tests differ only in the arguments.
+"""
+
+from llm_engineering.bootstrap.features import (
+    FEATURES_SCHEMA,
+    manifest_of,
+    questions_of,
+    searching,
+    sources_of,
+    sources_of_links,
+)
+from llm_engineering.bootstrap.workspace import Workspace
+
+__all__ = [
+    "FEATURES_SCHEMA",
+    "Workspace",
+    "manifest_of",
+    "questions_of",
+    "searching",
+    "sources_of",
+    "sources_of_links",
+]

@@ -1,0 +1,135 @@
+"""What the feature pipelines are made of: sources, the manifest of the index, questions, searching versions."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from llm_engineering.application import versioning
+from llm_engineering.application.evaluation import Searching
+from llm_engineering.application.ingestion import NamedSource
+from llm_engineering.application.retrieval.filters import payload_field
+from llm_engineering.application.text import Tokenizing
+from llm_engineering.bootstrap.workspace import Workspace
+from llm_engineering.config import FeatureEngineeringConfig, Gate, Ingest, link_name
+from llm_engineering.domain.chunks import SparseVector
+from llm_engineering.domain.errors import UsageError
+from llm_engineering.domain.evaluation import Question
+from llm_engineering.domain.indexes import IndexManifest, Plan
+from llm_engineering.domain.ports import Embedder, Source, VectorStore
+from llm_engineering.domain.secrets import REFERENCE
+from llm_engineering.domain.value import digest
+from llm_engineering.infrastructure.embedders import EmbedderSpec
+from llm_engineering.infrastructure.sources import Git, SourceSpec
+from llm_engineering.infrastructure.sources.context import SourceContext
+
+if TYPE_CHECKING:
+    pass
+
+# Raise this when the code of cleaning, chunking, tokenizing or the payload changes what it makes of the same input:
+# the next run then builds a new index version beside the old one.
+FEATURES_SCHEMA = 2
+
+
+def sources_of(section: Ingest, context: SourceContext) -> list[NamedSource]:
+    """Return the sources of a configuration, each to be opened when its turn comes."""
+    return [NamedSource(spec.name, spec.kind, partial(_opened, spec, context)) for spec in section.sources]
+
+
+def sources_of_links(links: Iterable[str], context: SourceContext) -> list[NamedSource]:
+    """Return one source for each distinct link, named by the link."""
+    from llm_engineering.infrastructure.sources.crawl import source_for_link
+
+    def opener(link: str) -> Callable[[], Source]:
+        return lambda: _opened(source_for_link(link, name=link_name(link)), context)
+
+    return [NamedSource(link_name(link), "link", opener(link)) for link in dict.fromkeys(links)]
+
+
+def _opened(spec: SourceSpec, context: SourceContext) -> Source:
+    """Open a source. Git's gets its address with the secrets in it, because it never shows what stands before the @.
+
+    Raises:
+        UsageError: the address of a repository holds a secret elsewhere, where it would be shown.
+    """
+    if isinstance(spec, Git):
+        if REFERENCE.search(spec.url.rpartition("@")[2]):
+            raise UsageError(f"{spec.url}: in the address of a repository, a secret can only stand before the @")
+        spec = spec.model_copy(update={"url": context.address(spec.url)})
+    return spec.open(context)
+
+
+def manifest_of(config: FeatureEngineeringConfig, home: Path) -> IndexManifest:
+    """Describe the index that this configuration makes. Everything that decides its content is in the fingerprint."""
+    card = config.embedding.card(home)
+    indexes = tuple(payload_field(key) for key in config.load.payload_indexes)
+    settings: dict[str, object] = {
+        "schema": FEATURES_SCHEMA,
+        "cleaning": config.cleaning.model_dump(mode="json"),
+        "chunking": config.chunking.model_dump(mode="json"),
+        "tokenizing": config.tokenizing.model_dump(mode="json"),
+        "embedding": config.embedding.model_dump(mode="json"),
+    }
+    # Where and how fast a model runs (device, precision, batch) does not change what it means; its digest does.
+    content = settings | {"embedding": card.model_dump(mode="json"), "payload_indexes": indexes}
+    return IndexManifest(
+        version="v0",
+        fingerprint=digest(content),
+        model=card,
+        payload_indexes=indexes,
+        settings=settings,
+    )
+
+
+def questions_of(gate: Gate) -> list[Question]:
+    """Read the questions of the gate, if there are any.
+
+    Raises:
+        UsageError: the file cannot be read, or holds something else.
+    """
+    from llm_engineering.infrastructure.questions import read_questions
+
+    return read_questions(gate.questions, gate.question, gate.document, gate.filters) if gate.questions else []
+
+
+@contextmanager
+def searching(
+    config: FeatureEngineeringConfig, store: VectorStore, plan: Plan
+) -> Iterator[tuple[Searching, Searching | None]]:
+    """Open the planned version and, if the gate compares with it, the active one, each with its own model.
+
+    Raises:
+        UsageError: the active version's model cannot be opened.
+    """
+    home, dense = Workspace().home, config.retrieval.mode != "sparse"
+    with ExitStack() as stack:
+        candidate = stack.enter_context(store.write(plan.manifest))
+        embedder: Embedder | None = config.embedding.open(home) if dense else None
+        asked = Searching(candidate, embedder, _query_splitter(candidate.manifest))
+        if not versioning.seen(store) or config.gate.max_loss is None:
+            yield asked, None
+            return
+        active = stack.enter_context(store.read())
+        if dense and active.manifest.model.digest != candidate.manifest.model.digest:
+            embedder = _embedder_of(active.manifest, home)
+        yield asked, Searching(active, embedder, _query_splitter(active.manifest))
+
+
+def _query_splitter(manifest: IndexManifest) -> Callable[[str], SparseVector]:
+    """Return how queries are split for an index: the way the index was, whatever the file says by now."""
+    return Tokenizing.model_validate(manifest.settings["tokenizing"]).query
+
+
+def _embedder_of(manifest: IndexManifest, home: Path) -> Embedder:
+    """Open the model that an index version was made with."""
+    try:
+        spec: EmbedderSpec = TypeAdapter(EmbedderSpec).validate_python(manifest.settings["embedding"])
+        return spec.open(home)
+    except (UsageError, ValidationError, KeyError) as error:
+        raise UsageError(
+            f"the gate compares with the active version {manifest.version}, and its model {manifest.model.name!r} "
+            f"cannot be opened: {error}. Get it back, or set gate.max_loss to null to judge the new version alone"
+        ) from error

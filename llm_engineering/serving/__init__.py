@@ -1,0 +1,1 @@
+"""The assistant as a service: HTTP, an OpenAI-compatible route, a chat page, MCP."""
