@@ -310,7 +310,7 @@ _TABLE: list[tuple[str, Behaviour, set[str]]] = [
     # Pages that lie
     ("error-page", answers(b"<html><title>404 Not Found</title><body><h1>Not Found</h1></body></html>"), {"not_found"}),
     ("empty-page", answers(b""), {"empty"}),
-    ("asks-for-a-password", login, {"http_401", "unreachable"}),
+    ("asks-for-a-password", login, {"http_401"}),
     ("forbidden", answers(ARTICLE, "403 Forbidden"), {"http_403"}),
     ("gone", answers(ARTICLE, "410 Gone"), {"http_410"}),
     ("server-error", answers(ARTICLE, "500 Internal Server Error"), {"http_500"}),

@@ -160,7 +160,7 @@ class HttpClient:
         with translated(_shown(url)):
             request = self._client.build_request("GET", url, headers=order.headers, timeout=self._budget.cap(None))
             order.cookies.set_cookie_header(request)
-            response = self._client.send(request, stream=True)
+            response = self._send(request)
             try:
                 order.cookies.extract_cookies(response)
                 if response.status_code in _REDIRECTS and "location" in response.headers:
@@ -170,6 +170,16 @@ class HttpClient:
                 return Response(found, response.status_code, dict(response.headers), self._body(response, order))
             finally:
                 response.close()
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        """Send a request. A kept connection that the server closed in the meantime says nothing about the server."""
+        while True:
+            dialled = self._budget.dialled
+            try:
+                return self._client.send(request, stream=True)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                if self._budget.dialled > dialled:
+                    raise
 
     def _body(self, response: httpx.Response, order: _Order) -> bytes:
         def pieces() -> Iterator[bytes]:

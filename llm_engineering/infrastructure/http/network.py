@@ -22,10 +22,14 @@ from llm_engineering.infrastructure.network import Guard
 
 
 class Budget(threading.local):
-    """What the request of this thread may still take: time on the monotonic clock, and bytes from the wire."""
+    """What the request of this thread may still take: time on the monotonic clock, and bytes from the wire.
+
+    `dialled` counts the connections that this thread has asked for.
+    """
 
     moment = float("inf")
     wire_bytes = 0
+    dialled = 0
 
     def start(self, seconds: float, wire_bytes: int) -> None:
         """Let the time run: `seconds` from now."""
@@ -102,6 +106,7 @@ class GuardedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
+        self._budget.dialled += 1
         addresses = self._guard.addresses(host, port, self._budget.cap(timeout) or 0.0)
         for left in range(len(addresses), 1, -1):
             seconds = self._budget.cap(timeout)
