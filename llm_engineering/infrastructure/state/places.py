@@ -1,12 +1,14 @@
 """Where a home keeps, or kept, the assistant's state: one small file for each place, so that erasure finds them all."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
 from llm_engineering.domain.errors import BackendError
+from llm_engineering.domain.ports.answers import AssistantState
 from llm_engineering.infrastructure.state import MemoryState, SqlState, StateSpec
 from llm_engineering.infrastructure.state.sql import FILE
 from llm_engineering.infrastructure.state.writing import hashed
@@ -25,6 +27,20 @@ def remember(home: Path, spec: StateSpec) -> None:
         part = path.with_name(f"{path.name}.{uuid4()}.part")  # several processes may start at once
         part.write_text(spec.model_dump_json(), encoding="utf-8")
         part.replace(path)
+
+
+def existing(home: Path) -> Iterator[tuple[str, AssistantState]]:
+    """Yield a name and the opened store for each place that is still there; it is closed again after its turn.
+
+    Raises:
+        UsageError: a store cannot be opened any more; remove its file in `states` if it is gone for good.
+        BackendError: a store cannot be reached.
+    """
+    for name, spec in known(home):
+        state = spec.existing(home) if isinstance(spec, SqlState) else spec.open(home)
+        if state is not None:
+            with closing(state):
+                yield name, state
 
 
 def known(home: Path) -> Iterator[tuple[str, StateSpec]]:
