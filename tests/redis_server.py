@@ -52,13 +52,15 @@ def _free_port() -> int:
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
     from redis import Redis
-    from redis.exceptions import RedisError
+    from redis.exceptions import AuthenticationError, RedisError
 
     give_up = time.monotonic() + 60
     with Redis(port=port) as client:
         while process.poll() is None and time.monotonic() < give_up:
             try:
                 client.ping()
+                return
+            except AuthenticationError:  # it is up, and wants a password
                 return
             except RedisError:
                 time.sleep(0.02)
