@@ -162,10 +162,11 @@ class MemoryAssistantState:
     def receipt(self, owner: str | None, answer_id: str) -> Receipt | None:
         with self._lock:
             self._prune(self._now())
-            for (found, whose), (receipt, _, _) in self._receipts.items():
-                if found == answer_id and owner in (None, whose):
-                    return receipt
-            return None
+            if owner is None:
+                whose = (whose for found, whose in self._receipts if found == answer_id)
+                owner = next(whose, "")
+            kept = self._receipts.get((answer_id, owner))
+            return kept[0] if kept else None
 
     def add_feedback(self, feedback: Feedback) -> None:
         check_short("owner", feedback.owner)
