@@ -1,8 +1,9 @@
 """Forget a document, a user or a source, for good: `python -m tools.forget URI | --user NAME | --source NAME`.
 
-It removes raw texts with all their versions, vectors, points in every index version, artifacts, exports in the home,
-and every mention in reports and logs, and remembers digests, so that none of it comes back. It asks nothing: see
-first with --dry-run what would go. What used the documents and lies elsewhere is listed at the end.
+It removes raw texts with all their versions, vectors, points in every index version, answers that quote them,
+artifacts, exports in the home, and every mention in reports and logs, and remembers digests, so that none of it comes
+back. It asks nothing: see first with --dry-run what would go. What used the documents and lies elsewhere is listed at
+the end.
 """
 
 import argparse

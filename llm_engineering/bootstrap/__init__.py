@@ -11,12 +11,14 @@ from llm_engineering.bootstrap.features import (
     sources_of,
     sources_of_links,
 )
+from llm_engineering.bootstrap.state import open_state
 from llm_engineering.bootstrap.workspace import Workspace
 
 __all__ = [
     "FEATURES_SCHEMA",
     "Workspace",
     "manifest_of",
+    "open_state",
     "questions_of",
     "searching",
     "sources_of",

@@ -97,12 +97,12 @@ class Strays:
 
 EXPORTS = "exports"
 # What has a place of its own among those that are searched, or never holds a document.
-_STORES = frozenset({"feature_store", "zenml", "git", "spool", "models", "matplotlib", "erasures"})
+_STORES = frozenset({"feature_store", "zenml", "git", "spool", "models", "matplotlib", "erasures", "states"})
 
 
 def is_ours(entry: str) -> bool:
     """Return whether an entry of the home may be removed: it is no store and no database."""
-    return entry not in _STORES and not entry.startswith("warehouse.db")
+    return entry not in _STORES and not entry.startswith(("warehouse.db", "assistant.db"))
 
 
 def others_in(home: Path, traces: Traces) -> Iterator[str]:
