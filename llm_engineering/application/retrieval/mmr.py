@@ -33,15 +33,12 @@ class Mmr(Value):
         low, high = scores.min(), scores.max()
         relevance = (scores - low) / (high - low) if high > low else np.ones(len(pool))
         chosen = [0]  # the best hit always comes first
-        nearest = alike[0].copy()
-        nearest[0] = np.inf
+        nearest = alike[0]
         while len(chosen) < min(wanted, len(pool)):
-            best = int(np.argmax(self.weight * relevance - (1 - self.weight) * nearest))
-            if best in chosen:  # with weight 1 an infinite likeness counts nothing
-                best = next(place for place in np.argsort(-relevance, kind="stable").tolist() if place not in chosen)
-            chosen.append(best)
-            nearest = np.maximum(nearest, alike[best])
-            nearest[best] = np.inf
+            worth = self.weight * relevance - (1 - self.weight) * nearest
+            worth[chosen] = -np.inf
+            chosen.append(int(np.argmax(worth)))
+            nearest = np.maximum(nearest, alike[chosen[-1]])
         return [pool[place] for place in chosen]
 
 

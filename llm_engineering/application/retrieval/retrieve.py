@@ -106,7 +106,9 @@ class _Search:
         self._find(others, self._read())
         hits = self._diverse(self._reranked(self._iterated()))
         hits = self._widened(hits)[: self.wanted]
-        return Retrieved(self.query, tuple(hits), version=self.index.manifest.version, stages=self.trace.stages)
+        answerable, confidence = self._judged(hits)
+        version = self.index.manifest.version
+        return Retrieved(self.query, tuple(hits), answerable, confidence, version, self.trace.stages)
 
     def _expanded(self) -> tuple[str, ...]:
         """Return the question in other words."""
@@ -217,6 +219,15 @@ class _Search:
             notes.left = len(hits)
             notes.detail["exchanged"] = len(best - {hit.chunk_id for hit in hits[: self.wanted]})
         return hits
+
+    def _judged(self, hits: list[Hit]) -> tuple[bool, float | None]:
+        """Return whether the question itself, not its other wordings, is answered."""
+        if self.settings.answerability is None:
+            return True, None
+        with self.trace.stage("answerability", len(hits)) as notes:
+            answerable, confidence = self.settings.answerability.judge(self.query, self.asked[0].rankings, hits)
+            notes.detail |= {"answerable": answerable, "confidence": confidence}
+        return answerable, confidence
 
     def _vectors(self, ids: Iterable[str]) -> dict[str, Vector]:
         return {key: point.dense for key, point in self.index.get(list(ids)).items()}

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from llm_engineering.application.retrieval.answerability import Answerability
 from llm_engineering.application.retrieval.expansion import Expansion
 from llm_engineering.application.retrieval.fusion import Convex, Fusion
 from llm_engineering.application.retrieval.iterative import Iterative
@@ -35,6 +36,7 @@ class Retrieval(Value):
     iterative: Iterative | None = Field(None, description="ask again until enough was found")
     mmr: Mmr | None = Field(None, description="leave out hits that say what a better one says")
     parents: Parents | None = Field(None, description="give each hit the wider passage around it")
+    answerability: Answerability | None = Field(None, description="say when the sources do not answer the question")
 
     def depth(self, wanted: int) -> int:
         """Return how many candidates each method looks for."""
