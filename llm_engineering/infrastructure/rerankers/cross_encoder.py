@@ -74,9 +74,11 @@ class CrossEncoderModel:
         self._model = model
 
     def scores(self, query: str, texts: Sequence[str]) -> Sequence[float]:
+        from llm_engineering.infrastructure.embedders.tokenizer import readable
+
         if not texts:
             return []
-        pairs = [(query, text) for text in texts]
+        pairs = [(readable(query), readable(text)) for text in texts]
         try:
             given = self._model.predict(pairs, batch_size=self._spec.batch, show_progress_bar=False)
         except (RuntimeError, IndexError, ValueError) as error:  # out of memory; a text that the model cannot read
