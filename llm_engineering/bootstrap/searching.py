@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
+from threading import Lock
 
 from loguru import logger
 from pydantic import TypeAdapter
@@ -17,7 +18,7 @@ from llm_engineering.bootstrap.workspace import Workspace
 from llm_engineering.config import AssistantConfig, FeatureEngineeringConfig
 from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.indexes import IndexManifest, ModelCard
-from llm_engineering.domain.ports import Embedder, VectorStore
+from llm_engineering.domain.ports import Embedder, Warehouse
 from llm_engineering.infrastructure.embedders import EmbedderSpec
 
 REMEMBERED_QUERIES = 4_096
@@ -42,26 +43,37 @@ class _Opener:
     """Opens what is published, with the models that it needs; models are kept from one version to the next."""
 
     def __init__(
-        self, config: AssistantConfig | FeatureEngineeringConfig, workspace: Workspace, store: VectorStore
+        self, config: AssistantConfig | FeatureEngineeringConfig, workspace: Workspace, stack: ExitStack
     ) -> None:
         self._config = config
         self._workspace = workspace
-        self._store = store
+        self.store = stack.enter_context(workspace.store(config.load))
         self._cleaned = Cleaned()
         self._embedder: Remembering | None = None
         self._reranking: Reranking | None = None
         self._opened_before = False
+        self._stack = stack
+        self._warehouse: Warehouse | None = None
+        self._lock = Lock()
+
+    @contextmanager
+    def warehouse(self) -> Iterator[Warehouse | None]:
+        """Yield the warehouse, which stays open from its first use on: opening it takes longer than reading from it."""
+        with self._lock:
+            if self._warehouse is None:
+                self._warehouse = self._stack.enter_context(self._workspace.existing_warehouse())
+        yield self._warehouse
 
     @contextmanager
     def opened(self) -> Iterator[OpenedVersion]:
         """Open the active version."""
         settings = self._config.retrieval
-        with self._store.read() as index:
+        with self.store.read() as index:
             manifest = index.manifest
             embedder = self._fitting(manifest) if settings.mode != "sparse" else None
             # Queries are split, and documents cleaned, the way the index was, whatever the file says by now.
             tokenizing = Tokenizing.model_validate(manifest.settings["tokenizing"])
-            texts = Texts(self._workspace.existing_warehouse, manifest.settings["cleaning"], self._cleaned)
+            texts = Texts(self.warehouse, manifest.settings["cleaning"], self._cleaned)
             self._opened_before = True
             yield OpenedVersion(index, embedder, tokenizing.query, texts, settings, self._reranking_with(embedder))
 
@@ -119,8 +131,6 @@ def open_searcher(
     `every` is how often it looks for a new publication, in seconds; None: never. `ask` is the language model for those
     stages of `retrieval` that are of kind `llm`.
     """
-    workspace = workspace or Workspace()
     stack = ExitStack()
-    store = stack.enter_context(workspace.store(config.load))
-    opener = _Opener(config, workspace, store)
-    return _OpenSearcher(Following(store.publication, opener.opened, every), ask, stack)
+    opener = _Opener(config, workspace or Workspace(), stack)
+    return _OpenSearcher(Following(opener.store.publication, opener.opened, every), ask, stack)
