@@ -1,7 +1,17 @@
 """Retrieval: from a question to passages, by meaning, by words, or both."""
 
 from llm_engineering.application.retrieval.filters import payload_filter
-from llm_engineering.application.retrieval.fusion import Convex, Fusion, Rrf
+from llm_engineering.application.retrieval.fusion import Convex, Fusion, Interpolation, Rrf, ZScore
 from llm_engineering.application.retrieval.retrieve import Retrieval, retrieve, retrieve_all
 
-__all__ = ["Convex", "Fusion", "Retrieval", "Rrf", "payload_filter", "retrieve", "retrieve_all"]
+__all__ = [
+    "Convex",
+    "Fusion",
+    "Interpolation",
+    "Retrieval",
+    "Rrf",
+    "ZScore",
+    "payload_filter",
+    "retrieve",
+    "retrieve_all",
+]

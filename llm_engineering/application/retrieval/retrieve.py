@@ -6,7 +6,7 @@ from typing import Literal, cast
 from pydantic import Field
 
 from llm_engineering.application.retrieval.filters import payload_filter
-from llm_engineering.application.retrieval.fusion import DENSE, SPARSE, Convex, Fusion, Rankings
+from llm_engineering.application.retrieval.fusion import DENSE, SPARSE, Fusion, Interpolation, Rankings
 from llm_engineering.domain.chunks import SparseVector
 from llm_engineering.domain.documents import Metadata
 from llm_engineering.domain.errors import UsageError
@@ -26,7 +26,7 @@ class Retrieval(Value):
     mode: Literal["dense", "sparse", "hybrid"] = Field(
         "hybrid", description="dense = by meaning, sparse = by words (BM25), hybrid = both, fused"
     )
-    fusion: Fusion = Field(default_factory=Convex, description="how hybrid search mixes the two rankings")
+    fusion: Fusion = Field(default_factory=Interpolation, description="how hybrid search mixes the two rankings")
     pool: int | None = Field(
         None,
         ge=1,
