@@ -31,7 +31,7 @@ ASKING = (
 
 
 Feature = Literal[
-    "cosine", "bm25", "bm25_per_word", "cosine_of_bm25", "overlap", "words", "known", "covered"
+    "cosine", "bm25", "cosine_of_bm25", "overlap", "words", "known", "covered"
 ]  # fmt: skip
 
 
@@ -48,22 +48,19 @@ class Formula(Value):
 
 
 BOTH = Formula(
-    bias=-6.378,
+    bias=-9.115,
     weights={
-        "cosine": 8.679,
-        "bm25": 0.226,
-        "bm25_per_word": -0.313,
-        "cosine_of_bm25": 4.397,
-        "overlap": -2.663,
-        "words": -4.07,
-        "known": 6.418,
-        "covered": 1.927,
+        "cosine": 8.72,
+        "bm25": 0.171,
+        "cosine_of_bm25": 4.347,
+        "overlap": -2.651,
+        "words": -2.629,
+        "known": 6.382,
+        "covered": 2.0,
     },
 )
 DENSE_ALONE = Formula(bias=-9.312, weights={"cosine": 13.527, "words": -1.395, "known": 5.188, "covered": 4.711})
-SPARSE_ALONE = Formula(
-    bias=-5.424, weights={"bm25": 0.298, "bm25_per_word": -0.323, "words": -3.388, "known": 8.037, "covered": 2.119}
-)
+SPARSE_ALONE = Formula(bias=-8.17, weights={"bm25": 0.242, "words": -1.959, "known": 8.064, "covered": 2.176})
 
 
 class Answerability(Value):
@@ -99,19 +96,17 @@ def features(
 ) -> dict[Feature, float]:
     """Return what the formulas may weigh, by name.
 
-    cosine: of the best passage by meaning. bm25: of the best by words, and for each word of the query.
-    cosine_of_bm25: how near the best by words is by meaning. overlap: share of the first ten that both methods found.
-    words: log(1 + words of the query). known: share of them that stand in any passage that was found. covered: share
-    that stands in the first hit, rare words counting more.
+    cosine: of the best passage by meaning. bm25: of the best by words. cosine_of_bm25: how near the best by words is by
+    meaning. overlap: share of the first ten that both methods found. words: log(1 + words of the query). known: share
+    of them that stand in any passage that was found. covered: share that stands in the first hit, rare words counting
+    more.
     """
     dense, sparse = rankings.get(DENSE, ()), rankings.get(SPARSE, ())
     asked = content_words(query[:LONGEST], language)
     found = [_words_of(point, language) for point in _first(dense, sparse)]
-    best = sparse[0].score if sparse else 0.0
     return {
         "cosine": dense[0].score if dense else 0.0,
-        "bm25": best,
-        "bm25_per_word": best / max(len(asked), 1),
+        "bm25": sparse[0].score if sparse else 0.0,
         "cosine_of_bm25": _cosine_of(sparse[0].id, dense) if sparse else 0.0,
         "overlap": len({point.id for point in dense[:FIRST]} & {point.id for point in sparse[:FIRST]}) / FIRST,
         "words": log1p(len(asked)),
