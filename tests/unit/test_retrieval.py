@@ -89,7 +89,7 @@ def test_a_hit_tells_its_place_and_what_each_method_gave() -> None:
     assert (hit.start, hit.end, hit.text) == (10, 10 + len(TEXTS["homework"]), TEXTS["homework"])
     assert hit.metadata == {"course": "ml"}
     assert hit.scores == {"dense": dense, "sparse": sparse}
-    assert hit.score == pytest.approx(1.0)
+    assert hit.score == pytest.approx(dense + 0.02 * sparse)
 
 
 def test_a_hit_that_only_one_method_found_shows_only_that_score() -> None:

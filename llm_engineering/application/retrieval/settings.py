@@ -6,7 +6,7 @@ from pydantic import Field
 
 from llm_engineering.application.retrieval.answerability import Answerability
 from llm_engineering.application.retrieval.expansion import Expansion
-from llm_engineering.application.retrieval.fusion import Convex, Fusion
+from llm_engineering.application.retrieval.fusion import Fusion, Interpolation
 from llm_engineering.application.retrieval.iterative import Iterative
 from llm_engineering.application.retrieval.mmr import Mmr
 from llm_engineering.application.retrieval.parents import Parents
@@ -23,7 +23,7 @@ class Retrieval(Value):
     mode: Literal["dense", "sparse", "hybrid"] = Field(
         "hybrid", description="dense = by meaning, sparse = by words (BM25), hybrid = both, fused"
     )
-    fusion: Fusion = Field(default_factory=Convex, description="how hybrid search mixes the two rankings")
+    fusion: Fusion = Field(default_factory=Interpolation, description="how hybrid search mixes the two rankings")
     pool: int | None = Field(
         None,
         ge=1,
