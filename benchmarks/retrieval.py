@@ -51,7 +51,7 @@ def main() -> int:
 
 def faq_config(data: Path, overrides: Sequence[str]) -> FeatureConfig:
     """Return the configuration of the FAQ, with the ids that the questions name."""
-    config = readfaq_config(FeatureConfig, Path("configs/faq.yaml"), overrides)
+    config = read_config(FeatureConfig, Path("configs/faq.yaml"), overrides)
     faq = config.ingest.sources[0]
     changes = {"url": str(data / "documents-with-ids.json"), "records": "", "key": ("id",)}
     source = type(faq).model_validate(faq.model_dump() | changes | {"metadata": ("course", "id")})
