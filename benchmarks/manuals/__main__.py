@@ -51,7 +51,7 @@ def main() -> int:
         config = read_config(FeatureConfig, Path("configs/folder.yaml"), [*source, *arguments.overrides])
         started = time.perf_counter()
         report = plain.feature(config)
-        print(f"{report.found} pages, {report.chunks} new passages, {time.perf_counter() - started:.0f} s")
+        print(f"{report.found} pages, {report.chunks} passages, {time.perf_counter() - started:.0f} s")
         _compare(config, questions())
     return 0
 
