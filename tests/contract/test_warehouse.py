@@ -821,6 +821,19 @@ def test_the_rate_of_a_model_is_that_of_its_last_runs(warehouse: Warehouse) -> N
     assert warehouse.embedding_rate("another") is None
 
 
+def test_all_versions_of_documents_are_told_the_newest_first_also_of_gone_ones(warehouse: Warehouse) -> None:
+    runs = [warehouse.start_run("test", {}) for _ in range(3)]
+    for run in runs:
+        warehouse.put([document("a", text=f"Text {run}"), document("b")], run)
+    warehouse.bury([document("a").id], runs[-1])
+    ids = [document("b").id, document("a").id, "unknown", document("a").id]
+    stored = [(one.id, one.text) for one in warehouse.stored_versions(ids)]
+    assert [text for key, text in stored if key == document("a").id] == [f"Text {run}" for run in reversed(runs)]
+    assert [text for key, text in stored if key == document("b").id] == ["Text of b."]
+    assert [key for key, _ in stored] == sorted(key for key, _ in stored)
+    assert list(warehouse.stored_versions([])) == []
+
+
 def test_places_of_indexed_documents_come_in_order(warehouse: Warehouse) -> None:
     run = warehouse.start_run("etl", {})
     documents = [document(f"{n}", key="k" if n else "") for n in range(20)]

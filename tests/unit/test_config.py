@@ -68,7 +68,10 @@ def test_an_empty_file_is_all_defaults(write: Write, text: str) -> None:
             "line 1: unknown kind 'sentence_transformer' in embedding; did you mean 'sentence_transformers'?",
         ),
         ("ingest:\n  sources:\n    - root: docs\n", "ingest.sources.0 needs a `kind`; valid kinds: files, git, json,"),
-        ("retrieval:\n  fusion:\n    weight: 1\n", "retrieval.fusion needs a `kind`; valid kinds: convex, rrf"),
+        (
+            "retrieval:\n  fusion:\n    weight: 1\n",
+            "retrieval.fusion needs a `kind`; valid kinds: convex, interpolation, rrf, zscore",
+        ),
         ("chunking:\n  kind: by_format\n  x: 1\n", "line 3: unknown key 'x' in chunking"),
         (
             "cleaning:\n  cleaners:\n    - kind: unicod\n",

@@ -16,8 +16,10 @@ def payload_path(name: str) -> str:
     >>> payload_path("metadata.course"), payload_path("metadata.due date"), payload_path("metadata.a.b")
     ('metadata.course', 'metadata."due date"', 'metadata."a.b"')
     """
-    if '"' in name:
-        raise UsageError(f"the field {name!r} cannot be filtered on: its name holds a quotation mark; rename it")
+    if '"' in name or "\\" in name:
+        raise UsageError(
+            f"the field {name!r} cannot be filtered on: its name holds a quotation mark or a backslash; rename it"
+        )
     prefix = METADATA if name.startswith(METADATA) else ""
     key = name.removeprefix(prefix)
     return prefix + (key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else f'"{key}"')

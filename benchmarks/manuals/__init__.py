@@ -1,0 +1,1 @@
+"""Natural questions over PostgreSQL's manual, because questions that were made from answers favour lexical search."""

@@ -1,0 +1,43 @@
+"""The default retrieval on every tenth FAQ question, with the real model: floors a little below what was measured."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmarks.no_answer.questions import off_topic
+from benchmarks.retrieval import faq_config, faq_questions
+from llm_engineering import plain
+from llm_engineering.application.evaluation import hit_rate, mean_reciprocal_rank, rank_of_first
+from llm_engineering.application.retrieval import Answerability, Retrieval, payload_filter
+from llm_engineering.application.retrieval.retrieve import candidates, fused_hits
+from llm_engineering.bootstrap import Workspace
+from llm_engineering.domain.queries import Hit
+
+pytestmark = [pytest.mark.model, pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def test_the_default_finds_answers_and_refuses_what_has_none(faq: Path) -> None:
+    config, settings, judge = faq_config(faq, ()), Retrieval(), Answerability()
+    plain.feature(config)
+    workspace = Workspace()
+    with workspace.store(config.load) as store, store.read() as index:
+        embedder = config.embedding.open(workspace.home)
+
+        def ask(question: str, course: str) -> tuple[Sequence[Hit], bool]:
+            only = payload_filter({"course": course} if course else {})
+            rankings = candidates(question, index, embedder, config.tokenizing.query, settings, only, 20)
+            hits = fused_hits(rankings, settings, 20)
+            return hits, judge.judge(question, rankings, hits)[0]
+
+        asked = faq_questions(faq)[::10]
+        found = [ask(row["question"], row["course"]) for row in asked]
+        nothing = [ask(question, "")[1] for _, question in list(off_topic())[::5]]
+    ranks = [
+        rank_of_first((str(hit.metadata["id"]) for hit in hits), {row["document"]}, 5)
+        for (hits, _), row in zip(found, asked, strict=True)
+    ]
+    assert hit_rate(ranks) >= 0.94
+    assert mean_reciprocal_rank(ranks) >= 0.89
+    assert sum(answerable for _, answerable in found) / len(found) >= 0.93
+    assert sum(nothing) / len(nothing) <= 0.02
