@@ -21,7 +21,7 @@ _CODE = re.compile(r"[\w.-]{1,64}")
 _PASSING = {408, 409, 425, 429}
 
 
-class Refused(BackendError):  # noqa: N818 - it is an answer, though not the one that was hoped for
+class Refused(BackendError):  # noqa: N818 - a decision, not a fault
     """The server said no instead of working, so the call cost nothing."""
 
 
@@ -43,6 +43,11 @@ def translated(name: str, *, has_schema: bool = False) -> Iterator[None]:
 def _translation(error: Exception, name: str, has_schema: bool) -> LLMEngineeringError:
     from pydantic_ai import exceptions as vendor
 
+    for cause in _chain(error):
+        if getattr(cause, "is_unwelcome", False):
+            return BackendError(f"the server of model {name!r} is not listened to: {cause}")
+        if 300 <= getattr(cause, "status_code", 0) < 400:
+            return UsageError(f"the server of model {name!r} redirects; set `base_url` to the address it redirects to")
     if isinstance(error, vendor.ModelHTTPError):
         return _of_status(error, name, has_schema)
     if isinstance(error, vendor.ModelConnectionError):
@@ -59,13 +64,15 @@ def _translation(error: Exception, name: str, has_schema: bool) -> LLMEngineerin
         return UsageError(f"model {name!r} cannot be asked like this: {error}")
     if isinstance(error, vendor.ModelAPIError):
         # An error inside an open stream, or one of a library that has no status.
-        code = _codes(error)
-        return BackendError(f"model {name!r} failed{code}", transient=not code, retry_after=error.retry_after)
+        codes = _codes(error)
+        return BackendError(
+            f"model {name!r} failed ({_class_of(error)}{codes})", transient=not codes, retry_after=error.retry_after
+        )
     if isinstance(error, vendor.ContentFilterError):
         return BackendError(f"model {name!r} refused to answer: its content filter stopped the answer")
     logger.debug("model {}: {} while its answer was read", name, type(error).__name__)
     return BackendError(
-        f"the server of model {name!r} sent something that is no answer of a model ({_class_of(error)}); check that its "
+        f"the server of model {name!r} sent something that is no answer ({_class_of(error)}); check that its "
         "address is the one of its API",
         transient=True,
     )
@@ -107,8 +114,14 @@ def _codes(error: "ModelAPIError") -> str:
 
 
 def _class_of(error: BaseException) -> str:
-    """Name the library's exception and its cause."""
-    names = [type(error).__name__]
-    if error.__cause__ is not None:
-        names.append(type(error.__cause__).__name__)
-    return ": ".join(names)
+    """Name the library's exception and its causes."""
+    return ": ".join(type(cause).__name__ for cause in _chain(error))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and what it was raised from, outermost first."""
+    for _ in range(8):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
     from pydantic_ai.settings import ModelSettings
 
-_FINISHES: dict[str | None, Finish] = {
+_FINISHES: dict[str, Finish] = {
     "stop": "stop",
     "length": "length",
     "content_filter": "filtered",
@@ -70,17 +70,13 @@ class ModelLayerLlm:
 
     def _completion(self, request: LlmRequest, response: "ModelResponse") -> Completion:
         text = response.text or ""
-        finish = _FINISHES.get(response.finish_reason, "other")
-        if not text and finish == "other":
-            # A stream that ended before its end, or an answer that is none.
-            raise BackendError(f"model {self.card.name!r} ended without an answer", transient=True)
-        if response.state != "complete":
+        if response.state != "complete" or response.finish_reason is None:
             raise BackendError(f"model {self.card.name!r} broke off in the middle of its answer", transient=True)
         read, written = response.usage.input_tokens, response.usage.output_tokens
         if not read and not written:  # the server does not count
             read, written = likely_prompt(request), likely_tokens(text)
         usage = Usage(calls=1, input_tokens=read, output_tokens=written, cost=self.card.cost(read, written))
-        return Completion(text=text, model=self.card.name, usage=usage, finish=finish)
+        return Completion(text=text, model=self.card.name, usage=usage, finish=_FINISHES.get(response.finish_reason, "other"))
 
 
 async def _pieces(response: "StreamedResponse") -> AsyncIterator[str]:

@@ -57,12 +57,14 @@ class OpenAI(KeyedSettings):
         from pydantic_ai.providers.openai import OpenAIProvider
         from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
+        # Without it, a stream that its server has cut would pass for a whole answer.
+        whole = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
         if self.is_openai:
             key = key_of(self.api_key, "OPENAI_API_KEY")
             ours = OpenAIProvider(base_url=OPENAI, api_key=key, http_client=http)
-            return OpenAIChatModel(self.model, provider=ours, settings={"max_retries": 0})
+            return OpenAIChatModel(self.model, provider=ours, profile=whole, settings={"max_retries": 0})
         # `max_tokens` is the name that all of these servers know.
-        profile = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False)
+        profile = OpenAIModelProfile(**whole, openai_chat_supports_max_completion_tokens=False)
         other = OpenAICompatibleProvider(
             "openai-compatible",
             base_url=with_secrets(self.base_url),

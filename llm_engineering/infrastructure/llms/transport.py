@@ -35,6 +35,11 @@ def client(most_bytes: int = MOST_BYTES) -> "httpx2.AsyncClient":
 def _bounded(most_bytes: int) -> "Callable[[httpx2.Response], Awaitable[None]]":
     import httpx2
 
+    class Unwelcome(httpx2.ReadError):
+        """An answer that is not read on. Its message goes to the user."""
+
+        is_unwelcome = True
+
     class Bounded(httpx2.AsyncByteStream):
         """Counts what is read, and stops at the limit."""
 
@@ -46,7 +51,7 @@ def _bounded(most_bytes: int) -> "Callable[[httpx2.Response], Awaitable[None]]":
             async for chunk in self._inner:
                 left -= len(chunk)
                 if left < 0:
-                    raise httpx2.ReadError(f"the answer is longer than {most_bytes} bytes")
+                    raise Unwelcome(f"its answer is longer than {most_bytes} bytes")
                 yield chunk
 
         async def aclose(self) -> None:
@@ -55,7 +60,7 @@ def _bounded(most_bytes: int) -> "Callable[[httpx2.Response], Awaitable[None]]":
     async def bound(response: httpx2.Response) -> None:
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             await response.aclose()
-            raise httpx2.ReadError("the answer is compressed, although that was not asked for")
+            raise Unwelcome("its answer is compressed, although that was not asked for")
         if isinstance(response.stream, httpx2.AsyncByteStream):
             response.stream = Bounded(response.stream)
 
