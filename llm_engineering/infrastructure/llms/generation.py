@@ -5,11 +5,13 @@ import threading
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
@@ -72,8 +74,13 @@ class Generator:
     def load(cls, folder: Path, device: str, dtype: str) -> "Generator":
         """Load a model from a folder: safetensors only, no code of the model."""
         safely: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+        _check_size(folder, AutoConfig.from_pretrained(folder, **safely))
         tokenizer = AutoTokenizer.from_pretrained(folder, **safely)
-        model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, dtype=dtype, **safely)
+        model, found = AutoModelForCausalLM.from_pretrained(
+            folder, use_safetensors=True, dtype=dtype, output_loading_info=True, **safely
+        )
+        if missing := sorted([*found["missing_keys"], *map(str, found["mismatched_keys"])]):
+            raise ValueError(f"{len(missing)} of its weights are missing or of another shape, such as {missing[0]}")
         where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         placed: PreTrainedModel = model.to(where)  # type: ignore[arg-type]  # a decorator hides its signature
         placed.train(mode=False)
@@ -126,6 +133,30 @@ class Generator:
     def _ends(self) -> set[int]:
         ends = self._model.generation_config.eos_token_id
         return set(ends if isinstance(ends, list) else [] if ends is None else [ends])
+
+
+def _check_size(folder: Path, config: Any) -> None:
+    """Refuse weights that are far fewer than the configuration wants.
+
+    transformers would make the rest up: a damaged config.json, read as a model of seven billion weights, takes all
+    memory before it fails.
+
+    Raises:
+        ValueError: says how many there are.
+    """
+    from safetensors import safe_open
+
+    stored = 0
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, framework="pt") as weights:
+            stored += sum(prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    wanted = sum(weight.numel() for weight in model.parameters())
+    # Quantised weights are packed, up to eight in one.
+    packed = 8 if getattr(config, "quantization_config", None) else 1
+    if wanted > 1.5 * packed * stored:
+        raise ValueError(f"its configuration is of a model with {wanted:,} weights, and its files hold {stored:,}")
 
 
 class HuggingFaceLlm:

@@ -48,7 +48,7 @@ class HuggingFace(LlmSettings):
         try:
             with _staged(self.model, folder) as harmless:
                 generator = Generator.load(harmless, self.device, self.dtype)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except Exception as error:
             raise UsageError(
                 f"model {self.model!r} in {folder} cannot be loaded as a causal language model: "
                 f"{type(error).__name__}: {error}"
