@@ -9,7 +9,10 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from struct import pack
 from typing import Any, Self
+from urllib.parse import unquote
+from zlib import crc32
 
 TEXT = "Grüße aus Zürich 🦜, 日本語."
 
@@ -89,7 +92,7 @@ class LlmServer:
             received = Received(lines[0].split()[1], headers, body)
             self.requests.append(received)
             await self._answered(Exchange(self, received, writer), reader)
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             return
         finally:
             writer.close()
@@ -121,7 +124,7 @@ class Exchange:
 
     @property
     def model(self) -> str:
-        return str(self.received.body.get("model") or self.received.path.split("/")[2])
+        return str(self.received.body.get("model") or unquote(self.received.path.split("/")[2]))
 
     @property
     def behaviour(self) -> str:
@@ -129,7 +132,11 @@ class Exchange:
 
     @property
     def is_streamed(self) -> bool:
-        return bool(self.received.body.get("stream"))
+        return bool(self.received.body.get("stream")) or self.is_bedrock_stream
+
+    @property
+    def is_bedrock_stream(self) -> bool:
+        return self.received.path.endswith("/converse-stream")
 
     @property
     def is_anthropic(self) -> bool:
@@ -153,13 +160,19 @@ class Exchange:
         await self.send(f"{prefix}data: {data if isinstance(data, str) else json.dumps(data)}\n\n".encode())
 
     async def piece(self, text: str) -> None:
-        if self.is_anthropic:
+        if self.is_bedrock_stream:
+            await self.send(_aws_event("contentBlockDelta", {"delta": {"text": text}, "contentBlockIndex": 0}))
+        elif self.is_anthropic:
             delta = {"type": "text_delta", "text": text}
             await self.event({"type": "content_block_delta", "index": 0, "delta": delta}, "content_block_delta")
         else:
             await self.event(_chunk(self.model, {"content": text}))
 
     async def begin(self) -> None:
+        if self.is_bedrock_stream:
+            await self.head(content_type="application/vnd.amazon.eventstream")
+            await self.send(_aws_event("messageStart", {"role": "assistant"}))
+            return
         await self.head(content_type="text/event-stream")
         if self.is_anthropic:
             start = {
@@ -171,6 +184,14 @@ class Exchange:
             await self.event(block, "content_block_start")
 
     async def end(self, text: str, finish: str = "stop") -> None:
+        if self.is_bedrock_stream:
+            await self.send(_aws_event("contentBlockStop", {"contentBlockIndex": 0}))
+            await self.send(
+                _aws_event("messageStop", {"stopReason": "max_tokens" if finish == "length" else "end_turn"})
+            )
+            usage = {"inputTokens": 7, "outputTokens": len(text), "totalTokens": 7 + len(text)}
+            await self.send(_aws_event("metadata", {"usage": usage, "metrics": {"latencyMs": 1}}))
+            return
         if self.is_anthropic:
             await self.event({"type": "content_block_stop", "index": 0}, "content_block_stop")
             reason = "max_tokens" if finish == "length" else "end_turn"
@@ -202,6 +223,19 @@ class Exchange:
             )
         else:
             await self.json(_completion(self.model, text, finish))
+
+
+def _aws_event(kind: str, body: dict[str, Any]) -> bytes:
+    """Encode an event as AWS does: lengths, checksum, headers, payload, checksum."""
+    named = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
+    headers = b"".join(
+        pack("!B", len(name)) + name.encode() + pack("!BH", 7, len(value)) + value.encode()
+        for name, value in named.items()
+    )
+    payload = json.dumps(body).encode()
+    prelude = pack("!II", 16 + len(headers) + len(payload), len(headers))
+    message = prelude + pack("!I", crc32(prelude)) + headers + payload
+    return message + pack("!I", crc32(message))
 
 
 def _usage(text: str) -> dict[str, int]:

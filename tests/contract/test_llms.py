@@ -1,6 +1,8 @@
 """The contract of every language model, then what concerns its servers."""
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -29,6 +31,7 @@ from llm_engineering.infrastructure.llms import (
 )
 
 T = TypeVar("T")
+ROOT = Path(__file__).parents[2]
 KEY = "sk-ant-api03-not4real8but2long1enough"
 PROMPT = "the-canary-of-the-prompt"
 SCHEMA = {
@@ -79,7 +82,7 @@ def bedrock(server: LlmServer, model: str = "normal", **settings: Any) -> Bedroc
     return Bedrock(model=model, endpoint=server.url, **settings)
 
 
-@pytest.fixture(params=["scripted", "openai", "anthropic", "replay", "hugging_face"])
+@pytest.fixture(params=["scripted", "openai", "anthropic", "bedrock", "replay", "hugging_face"])
 def specs(request: pytest.FixtureRequest, server: LlmServer, tmp_path: Path) -> list[LlmSpec]:
     """The model under test comes first."""
     if request.param == "scripted":
@@ -88,7 +91,7 @@ def specs(request: pytest.FixtureRequest, server: LlmServer, tmp_path: Path) -> 
         return [Replay(file=tmp_path / "calls.jsonl", mode="auto", of="normal"), openai(server)]
     if request.param == "hugging_face":
         return [HuggingFace(model=str(request.getfixturevalue("tiny")), name="tiny")]
-    return [openai(server) if request.param == "openai" else anthropic(server)]
+    return [{"openai": openai, "anthropic": anthropic, "bedrock": bedrock}[request.param](server)]
 
 
 def asked(text: str = PROMPT, **more: Any) -> LlmRequest:
@@ -173,7 +176,7 @@ NONSENSE = ["not_json", "html", "no_choices", "wrong_shape", "bad_events", "end_
 
 
 class TestServersThatFail:
-    @pytest.mark.parametrize("make", [openai, anthropic])
+    @pytest.mark.parametrize("make", [openai, anthropic, bedrock])
     @pytest.mark.parametrize("model", [*NONSENSE, "die_midway", "error_midway", "huge", "compressed", "status:503"])
     def test_a_stream_that_is_none_or_breaks_never_passes_for_an_answer(
         self, server: LlmServer, make: Callable[..., LlmSpec], model: str
@@ -192,7 +195,7 @@ class TestServersThatFail:
             complete(make(server, model))
         assert_discreet(caught.value)
 
-    @pytest.mark.parametrize("make", [openai, anthropic])
+    @pytest.mark.parametrize("make", [openai, anthropic, bedrock])
     @pytest.mark.parametrize("model", ["status:401", "status:403", "status:404", "redirect"])
     def test_a_wrong_key_name_or_address_is_the_users_to_mend(
         self, server: LlmServer, make: Callable[..., LlmSpec], model: str
@@ -334,6 +337,30 @@ class TestConfiguration:
         monkeypatch.delenv("OPENAI_API_KEY", raising=False)
         with pytest.raises(UsageError, match="OPENAI_API_KEY"):
             complete(OpenAI(model="gpt-5-mini"))
+
+    @pytest.mark.parametrize(
+        ("spec", "module", "command"),
+        [
+            (Bedrock(model="m", region="eu-central-1"), "boto3", "poetry install --extras bedrock"),
+            (OpenAI(model="m", base_url="http://127.0.0.1:9/v1"), "pydantic_ai.models.openai", "poetry install"),
+            (HuggingFace(model="m"), "transformers", "poetry install"),
+        ],
+    )
+    def test_a_missing_library_says_what_to_type(
+        self, monkeypatch: pytest.MonkeyPatch, spec: LlmSpec, module: str, command: str
+    ) -> None:
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(UsageError, match=f"type: {command}$"):
+            spec.open()
+
+    def test_reading_a_configuration_loads_no_library(self) -> None:
+        code = (
+            "import sys; from llm_engineering.bootstrap.llms import open_llms; from llm_engineering.config import *;"
+            "found = {'pydantic_ai', 'openai', 'anthropic', 'boto3', 'torch', 'transformers', 'httpx2', 'jsonschema'};"
+            "print(sorted(found & set(sys.modules)))"
+        )
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+        assert ran.stdout.strip() == "[]"
 
     def test_tiers_are_names_of_models(self) -> None:
         tiers = [Anthropic(tier=tier) for tier in ("haiku", "sonnet", "opus")]

@@ -51,7 +51,7 @@ class Anthropic(KeyedSettings):
         """
         from llm_engineering.infrastructure.llms.transport import client, require
 
-        require("pydantic_ai.models.anthropic", "anthropic", self.kind)
+        require("pydantic_ai.models.anthropic", self.kind)
         from pydantic_ai.models.anthropic import AnthropicModel
         from pydantic_ai.providers.anthropic import AnthropicProvider
 

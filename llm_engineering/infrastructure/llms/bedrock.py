@@ -30,7 +30,7 @@ class Bedrock(LlmSettings):
         """
         from llm_engineering.infrastructure.llms.transport import require
 
-        require("boto3", "bedrock", self.kind)
+        require("boto3", self.kind, extra="bedrock")
         import boto3
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError

@@ -26,6 +26,8 @@ from llm_engineering.domain.llms import Completion, Delta, Finish, LlmCard, LlmR
 from llm_engineering.infrastructure.llms.failures import Refused
 
 Say = Callable[[str], None]
+# transformers types its factories loosely.
+_AUTO: Any = AutoModelForCausalLM
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,13 @@ class Generator:
         safely: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
         _check_size(folder, AutoConfig.from_pretrained(folder, **safely))
         tokenizer = AutoTokenizer.from_pretrained(folder, **safely)
-        model, found = AutoModelForCausalLM.from_pretrained(
+        model, found = _AUTO.from_pretrained(
             folder, use_safetensors=True, dtype=dtype, output_loading_info=True, **safely
         )
         if missing := sorted([*found["missing_keys"], *map(str, found["mismatched_keys"])]):
             raise ValueError(f"{len(missing)} of its weights are missing or of another shape, such as {missing[0]}")
         where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        placed: PreTrainedModel = model.to(where)  # type: ignore[arg-type]  # a decorator hides its signature
+        placed: PreTrainedModel = model.to(where)
         placed.train(mode=False)
         return cls(placed, tokenizer)
 
@@ -151,7 +153,7 @@ def _check_size(folder: Path, config: Any) -> None:
         with safe_open(file, framework="pt") as weights:
             stored += sum(prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        model = _AUTO.from_config(config, trust_remote_code=False)
     wanted = sum(weight.numel() for weight in model.parameters())
     # Quantised weights are packed, up to eight in one.
     packed = 8 if getattr(config, "quantization_config", None) else 1

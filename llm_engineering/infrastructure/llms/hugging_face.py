@@ -39,8 +39,8 @@ class HuggingFace(LlmSettings):
         """
         from llm_engineering.infrastructure.llms.transport import require
 
-        require("torch", "hugging_face", self.kind)
-        require("transformers", "hugging_face", self.kind)
+        require("torch", self.kind)
+        require("transformers", self.kind)
         from llm_engineering.infrastructure.embedders.model_source import find_model
         from llm_engineering.infrastructure.llms.generation import Generator, HuggingFaceLlm
 

@@ -45,7 +45,7 @@ class OpenAI(KeyedSettings):
         """
         from llm_engineering.infrastructure.llms.transport import client, require
 
-        require("pydantic_ai.models.openai", "openai", self.kind)
+        require("pydantic_ai.models.openai", self.kind)
         http = client()
         model = self._model(http)
         card = card_of(self, "openai" if self.is_openai else "openai-compatible", self.model, is_listed=self.is_openai)

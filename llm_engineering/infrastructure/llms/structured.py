@@ -76,7 +76,7 @@ class Check:
     """Checks texts against a JSON Schema. References lead nowhere outside of it.
 
     Raises:
-        UsageError: it is no JSON Schema, or not of an object.
+        UsageError: it is no JSON Schema, or refers to another one.
     """
 
     def __init__(self, schema: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from llm_engineering.domain.errors import UsageError
@@ -67,7 +66,7 @@ def _bounded(most_bytes: int) -> "Callable[[httpx2.Response], Awaitable[None]]":
     return bound
 
 
-def require(module: str, extra: str, kind: str) -> None:
+def require(module: str, kind: str, extra: str = "") -> None:
     """Check that the library of a kind of model is installed.
 
     Raises:
@@ -77,7 +76,6 @@ def require(module: str, extra: str, kind: str) -> None:
         import_module(module)
     except ImportError as error:
         name = module.partition(".")[0]
-        hint = f"; its module {error.name} is missing" if find_spec(name) and error.name else ""
-        raise UsageError(
-            f"models of kind {kind!r} need the extra {extra!r}{hint}; type: poetry install --extras {extra}"
-        ) from error
+        needs = f"the extra {extra!r}" if extra else f"the package {name!r}"
+        command = f"poetry install --extras {extra}" if extra else "poetry install"
+        raise UsageError(f"models of kind {kind!r} need {needs} ({error.name} is missing); type: {command}") from error
