@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import yaml
 from llm_server import TEXT, LlmServer
 from loguru import logger
 from tiny_llm import tiny_llm
 
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.bootstrap.llms import open_llms
+from llm_engineering.config import AssistantConfig
 from llm_engineering.domain.errors import BackendError, LLMEngineeringError, UsageError
 from llm_engineering.domain.llms import Completion, Delta, LlmRequest, Message
 from llm_engineering.domain.ports import Llm
@@ -370,6 +372,13 @@ class TestConfiguration:
     def test_a_tier_and_a_model_exclude_each_other(self) -> None:
         with pytest.raises(ValueError, match="exclude each other"):
             Anthropic(tier="opus", model="claude-opus-5")
+
+    def test_the_example_of_the_documentation_is_valid(self) -> None:
+        page = (ROOT / "docs/how-to-add/llm.md").read_text()
+        sections = yaml.safe_load(page.partition("```yaml")[2].partition("```")[0])
+        config = AssistantConfig.model_validate(sections)
+        assert [spec.name for spec in config.llms][:3] == ["local", "gpt-5-mini", "claude"]
+        assert config.resolved() == config
 
     def test_a_written_out_configuration_reads_back(self, server: LlmServer) -> None:
         for spec in (openai(server), Anthropic(tier="opus"), bedrock(server), Scripted(), HuggingFace(model="a/b")):

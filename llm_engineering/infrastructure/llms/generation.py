@@ -1,9 +1,7 @@
-"""Generation with transformers: a thread that writes, and an event loop that reads along."""
+"""Generation with transformers: what is loaded of a folder, and how a conversation is continued."""
 
-import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -21,8 +19,7 @@ from transformers import (
 )
 from transformers.generation.streamers import TextStreamer
 
-from llm_engineering.domain.errors import BackendError, LLMEngineeringError
-from llm_engineering.domain.llms import Completion, Delta, Finish, LlmCard, LlmRequest, Usage
+from llm_engineering.domain.llms import Finish, LlmRequest
 from llm_engineering.infrastructure.llms.failures import Refused
 
 Say = Callable[[str], None]
@@ -159,64 +156,3 @@ def _check_size(folder: Path, config: Any) -> None:
     packed = 8 if getattr(config, "quantization_config", None) else 1
     if wanted > 1.5 * packed * stored:
         raise ValueError(f"its configuration is of a model with {wanted:,} weights, and its files hold {stored:,}")
-
-
-class HuggingFaceLlm:
-    """Generates in a thread of its own; the event loop is never held up."""
-
-    def __init__(self, card: LlmCard, generator: Generator) -> None:
-        self.card = card
-        self._generator = generator
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"llm-{card.name}")
-
-    async def complete(self, request: LlmRequest) -> Completion:
-        events = self.stream(request)
-        try:
-            async for event in events:
-                if isinstance(event, Completion):
-                    return event
-        finally:
-            await events.aclose()
-        raise BackendError(f"model {self.card.name!r} ended without an answer")
-
-    async def stream(self, request: LlmRequest) -> AsyncGenerator[Delta | Completion]:
-        cancelled = threading.Event()
-        loop = asyncio.get_running_loop()
-        said: asyncio.Queue[str | Written | Exception] = asyncio.Queue()
-
-        def tell(event: str | Written | Exception) -> None:
-            if not cancelled.is_set():
-                loop.call_soon_threadsafe(said.put_nowait, event)
-
-        self._thread.submit(self._work, request, tell, cancelled)
-        try:
-            while isinstance(event := await said.get(), str):
-                yield Delta(event)
-        finally:
-            cancelled.set()
-        if isinstance(event, Exception):
-            raise event
-        usage = Usage(
-            calls=1,
-            input_tokens=event.read,
-            output_tokens=event.written,
-            cost=self.card.cost(event.read, event.written),
-        )
-        yield Completion(text=event.text, model=self.card.name, usage=usage, finish=event.finish)
-
-    async def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-    def _work(
-        self, request: LlmRequest, tell: Callable[[str | Written | Exception], None], cancelled: threading.Event
-    ) -> None:
-        if cancelled.is_set():
-            return
-        try:
-            tell(self._generator.write(request, tell, cancelled))
-        except LLMEngineeringError as error:
-            tell(error)
-        except Exception as error:  # noqa: BLE001 - it must reach the one who waits, whatever it is
-            is_memory = isinstance(error, torch.OutOfMemoryError)
-            what = "ran out of memory" if is_memory else f"failed in generation ({type(error).__name__})"
-            tell(BackendError(f"model {self.card.name!r} {what}", transient=is_memory))

@@ -13,7 +13,7 @@ from llm_engineering.infrastructure.llms.prices import card_of
 from llm_engineering.infrastructure.llms.settings import CallLimits, LlmSettings
 
 if TYPE_CHECKING:
-    from llm_engineering.infrastructure.llms.generation import HuggingFaceLlm
+    from llm_engineering.infrastructure.llms.local_model import HuggingFaceLlm
 
 # What is linked into the folder that is loaded: weights, settings, vocabularies, the chat template (which is rendered
 # in a sandbox). An adapter names another model, which would be fetched unchecked.
@@ -42,7 +42,8 @@ class HuggingFace(LlmSettings):
         require("torch", self.kind)
         require("transformers", self.kind)
         from llm_engineering.infrastructure.embedders.model_source import find_model
-        from llm_engineering.infrastructure.llms.generation import Generator, HuggingFaceLlm
+        from llm_engineering.infrastructure.llms.generation import Generator
+        from llm_engineering.infrastructure.llms.local_model import HuggingFaceLlm
 
         folder = find_model(self.model, self.revision, home or Path(".llm-engineering"))
         try:
