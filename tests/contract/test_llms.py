@@ -297,6 +297,23 @@ class TestLeaving:
 
         assert using([openai(server, "hang", limits=limits)], twice) < 1 + 2
 
+    def test_no_slot_is_lost_when_many_leave_or_are_cancelled(self, server: LlmServer) -> None:
+        async def one(llm: Llm) -> None:
+            left = llm.stream(asked())
+            await anext(left)
+            await left.aclose()  # type: ignore[attr-defined]
+
+        async def many(llm: Llm) -> None:
+            await asyncio.gather(*(one(llm) for _ in range(20)))
+            tasks = [asyncio.ensure_future(one(llm)) for _ in range(20)]
+            await asyncio.sleep(0.05)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.wait_for(one(llm), 20)
+
+        using([openai(server, "hang_midway", limits=CallLimits(concurrency=2, retries=0))], many)
+
 
 class TestWhatIsSent:
     def test_the_key_of_openai_goes_to_no_other_server(
