@@ -13,7 +13,7 @@ from llm_engineering.domain.queries import Retrieved
 
 
 class Llm(Protocol):
-    """A language model, wherever it runs.
+    """A language model, wherever it runs. It belongs to the event loop that used it first.
 
     Raises:
         BackendError: the model failed, did not answer in time, or says to wait; `.transient` says whether a retry may
