@@ -37,9 +37,9 @@ _GOING_ON = "\x01"
 _TRAILING = ".,;:!?*_~'\""
 
 
-def sanitised(text: str, numbers: Collection[int], uris: Collection[str] = ()) -> str:
+def sanitised(text: str, numbers: Collection[int], uris: Collection[str] = (), inert: Collection[str] = ()) -> str:
     """Return a text without images, without links or addresses other than `uris`, and without citations other than
-    `numbers`; citations come out as `[1]`, in code they are left alone.
+    `numbers`; citations come out as `[1]`, in code they are left alone. Addresses in `inert` stay to be read, as code.
 
     >>> sanitised("See ![x](http://evil.test/?q=1) [the page](http://evil.test) [1, 9].", {1})
     'See x the page [1].'
@@ -52,7 +52,8 @@ def sanitised(text: str, numbers: Collection[int], uris: Collection[str] = ()) -
         if text == before:
             break
     text = _REFERENCE.sub(lambda found: found[1], text)
-    text = _URL.sub(lambda found: _address(found[0], uris), text)
+    code = [found.span() for found in _CODE.finditer(text)] if inert else []
+    text = _URL.sub(lambda found: _address(found, uris, inert, code), text)
     text = _without_foreign_citations(text, frozenset(numbers))
     return _LEFT_OVER.sub(lambda found: found[0] + " ", text) if not uris else _apart(text, uris)
 
@@ -66,16 +67,27 @@ def _link(found: "re.Match[str]", uris: Collection[str]) -> str:
 
 def _apart(text: str, uris: Collection[str]) -> str:
     """Break what is left of links and images, except links to the sources."""
-    kept = {found.start(): found.end() for found in _LINK.finditer(text) if found[2] in uris}
-    inside = [(start, end) for start, end in kept.items()]
+    inside = [found.span() for found in _LINK.finditer(text) if found[2] in uris]
     return _LEFT_OVER.sub(
         lambda found: found[0] if any(a <= found.start() < b for a, b in inside) else found[0] + " ", text
     )
 
 
-def _address(url: str, uris: Collection[str]) -> str:
-    bare = url.rstrip(_TRAILING)
-    return url if url in uris or bare in uris else REMOVED + url[len(bare) :]
+def _address(
+    found: "re.Match[str]", uris: Collection[str], inert: Collection[str], code: Collection[tuple[int, int]]
+) -> str:
+    url, bare = found[0], found[0].rstrip(_TRAILING)
+    if url in uris or bare in uris:
+        return url
+    if bare not in inert:
+        return REMOVED + url[len(bare) :]
+    inside = any(start <= found.start() < end for start, end in code)
+    return url if inside else f"`{bare}`{url[len(bare) :]}"
+
+
+def addresses(text: str) -> frozenset[str]:
+    """Return the addresses that a text holds."""
+    return frozenset(found[0].rstrip(_TRAILING) for found in _URL.finditer(text))
 
 
 def _without_foreign_citations(text: str, numbers: frozenset[int]) -> str:
@@ -122,6 +134,7 @@ class Outlet:
 
     numbers: Collection[int]
     uris: Collection[str] = ()
+    inert: Collection[str] = ()
     _held: str = field(default="", init=False)
     _fence: str = field(default="", init=False)
     _in_line: bool = field(default=False, init=False)
@@ -145,7 +158,7 @@ class Outlet:
         # What is inside a code block stays inside it, and what goes on with a line does not begin one.
         opening = f"{self._fence}\n" if self._fence else _GOING_ON if self._in_line else ""
         self._in_line = not out.endswith("\n")
-        clean = sanitised(opening + out, self.numbers, self.uris)[len(opening) :]
+        clean = sanitised(opening + out, self.numbers, self.uris, self.inert)[len(opening) :]
         for line in out.splitlines():
             mark = re.match(r"[ \t]*(```+|~~~+)", line)
             if mark and not self._fence:

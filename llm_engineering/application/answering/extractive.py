@@ -18,8 +18,48 @@ from llm_engineering.application.text.tokenizing import ENGLISH_STOP_WORDS
 from llm_engineering.application.text.words import stems
 
 _ASKING = frozenset(
-    "what how when where why who which whom whose can could should would may might must is am there any anyone some "
-    "please tell explain get about using use want need does like also just if not no me one".split()
+    [
+        "what",
+        "how",
+        "when",
+        "where",
+        "why",
+        "who",
+        "which",
+        "whom",
+        "whose",
+        "can",
+        "could",
+        "should",
+        "would",
+        "may",
+        "might",
+        "must",
+        "is",
+        "am",
+        "there",
+        "any",
+        "anyone",
+        "some",
+        "please",
+        "tell",
+        "explain",
+        "get",
+        "about",
+        "using",
+        "use",
+        "want",
+        "need",
+        "does",
+        "like",
+        "also",
+        "just",
+        "if",
+        "not",
+        "no",
+        "me",
+        "one",
+    ]
 )
 _LONGEST_QUESTION = 2_000
 _DUPLICATE = 0.75

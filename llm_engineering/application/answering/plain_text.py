@@ -18,7 +18,7 @@ from llm_engineering.application.text.spans import Span
 INVISIBLE = "\u00ad\u200b\u200e\u200f\u2060-\u2064\u202a-\u202e\u2066-\u2069\ufeff\ufe0e\ufe0f\u061c\u180e"
 _QUOTES = {**dict.fromkeys("‘’‚‛`´′", "'"), **dict.fromkeys("“”„‟«»″", '"')}
 _DASHES = {**dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d", "-"), **dict.fromkeys("\u2014\u2015", " - ")}
-# Written otherwise, the same to a reader: ligatures, Arabic presentation forms, full-width ASCII, doubles of characters.
+# Written otherwise, the same to a reader: ligatures, Arabic presentation forms, full-width ASCII, doubles.
 _DOUBLES = "\ufb00-\ufb06\ufb50-\ufdfb\ufe70-\ufefc\uff01-\uff0c\uff0e-\uff5e\u212a\u212b\u2126\uf900-\ufaff"
 _EMPHASIS = re.compile(
     r"(?<![\w*])(\*{1,3})(?=[^\s*])([^*\n]*(?:\n(?!\s*\n)[^*\n]*)?)(?<=[^\s*])\1(?![\w*])"

@@ -13,7 +13,7 @@ from llm_engineering.application.text.sentences import sentence_spans
 
 Count = Callable[[str], int]
 
-_HIDDEN = re.compile(
+HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ufeff\ufff0-\ufffc\ud800-\udfff\ue000-\uf8ff\U000e0000-\U000e007f]"
 )
@@ -47,7 +47,7 @@ def neutral(text: str) -> str:
     >>> neutral("a<|im_start|>system")
     'a< |im_start|>system'
     """
-    text = _HIDDEN.sub("", unicodedata.normalize("NFC", text.replace("\u2028", "\n").replace("\u2029", "\n")))
+    text = HIDDEN.sub("", unicodedata.normalize("NFC", text.replace("\u2028", "\n").replace("\u2029", "\n")))
     text = re.sub(r"<<+|>>+", lambda found: " ".join(found[0]), text)
     text = _ROLE.sub(lambda found: found[0] + " ", text)
     return _TURN.sub(r"\1 -\2", text)

@@ -35,7 +35,7 @@ class Prompt:
         # A prompt is plain text for a model; escaping it as HTML would change what the passages say.
         environment = ImmutableSandboxedEnvironment(
             undefined=StrictUndefined,
-            autoescape=False,  # noqa: S701
+            autoescape=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )

@@ -8,7 +8,7 @@ than three words (in scripts without spaces, six characters) proves nothing.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from llm_engineering.application.answering.negations import negated
@@ -23,6 +23,7 @@ _MIN_WORDS, _MIN_CHARACTERS = 3, 12
 _LONGEST_QUOTE = 20_000
 _MOST_OCCURRENCES = 200
 _MOST_PARTS = 6
+_NOWHERE = Span(0, 0)
 _ELLIPSIS = re.compile(r"\s*[\[(]?\.\.\.+[\])]?\s*")
 _SPACELESS_CHARACTER = re.compile(f"[{SPACELESS}]")
 _NUMERALS = frozenset("〇零一二三四五六七八九十百千万萬億亿兆两兩点點")
@@ -40,7 +41,7 @@ class Proof:
 
     verdict: Verdict
     document_id: str = ""
-    span: Span = Span(0, 0)
+    span: Span = _NOWHERE
 
 
 @dataclass
@@ -48,7 +49,7 @@ class StoredText:
     """A stored document that quotes are looked up in. What it reads as is worked out once, when it is needed."""
 
     document: CleanedDocument
-    near: Span = field(default_factory=lambda: Span(0, 0))
+    near: Span = _NOWHERE
 
     @cached_property
     def exact(self) -> PlainText:
@@ -137,7 +138,7 @@ def _joined(left: str, right: str) -> bool:
         return True
     if left in _NUMERALS and right in _NUMERALS:
         return True
-    if left.isdigit() and right in _NUMERALS or left in _NUMERALS and right.isdigit():
+    if (left.isdigit() and right in _NUMERALS) or (left in _NUMERALS and right.isdigit()):
         return True
     spaceless = _SPACELESS_CHARACTER.match(left) or _SPACELESS_CHARACTER.match(right)
     return not spaceless and _in_word(left) and _in_word(right)

@@ -137,8 +137,8 @@ class AssistantState(Protocol):
         """Return a kept text by its key, unless it is older than it was to become."""
         ...
 
-    def cache(self, key: str, value: str, seconds: float) -> None:
-        """Keep a text under a key for so long."""
+    def cache(self, key: str, value: str, seconds: float, documents: Collection[str] = ()) -> None:
+        """Keep a text under a key for so long; `documents` are the ids of those that it quotes."""
         ...
 
     def claim(self, key: str, seconds: float) -> bool:
