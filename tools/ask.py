@@ -34,8 +34,8 @@ def main() -> int:
         raise UsageError(f"the question has {len(text)} characters; ask something of at most 20,000")
     path = arguments.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
     config = read_config(AssistantConfig, path, arguments.overrides)
-    filter = condition_of(parse_filters(arguments.filter)) if arguments.filter else None
-    finished = ask(config, Question(text=text, filter=filter, k=arguments.k, llm=arguments.llm))
+    wanted = condition_of(parse_filters(arguments.filter)) if arguments.filter else None
+    finished = ask(config, Question(text=text, filter=wanted, k=arguments.k, llm=arguments.llm))
     print(_as_json(finished) if arguments.json else _for_people(finished.answer))
     return OK
 

@@ -22,6 +22,8 @@ NOTHING = "The sources do not answer this question."
 NEAREST = "The nearest passages: "
 UNVERIFIED = "The model's answer could not be verified in the sources. This is what they say:"
 _MOST_NEAREST = 3
+# Without a calibrated threshold, a quote must have this share of the question in it.
+_FLOOR = 0.25
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,17 @@ class Draft:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What an answer is made from: the question, the passages, and the stored documents that these are of."""
+    """What an answer is made from: the question, the passages, and the stored documents that these are of.
+
+    `judged` tells that the search has decided by a calibrated threshold that there is an answer.
+    """
 
     question: str
     passages: Sequence[Numbered]
     documents: Mapping[str, CleanedDocument]
     settings: Answering
     language: Language = "english"
+    judged: bool = False
 
     @property
     def uris(self) -> frozenset[str]:
@@ -70,6 +76,7 @@ def quoted_draft(evidence: Evidence) -> Draft:
         language=evidence.language,
         most=settings.sentences,
         characters=settings.characters,
+        floor=0.0 if evidence.judged else _FLOOR,
     )
     cited = [(quote, _citation_at(evidence, quote)) for quote in quotes]
     kept = [(quote, citation) for quote, citation in cited if citation.verdict == "found"]

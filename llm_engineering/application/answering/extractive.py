@@ -100,10 +100,17 @@ def telling(found: frozenset[str], language: Language) -> frozenset[str]:
 
 
 def extract(
-    question: str, passages: Sequence[Numbered], *, language: Language = "english", most: int = 4, characters: int = 900
+    question: str,
+    passages: Sequence[Numbered],
+    *,
+    language: Language = "english",
+    most: int = 4,
+    characters: int = 900,
+    floor: float = 0.25,
 ) -> list[Quoted]:
     """Return the best quotes for a question in the order of the passages; none if nothing supports it.
 
+    The best sentence, with the title of its passage, must have the share `floor` of the question in it, by weight.
     Sentences that give orders to a model are never quoted.
     """
     asked = question_terms(question, language)
@@ -117,7 +124,7 @@ def extract(
     while rest and len(chosen) < most:
         best = max(rest.values(), key=lambda one: _score(one, weights, covered, titles, chosen))
         del rest[id(best)]
-        if not chosen and not best.terms & asked and not titles[best.passage.number]:
+        if not chosen and _support(best, weights, titles) <= floor:
             return []
         if chosen and not _adds(best, weights, covered, chosen, titles):
             continue
@@ -178,6 +185,11 @@ def _adds(
         return bool(asked) or titles[first.number] > _GOES_ON
     share = sum(weights[term] for term in asked) / (sum(weights.values()) or 1.0)
     return bool(asked - covered) and share >= _ELSEWHERE
+
+
+def _support(one: _Candidate, weights: dict[str, float], titles: dict[int, float]) -> float:
+    own = sum(weights[term] for term in one.terms & weights.keys()) / (sum(weights.values()) or 1.0)
+    return max(own, titles[one.passage.number])
 
 
 def _joined(chosen: Sequence[_Candidate]) -> list[Quoted]:

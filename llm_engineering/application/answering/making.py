@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from loguru import logger
@@ -115,7 +115,8 @@ class Making:
         ids = {passage.hit.document_id for passage in passages}
         documents = self.tools.searcher.documents(ids, self.question.access) if ids else {}
         self.flags += [f"injection:{one.hit.chunk_id}" for one in passages if is_injected(one.text)]
-        return Evidence(query, passages, documents, self.tools.settings, _language(manifest))
+        judged = retrieved.confidence is not None
+        return Evidence(query, passages, documents, self.tools.settings, _language(manifest), judged)
 
     async def _generated(self, evidence: Evidence, retrieved: Retrieved, versions: Versions) -> Answer | None:
         """Return the answer of the model, or None if quotes must do."""
@@ -140,13 +141,7 @@ class Making:
                 update={"id": self.answer_id, "cached": True, "usage": self.usage, "seconds": self.seconds}
             )
         read = {passage.number for passage in passages}
-        evidence = Evidence(
-            evidence.question,
-            [one for one in evidence.passages if one.number in read],
-            evidence.documents,
-            settings,
-            evidence.language,
-        )
+        evidence = replace(evidence, passages=[one for one in evidence.passages if one.number in read])
         boundary = secrets.token_hex(8)
         messages = self.tools.prompt.render(passages=passages, question=evidence.question, boundary=boundary)
         request = LlmRequest(messages=messages, max_tokens=settings.max_tokens, temperature=settings.temperature)

@@ -24,4 +24,4 @@ def negated(before: str, after: str) -> bool:
     >>> negated("You do not ", ".")
     True
     """
-    return bool(_BEFORE.search(before.rstrip(_MARKS)) or _AFTER.match(after.lstrip("*_`~")))
+    return bool(_BEFORE.search(before.rstrip(_MARKS).replace("’", "'")) or _AFTER.match(after.lstrip("*_`~")))
