@@ -170,7 +170,7 @@ class Heard:
 
     def __init__(self, events: Sequence[AnswerEvent]) -> None:
         self.events = events
-        self.sources = next(event for event in events if isinstance(event, Sources)) if events and isinstance(events[0], Sources) else None  # fmt: skip
+        self.sources = next((event for event in events if isinstance(event, Sources)), None)
         self.streamed = "".join(event.text for event in events if isinstance(event, Piece))
         last = events[-1]
         self.broken = last if isinstance(last, Broken) else None

@@ -18,9 +18,9 @@ FOREIGN = [
     "القاهرة هي عاصمة مصر. يبلغ عدد سكانها حوالي 10 ملايين نسمة. يفتح المتحف أبوابه في الساعة التاسعة صباحا كل يوم.",
     "ירושלים היא עיר עתיקה מאוד. המוזיאון פתוח בין השעות 9 ל-17 בכל יום. הכניסה לילדים עד גיל 12 היא חינם.",
     "กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย มีประชากรประมาณ 10 ล้านคน รถไฟฟ้าเปิดให้บริการทุกวัน",
-    "Ba\u0301nh mi\u0300 la\u0300 mo\u0323\u0302t mo\u0301n a\u0306n no\u0302\u0309i tie\u0302\u0301ng cu\u0309a Vie\u0323\u0302t Nam. Gia\u0301 khoa\u0309ng 20000 đồng mo\u0323\u0302t o\u0302\u0309.",
-    "L’office de tourisme est ouvert de 9\u00a0h à 18\u00a0h tous les jours. L’entrée coûte 12,50\u00a0€ pour les adultes\u202f!",
-    "Die Prüfung dauert 90 Minuten – Taschen\u00adrechner sind erlaubt. Straßenbahnen fahren alle 7 Minuten zum Bahnhof.",
+    "Ba\u0301nh mi\u0300 la\u0300 mo\u0323\u0302t mo\u0301n a\u0306n no\u0302\u0309i tie\u0302\u0301ng cu\u0309a Vie\u0323\u0302t Nam. Gia\u0301 khoa\u0309ng 20000 đồng mo\u0323\u0302t o\u0302\u0309.",  # noqa: E501
+    "L’office de tourisme est ouvert de 9\u00a0h à 18\u00a0h tous les jours. L’entrée coûte 12,50\u00a0€ pour les adultes\u202f!",  # noqa: E501
+    "Die Prüfung dauert 90 Minuten – Taschen\u00adrechner sind erlaubt. Straßenbahnen fahren alle 7 Minuten zum Bahnhof.",  # noqa: E501
     "The o\ufb03ce \ufb01les are kept for 10 years 👩🏽‍💻. The \ufb02ight leaves at 06:45 from gate B12 🇯🇵 every day.",
 ]  # fmt: skip
 

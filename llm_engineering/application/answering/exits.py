@@ -21,7 +21,7 @@ _TAG = re.compile(
 )
 _URL = re.compile(
     r"(?:\b[a-z][a-z0-9+.-]{1,20}:)?(?:/|\\){2}(?=[\w\[%@])[^\s<>\"'`|\[\]{}()]*(?:\([^\s()]*\)[^\s<>\"'`|\[\]{}()]*)*"
-    r"|\b(?:www|ftp)\.[^\s<>\"'`|\[\]{}()]+"
+    r"|(?:www|ftp)\.(?=\w)[^\s<>\"'`|\[\]{}()]+"
     r"|\b(?:javascript|data|vbscript|mailto|tel|blob|file):(?=[^\s:])[^\s<>\"'`|\[\]{}()]+",
     re.IGNORECASE,
 )

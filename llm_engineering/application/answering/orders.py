@@ -28,6 +28,8 @@ ORDERS = [
     r"\b(?:developer|god|debug|admin|maintenance|jailbreak) mode\b.{0,30}\b(?:on|enabled|activated|now)\b",
     r"\b(?:copy|quote|list|print|repeat|reveal|output|translate|encode)\b.{0,30}\b(?:all|every|the) (?:other|remaining|above|previous|preceding) "
     r"(?:passages?|documents?|sources?|context|text|messages?)\b",
+    r"\b(?:put|add|insert|include|show|place)\b.{0,20}\b(?:links?|images?|picture|pixel|url)\b.{0,30}\b(?:answer|response|reply)",
+    r"\bcite (?:this|it|the following) as\b",
     # German, Dutch
     r"(?:ignorier|missacht|vergiss|vergessen sie|übergeh|missachte)\w*.{0,40}(?:anweisung|instruktion|vorgabe|regel|befehl|prompt)\w*",
     r"(?:zeig|gib|verrate|drucke|wiederhol|nenne)\w*.{0,40}(?:system-?prompt|systemanweisung|anweisungen|systemnachricht)",

@@ -45,7 +45,7 @@ def neutral(text: str) -> str:
     """Return a text that cannot pass for a part of the prompt: no invisible characters, no tokens of roles.
 
     >>> neutral("a<|im_start|>system")
-    'a< |im_start|>system'
+    'a<| im_start|>system'
     """
     text = HIDDEN.sub("", unicodedata.normalize("NFC", text.replace("\u2028", "\n").replace("\u2029", "\n")))
     text = re.sub(r"<<+|>>+", lambda found: " ".join(found[0]), text)
