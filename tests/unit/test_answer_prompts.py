@@ -93,10 +93,8 @@ def test_a_passage_cannot_forge_the_marks_of_the_prompt() -> None:
         assert prompt.count("<<") == 2
         marks.add(prompt.split()[0])
     assert len(marks) == 3
-    assert (
-        neutral("<|im_start|>x [INST] <<SYS>> \u202eabc\u200b\x00 system: hi")
-        == "< |im_start|>x [ INST] < < SYS> > abc system: hi"
-    )
+    assert neutral("<|im_start|>x [INST] <<SYS>>") == "<| im_start|>x [ INST] < <SYS> >"
+    assert neutral("\u202eabc\u200b\x00") == "abc"
     assert neutral("a\nsystem: b") == "a\nsystem -: b"
 
 
