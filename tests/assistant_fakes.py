@@ -167,8 +167,9 @@ class FakeAssistant:
             if question.llm == "writer"
             else Usage(),
         )
-        owner = getattr(question, "owner", "") or "local"
-        await asyncio.to_thread(self._state.keep_receipt, owner, Receipt(answer=answer, access=question.access))
+        await asyncio.to_thread(
+            self._state.keep_receipt, question.owner, Receipt(answer=answer, access=question.access)
+        )
         yield Finished(answer, found.hits)
 
     async def close(self) -> None: ...
@@ -221,7 +222,7 @@ class FakeState:
             mine = [one.model_copy(update={"turns": ()}) for one in self._conversations.values() if one.owner == owner]
         return sorted(mine, key=lambda one: one.updated_at, reverse=True)[:limit]
 
-    def add_turn(self, owner: str, conversation_id: str, turn: Turn) -> None:
+    def add_turn(self, owner: str, conversation_id: str, turn: Turn, documents: Collection[str] = ()) -> None:
         with self._lock:
             found = self.conversation(owner, conversation_id)
             if found is None:
@@ -251,7 +252,7 @@ class FakeState:
         self._claims.pop(key, None)
         self._cache.pop(key, None)
 
-    def keep_receipt(self, owner: str, receipt: Receipt) -> None:
+    def keep_receipt(self, owner: str, receipt: Receipt, documents: Collection[str] = ()) -> None:
         self._receipts[receipt.answer.id] = (owner, receipt)
 
     def receipt(self, owner: str | None, answer_id: str) -> Receipt | None:
@@ -266,6 +267,11 @@ class FakeState:
 
     def forget_documents(self, document_ids: Collection[str]) -> int:
         return 0
+
+    def quoting(self, document_ids: Collection[str]) -> Sequence[str]:
+        return ()
+
+    def compact(self) -> None: ...
 
     def ping(self) -> None:
         if self.failure:

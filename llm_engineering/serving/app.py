@@ -53,6 +53,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Give work of libraries that goes to asyncio's threads the same few threads as our own."""
     service: Service = app.state.service
     asyncio.get_running_loop().set_default_executor(service.threads)
+    service.on_start()
     yield
     service.close()
 

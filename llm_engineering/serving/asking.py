@@ -18,7 +18,13 @@ from llm_engineering.serving.service import Service
 from llm_engineering.serving.shapes import Ask
 
 # What a broken answer is told as, where the reply can still have a status of its own.
-STATUS = {"timeout": 504, "budget_exceeded": 429}
+STATUS = {"timeout": 504, "budget": 429, "internal": 500}
+# What callers are told instead of the details, which name our servers.
+DETAILS = {
+    "unavailable": "the index failed for now; try again",
+    "llm_failed": "the language model failed; try again, or choose another one",
+    "budget": "the budget for this language model is spent",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +135,19 @@ async def events(service: Service, asked: Asked) -> AsyncGenerator[AnswerEvent, 
             if isinstance(event, Finished):
                 await _keep(service, asked, event)
             if isinstance(event, Broken):
-                service.metrics.broken(event.reason)
+                event = _without_details(service, event)
             over = isinstance(event, Finished | Broken)
             yield event
             if over:
                 return
     service.metrics.broken("incomplete")
     yield Broken(answer_id, "incomplete", "the answer ended before it was whole")
+
+
+def _without_details(service: Service, event: Broken) -> Broken:
+    service.metrics.broken(event.reason)
+    logger.warning("answer {} is broken: {}: {}", event.answer_id, event.reason, event.detail)
+    return Broken(event.answer_id, event.reason, DETAILS.get(event.reason, event.detail))
 
 
 async def _keep(service: Service, asked: Asked, event: Finished) -> None:
@@ -146,6 +158,11 @@ async def _keep(service: Service, asked: Asked, event: Finished) -> None:
     answer, now = event.answer, datetime.now(UTC).isoformat(timespec="milliseconds")
     turn = Turn(question=asked.question.text, answer_id=answer.id, answer=answer.text, at=now)
     try:
-        await service.kept(service.state.add_turn, asked.caller.owner, asked.conversation_id, turn)
+        await service.kept(service.state.add_turn, asked.caller.owner, asked.conversation_id, turn, documents_of(event))
     except LLMEngineeringError as error:
         logger.warning("answer {} was not added to its conversation: {}", answer.id, error)
+
+
+def documents_of(event: Finished) -> set[str]:
+    """Return the documents that an answer was made from: when one is erased, what was kept of the answer goes too."""
+    return {hit.document_id for hit in event.hits} | {citation.document_id for citation in event.answer.citations}

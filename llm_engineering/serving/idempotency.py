@@ -1,6 +1,7 @@
 """The same request twice is one answer: an `Idempotency-Key` names it."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from llm_engineering.domain.value import digest
@@ -57,11 +58,11 @@ class Once:
         reply: dict[str, Any] = stored["reply"]
         return reply
 
-    async def keep(self, reply: dict[str, Any]) -> None:
+    async def keep(self, reply: dict[str, Any], documents: Collection[str]) -> None:
         """Keep the reply of the answer for those who ask again."""
         text = json.dumps({"body": self._body, "reply": reply})
         await self._service.kept(
-            self._service.state.cache, self._kept, text, self._service.settings.idempotency_seconds
+            self._service.state.cache, self._kept, text, self._service.settings.idempotency_seconds, documents
         )
 
     async def release(self) -> None:

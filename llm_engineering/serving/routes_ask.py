@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 
 from llm_engineering.domain.answers import Answer, AnswerEvent, Broken, Finished, Piece, Sources
-from llm_engineering.serving.asking import Asked, answered, asked
+from llm_engineering.serving.asking import Asked, answered, asked, documents_of
 from llm_engineering.serving.idempotency import Once
 from llm_engineering.serving.replies import encoded, hit_body, reply
 from llm_engineering.serving.service import Asking, TheService
@@ -34,9 +34,10 @@ async def ask(
             answers = Answers(question, once)
             streams = True
             return AnswerStream(service, question, answers)
-        made = whole(await answered(service, question), question)
+        event = await answered(service, question)
+        made = whole(event, question)
         if once:
-            await once.keep(made)
+            await once.keep(made, documents_of(event))
         return reply(made)
     finally:
         if once and not streams:
@@ -64,7 +65,7 @@ class Answers:
             case Finished():
                 made = whole(event, self._asked)
                 if self._once:
-                    await self._once.keep(made)
+                    await self._once.keep(made, documents_of(event))
                 return _event("finished", made)
 
     async def ended(self) -> None:

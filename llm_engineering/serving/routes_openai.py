@@ -66,7 +66,11 @@ def _question(service: Service, caller: Caller, body: Chat) -> Question:
             break
         history.append(message)
     return Question(
-        text=said[-1].content, history=tuple(reversed(history)), access=caller.access, llm=body.model or None
+        text=said[-1].content,
+        history=tuple(reversed(history)),
+        access=caller.access,
+        llm=body.model or None,
+        owner=caller.owner,
     )
 
 

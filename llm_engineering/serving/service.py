@@ -54,6 +54,7 @@ class Service:
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix="search")
         self._state_threads = ThreadPoolExecutor(STATE_THREADS, thread_name_prefix="state")
         self._buckets: dict[str, Bucket] = {}
+        self.on_start: Callable[[], None] = lambda: None
         for gate in (self.searches, self.generations):
             self.metrics.in_flight.labels(gate.name).set_function(partial(getattr, gate, "inside"))
 

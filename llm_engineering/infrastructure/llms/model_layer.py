@@ -76,7 +76,9 @@ class ModelLayerLlm:
         if not read and not written:  # the server does not count
             read, written = likely_prompt(request), likely_tokens(text)
         usage = Usage(calls=1, input_tokens=read, output_tokens=written, cost=self.card.cost(read, written))
-        return Completion(text=text, model=self.card.name, usage=usage, finish=_FINISHES.get(response.finish_reason, "other"))
+        return Completion(
+            text=text, model=self.card.name, usage=usage, finish=_FINISHES.get(response.finish_reason, "other")
+        )
 
 
 async def _pieces(response: "StreamedResponse") -> AsyncIterator[str]:
