@@ -55,6 +55,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     asyncio.get_running_loop().set_default_executor(service.threads)
     service.on_start()
     yield
+    await service.on_end()
     service.close()
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Annotated, ParamSpec, Protocol, TypeVar
@@ -55,6 +55,7 @@ class Service:
         self._state_threads = ThreadPoolExecutor(STATE_THREADS, thread_name_prefix="state")
         self._buckets: dict[str, Bucket] = {}
         self.on_start: Callable[[], None] = lambda: None
+        self.on_end: Callable[[], Awaitable[None]] = _nothing
         for gate in (self.searches, self.generations):
             self.metrics.in_flight.labels(gate.name).set_function(partial(getattr, gate, "inside"))
 
@@ -98,6 +99,10 @@ class Service:
         """End the threads. The ports belong to whoever opened them."""
         self.threads.shutdown(wait=False, cancel_futures=True)
         self._state_threads.shutdown(wait=True)
+
+
+async def _nothing() -> None:
+    """Nothing is open that has to be closed on the loop."""
 
 
 def available_cores() -> int:

@@ -37,7 +37,7 @@ def _bounded(filter: Any, validate: Any) -> Any:
 DEEPEST_FILTER = 24
 LARGEST_FILTER = 2_000
 Text = Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(_printable)]
-Short = dict[str, Scalar | list[Scalar]]
+Short = dict[Annotated[str, Field(min_length=1)], Scalar | list[Scalar]]
 Filter = Annotated[
     Annotated[Condition, Tag("condition")] | Annotated[Short, Tag("short")],
     Discriminator(_form),
