@@ -3,22 +3,26 @@
 Tests compose the same way; production and tests differ only in the arguments.
 """
 
+from llm_engineering.bootstrap.asking import asking
 from llm_engineering.bootstrap.features import (
     FEATURES_SCHEMA,
     manifest_of,
     questions_of,
-    searching,
+    searching_both,
     sources_of,
     sources_of_links,
 )
+from llm_engineering.bootstrap.searching import open_searcher
 from llm_engineering.bootstrap.workspace import Workspace
 
 __all__ = [
     "FEATURES_SCHEMA",
     "Workspace",
+    "asking",
     "manifest_of",
+    "open_searcher",
     "questions_of",
-    "searching",
+    "searching_both",
     "sources_of",
     "sources_of_links",
 ]

@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from llm_engineering.application.answering import Answering
-from llm_engineering.application.retrieval import Retrieval
 from llm_engineering.config.pipelines import Config, FeatureConfig, Load, kind_or
+from llm_engineering.config.retrieval import RetrievalSection
 from llm_engineering.config.serving import Serving
 from llm_engineering.infrastructure.embedders import EmbedderSpec, SentenceTransformers
 from llm_engineering.infrastructure.llms import LlmSpec
@@ -19,7 +19,7 @@ class AssistantConfig(Config):
 
     embedding: Annotated[EmbedderSpec, kind_or("sentence_transformers")] = Field(default_factory=SentenceTransformers)
     load: Load = Field(default_factory=Load)
-    retrieval: Retrieval = Field(default_factory=Retrieval, description="how passages are found")
+    retrieval: RetrievalSection = Field(default_factory=RetrievalSection, description="how passages are found")
     answering: Answering = Field(default_factory=Answering, description="how answers are made from passages")
     llms: tuple[LlmSpec, ...] = Field(
         (), description="language models, the first being the default; without any, answers are extractive"

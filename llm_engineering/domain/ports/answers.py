@@ -1,6 +1,6 @@
 """What answers are made with and kept in."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Protocol
 
 from llm_engineering.domain.access import Access
@@ -77,6 +77,15 @@ class Searcher(Protocol):
 
     def documents(self, document_ids: Collection[str], access: Access) -> dict[str, CleanedDocument]:
         """Return the cleaned documents among the ids that exist and that the caller may see."""
+        ...
+
+    def facets(self, access: Access) -> Mapping[str, Mapping[str, int]]:
+        """Return field → value, as text → how many passages that the caller may see have it: of `source` and of the
+        indexed metadata, the most frequent values first."""
+        ...
+
+    def publication(self) -> str:
+        """Return a text that changes whenever what searches see does: fit to be part of the key of a cache."""
         ...
 
     def close(self) -> None: ...
