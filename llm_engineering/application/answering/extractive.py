@@ -90,8 +90,13 @@ class _Candidate:
 def question_terms(question: str, language: Language) -> frozenset[str]:
     """Return the terms of a question that say what it is about; all of them if none does."""
     found = frozenset(stems(question[:_LONGEST_QUESTION], language))
+    return telling(found, language) or found
+
+
+def telling(found: frozenset[str], language: Language) -> frozenset[str]:
+    """Return the terms that say something; which ones do not is known for English only."""
     empty = frozenset(stems(" ".join(ENGLISH_STOP_WORDS | _ASKING), language)) if language == "english" else frozenset()
-    return found - empty or found
+    return found - empty
 
 
 def extract(

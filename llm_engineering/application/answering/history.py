@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from llm_engineering.application.answering.extractive import question_terms
+from llm_engineering.application.answering.extractive import question_terms, telling
 from llm_engineering.application.text.stems import Language, stem
-from llm_engineering.application.text.words import words
+from llm_engineering.application.text.words import stems, words
 from llm_engineering.domain.llms import Message
 
 _POINTING = re.compile(
@@ -27,7 +27,7 @@ def leans_on_history(question: str, language: Language = "english") -> bool:
     >>> leans_on_history("What about Windows?"), leans_on_history("How do I install Docker on Windows?")
     (True, False)
     """
-    few = len(question_terms(question, language)) <= _FEW
+    few = len(telling(frozenset(stems(question, language)), language)) <= _FEW
     return few and bool(_POINTING.search(question) or _GOING_ON.match(question) or len(words(question)) <= _FEW)
 
 

@@ -61,6 +61,7 @@ class Making:
     seconds: dict[str, float] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     flags: list[str] = field(default_factory=list)
+    model: str = field(default="", init=False)
 
     async def make(self) -> None:
         """Search, answer, check, keep the receipt."""
@@ -71,6 +72,7 @@ class Making:
         self.emit(Sources(self.answer_id, retrieved))
         with self._timed("sources"):
             evidence = await asyncio.to_thread(self._evidence, query, retrieved, manifest)
+        self.model = manifest.model.digest
         versions = self._versions(retrieved, manifest)
         answer = await self._generated(evidence, retrieved, versions) if self._worth_asking(retrieved) else None
         if answer is None:
@@ -229,7 +231,7 @@ class Making:
             answer=answer,
             access=self.question.access,
             filter=self.question.filter,
-            retrieval={**self.tools.retrieval, "asked_k": self.question.k},
+            retrieval={**self.tools.retrieval, "asked_k": self.question.k, "model": self.model},
             hits=tuple((hit.chunk_id, hit.score) for hit in retrieved.hits),
             query=retrieved.query,
         )

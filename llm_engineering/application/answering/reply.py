@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from llm_engineering.application.answering.prompt_passages import HIDDEN
 
@@ -36,7 +37,7 @@ def parse_reply(raw: str) -> Reply:
     text, block = (raw[: head.start()], raw[head.end() :]) if head else (raw, "")
     quotes: dict[int, tuple[str, ...]] = {}
     found = list(_NUMBERED.finditer(block))
-    for mark, following in zip(found, [*found[1:], None], strict=True):
+    for mark, following in zip_longest(found, found[1:]):
         quote = block[mark.end() : following.start() if following else len(block)].strip(_MARKS)
         quotes[int(mark[1])] = (*quotes.get(int(mark[1]), ()), *([quote] if quote else []))
     for quote, number in _INLINE.findall(text):

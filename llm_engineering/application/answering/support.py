@@ -9,7 +9,7 @@ from llm_engineering.application.text.spans import Span
 from llm_engineering.application.text.stems import Language
 from llm_engineering.application.text.words import stems
 
-_ENOUGH = 0.5
+_ENOUGH = 0.6
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _DENIAL = re.compile(
     r"\b(?:not|never|no|none|nobody|nothing|cannot|without|neither|nor|nicht|nie|kein\w*|ohne|pas|jamais|sans|nunca|sin|"
@@ -22,7 +22,7 @@ _CITATION = re.compile(r"\[\d{1,4}\]")
 def supporting(claim: str, passage: Numbered, language: Language = "english") -> Span | None:
     """Return the span, in the passage's text, of the sentence or two that say what the claim says, or None.
 
-    At least half of the claim's words must stand there, all of its numbers, and a denial if it denies.
+    Three in five of the claim's words, two at least, must stand there, all of its numbers, and a denial if it denies.
     """
     claim = _CITATION.sub("", claim)
     wanted = question_terms(claim, language)
@@ -34,7 +34,7 @@ def supporting(claim: str, passage: Numbered, language: Language = "english") ->
             continue
         said = frozenset(stems(text, language))
         share = len(wanted & said) / (len(wanted) or 1) - 0.0002 * (span.end - span.start)
-        if len(wanted & said) >= _ENOUGH * len(wanted) and len(wanted) > 1 and (best is None or share > best[0]):
+        if len(wanted & said) >= max(2, _ENOUGH * len(wanted)) and (best is None or share > best[0]):
             best = (share, span)
     return best[1] if best else None
 
