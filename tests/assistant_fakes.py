@@ -105,6 +105,9 @@ class FakeSearcher:
         courses = Counter(str(document.metadata["course"]) for document in seen if "course" in document.metadata)
         return {"source": Counter(document.source for document in seen), "course": courses}
 
+    def publication(self) -> str:
+        return "1"
+
     def close(self) -> None: ...
 
 

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from llm_engineering.config.serving import Serving
-from llm_engineering.domain.ports.answers import Assistant, AssistantState
+from llm_engineering.domain.ports.answers import Assistant, AssistantState, Searcher
 from llm_engineering.serving import (
     routes_ask,
     routes_conversations,
@@ -20,7 +20,7 @@ from llm_engineering.serving import (
 )
 from llm_engineering.serving.front import Front
 from llm_engineering.serving.problems import Problem
-from llm_engineering.serving.service import FacetedSearcher, Service
+from llm_engineering.serving.service import Service
 
 ROUTES = (routes_ask, routes_search, routes_conversations, routes_openai, routes_health, routes_page)
 DESCRIPTION = "Cited answers from an index: ask, search, look up."
@@ -29,7 +29,7 @@ CODES = {400: "bad_request", 404: "not_found", 405: "wrong_method", 415: "wrong_
 
 
 def create_app(
-    assistant: Assistant, searcher: FacetedSearcher, state: AssistantState, settings: Serving | None = None
+    assistant: Assistant, searcher: Searcher, state: AssistantState, settings: Serving | None = None
 ) -> FastAPI:
     """Return the application over its ports, which stay with whoever opened them.
 

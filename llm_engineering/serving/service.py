@@ -2,15 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Annotated, ParamSpec, Protocol, TypeVar
+from typing import Annotated, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
 
 from llm_engineering.config.serving import Scope, Serving
-from llm_engineering.domain.access import Access
 from llm_engineering.domain.ports.answers import Assistant, AssistantState, Searcher
 from llm_engineering.serving.admission import Bucket, Gate
 from llm_engineering.serving.callers import Caller, Callers
@@ -26,20 +25,10 @@ STATE_THREADS = 4
 WAITING_FOR_EACH_THREAD = 5
 
 
-class FacetedSearcher(Searcher, Protocol):
-    """A searcher that also tells what can be filtered on."""
-
-    def facets(self, access: Access) -> Mapping[str, Mapping[str, int]]:
-        """Return the values of each field with their number of passages, among what the caller may see."""
-        ...
-
-
 class Service:
     """One running service. Its gates and buckets belong to one event loop, the ports may be used from any thread."""
 
-    def __init__(
-        self, assistant: Assistant, searcher: FacetedSearcher, state: AssistantState, settings: Serving
-    ) -> None:
+    def __init__(self, assistant: Assistant, searcher: Searcher, state: AssistantState, settings: Serving) -> None:
         self.assistant = assistant
         self.searcher = searcher
         self.state = state
