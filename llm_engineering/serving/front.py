@@ -9,8 +9,9 @@ from loguru import logger
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from llm_engineering.config.serving import LOOPBACK
+from llm_engineering.domain.errors import UsageError
 from llm_engineering.serving.callers import LOCAL
-from llm_engineering.serving.problems import Problem, overloaded, problem_of, shutting_down
+from llm_engineering.serving.problems import Problem, not_ready, overloaded, problem_of, shutting_down
 from llm_engineering.serving.replies import JSON, encoded, problem_body, problem_headers
 from llm_engineering.serving.service import Service
 
@@ -141,7 +142,9 @@ class Front:
             exchange.gone = True
             raise error
         with logger.contextualize(request=exchange.id):
-            problem = problem_of(error)
+            # A caller can mend most wrong requests, but not that there is no index.
+            missing = isinstance(error, UsageError) and not await self._service.has_index()
+            problem = not_ready() if missing else problem_of(error)
         if problem.status == 429 or problem.code in ("overloaded", "shutting_down"):
             self._service.metrics.shed(problem.code)
         if problem.status == GONE:

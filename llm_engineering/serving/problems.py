@@ -51,6 +51,11 @@ def overloaded() -> Problem:
     return Problem(503, "overloaded", "too many requests at once; try again", SOON)
 
 
+def not_ready() -> Problem:
+    """Return what is said while there is nothing to search."""
+    return Problem(503, "not_ready", "there is no index yet; /ready tells when there is", LATER)
+
+
 def shutting_down() -> Problem:
     """Return what is said when the service is about to end."""
     return Problem(503, "shutting_down", "the service is about to end; try again", LATER)

@@ -10,6 +10,7 @@ from typing import Annotated, ParamSpec, TypeVar
 from fastapi import Depends, Request
 
 from llm_engineering.config.serving import Scope, Serving
+from llm_engineering.domain.errors import LLMEngineeringError
 from llm_engineering.domain.ports.answers import Assistant, AssistantState, Searcher
 from llm_engineering.serving.admission import Bucket, Gate
 from llm_engineering.serving.callers import Caller, Callers
@@ -83,6 +84,16 @@ class Service:
             if bucket is None:
                 bucket = self._buckets[caller.name] = Bucket(caller.rate)
             bucket.take()
+
+    async def has_index(self) -> bool:
+        """Tell whether there is an index to search; take note of which for the metrics."""
+        self.metrics.index.clear()
+        try:
+            manifest = await self.kept(self.searcher.manifest)
+        except LLMEngineeringError:
+            return False
+        self.metrics.index.labels(manifest.version, manifest.model.name).set(1)
+        return True
 
     def close(self) -> None:
         """End the threads. The ports belong to whoever opened them."""
