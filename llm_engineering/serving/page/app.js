@@ -83,6 +83,7 @@ async function run(view, turn, body, once) {
     turn.finish(answer);
     say(`Answer. ${turn.element.querySelector(".text").textContent}`);
     adopt(view, answer.conversation_id, body.question);
+    refreshList();
   } catch (error) {
     if (error.name === "AbortError") {
       turn.stop(again);
@@ -103,8 +104,8 @@ async function answerOf(view, turn, events) {
     if (event === "sources") {
       turn.found(data);
       adopt(view, data.conversation_id, turn.question);
-    } else if (event === "piece") turn.add(data.text);
-    else if (event === "finished") return data;
+    } else if (event === "piece") turn.add(String(data.text ?? ""));
+    else if (event === "finished" && typeof data.text === "string") return data;
     else if (event === "broken") throw new Failure("broken", brokenWords(data));
   }
   throw lost();
@@ -126,7 +127,11 @@ function adopt(view, id, question) {
     document.title = `${view.title} · Assistant`;
     history.replaceState(null, "", addressOf(id));
   }
-  loadConversations();
+  refreshList();
+}
+
+function refreshList() {
+  loadConversations().catch((failure) => console.warn(failure)); // the next answer brings the list up to date
 }
 
 async function openConversation(id) {
