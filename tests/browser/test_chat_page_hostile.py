@@ -77,11 +77,10 @@ def test_there_are_enough_payloads_and_they_work_where_nothing_stops_them(chromi
     context = chromium.new_context()
     context.route("**/*", lambda route: route.abort())
     page = context.new_page()
-    page.set_content(
-        "".join(f'<iframe srcdoc="{escape("<p>" + payload, quote=True)}"></iframe>' for payload in PAYLOADS)
-    )
+    page.set_content("".join(f'<iframe srcdoc="{escape("<p>" + payload)}"></iframe>' for payload in PAYLOADS))
     page.wait_for_timeout(1500)
-    running = page.evaluate("Array.from(frames).filter((frame) => frame.ran === 1).length")
+    own = [frame for frame in page.frames[1:] if frame.url == "about:srcdoc"]
+    running = sum(frame.evaluate("window.ran === 1") for frame in own)
     context.close()
     assert running >= 20, "the marker tells when a script has run"
 
