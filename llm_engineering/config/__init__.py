@@ -15,6 +15,7 @@ from llm_engineering.config.pipelines import (
     link_name,
 )
 from llm_engineering.config.reading import read_config
+from llm_engineering.config.serving import Key, Rate, Scope, Serving
 
 __all__ = [
     "AssistantConfig",
@@ -25,10 +26,14 @@ __all__ = [
     "FeatureEngineeringConfig",
     "Gate",
     "Ingest",
+    "Key",
     "Limits",
     "Load",
     "ProjectConfig",
+    "Rate",
+    "Scope",
     "Select",
+    "Serving",
     "link_name",
     "read_config",
 ]

@@ -7,6 +7,7 @@ from pydantic import Field
 from llm_engineering.application.answering import Answering
 from llm_engineering.application.retrieval import Retrieval
 from llm_engineering.config.pipelines import Config, FeatureConfig, Load, kind_or
+from llm_engineering.config.serving import Serving
 from llm_engineering.infrastructure.embedders import EmbedderSpec, SentenceTransformers
 from llm_engineering.infrastructure.llms import LlmSpec
 from llm_engineering.infrastructure.observability.tracing import Tracing
@@ -26,6 +27,7 @@ class AssistantConfig(Config):
     state: Annotated[StateSpec, kind_or("sql")] = Field(
         default_factory=SqlState, description="where conversations, cached answers and receipts are kept"
     )
+    serving: Serving = Field(default_factory=Serving, description="where the service listens, and who may use it")
     tracing: Tracing = Field(default_factory=Tracing, description="OpenTelemetry traces of answers; off by default")
 
 

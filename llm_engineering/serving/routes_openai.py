@@ -1,0 +1,145 @@
+"""The assistant in OpenAI's shape, for tools that speak it already.
+
+The last message of the user is the question, those before it are the history. Messages of the system are no orders
+here: what the assistant may say is not for its callers to decide.
+"""
+
+import time
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from llm_engineering.domain.answers import Answer, AnswerEvent, Broken, Finished, Piece, Question, Sources
+from llm_engineering.domain.llms import Message, Usage
+from llm_engineering.serving.asking import Asked, answered
+from llm_engineering.serving.callers import Caller
+from llm_engineering.serving.problems import Problem
+from llm_engineering.serving.replies import encoded, reply
+from llm_engineering.serving.service import Asking, Service, TheService
+from llm_engineering.serving.shapes import Chat
+from llm_engineering.serving.streaming import AnswerStream
+
+router = APIRouter(prefix="/v1", tags=["OpenAI's shape"])
+SPEAKERS = ("user", "assistant")
+
+
+@router.get("/models")
+async def models(service: TheService) -> Response:
+    """List the models that can answer."""
+    return reply({"object": "list", "data": [_model(name) for name in service.assistant.models()]})
+
+
+@router.get("/models/{name:path}")
+async def model(name: str, service: TheService) -> Response:
+    """Return one model."""
+    if name not in service.assistant.models():
+        raise _no_model(service, name)
+    return reply(_model(name))
+
+
+@router.post("/chat/completions")
+async def complete(body: Chat, service: TheService, caller: Asking) -> Response:
+    """Answer the last message of the user."""
+    asked = Asked(caller, _question(service, caller, body))
+    if body.stream:
+        usage = body.stream_options is not None and body.stream_options.include_usage
+        return AnswerStream(service, asked, Chunks(body.model, with_usage=usage))
+    answer = (await answered(service, asked)).answer
+    message = {"role": "assistant", "content": answer.text, "refusal": None}
+    choice = {"index": 0, "message": message, "finish_reason": _finish(answer), "logprobs": None}
+    head = _head(answer.id, "chat.completion", body.model or answer.versions.llm)
+    return reply(head | {"choices": [choice], "usage": _usage(answer.usage), "citations": _citations(answer)})
+
+
+def _question(service: Service, caller: Caller, body: Chat) -> Question:
+    said = [Message(role=one.role, content=one.text) for one in body.messages if one.role in SPEAKERS]
+    if not said or said[-1].role != "user" or not said[-1].content.strip():
+        raise Problem(400, "no_question", "the last message must be one of the user, with a text")
+    if len(said[-1].content) > 20_000:
+        raise Problem(400, "too_long", "the question has more than 20,000 characters")
+    if body.model and body.model not in service.assistant.models():
+        raise _no_model(service, body.model)
+    history, left = [], service.settings.history_characters
+    for message in reversed(said[:-1][-2 * service.settings.history_turns :] if service.settings.history_turns else []):
+        left -= len(message.content)
+        if left < 0:
+            break
+        history.append(message)
+    return Question(
+        text=said[-1].content, history=tuple(reversed(history)), access=caller.access, llm=body.model or None
+    )
+
+
+class Chunks:
+    """Writes an answer as chunks of a chat completion."""
+
+    def __init__(self, model: str, *, with_usage: bool) -> None:
+        self._model = model
+        self._with_usage = with_usage
+        self._id = ""
+        self._said = ""
+
+    async def rendered(self, event: AnswerEvent) -> bytes:
+        """Return the chunks for an event."""
+        match event:
+            case Sources(answer_id):
+                self._id = answer_id
+                return self._chunk({"role": "assistant", "content": ""})
+            case Piece(text):
+                self._said += text
+                return self._chunk({"content": text})
+            case Broken(_, reason, detail):
+                kind = "invalid_request_error" if reason == "invalid" else "server_error"
+                return _data({"error": {"message": detail, "type": kind, "param": None, "code": reason}})
+            case Finished(answer):
+                return self._last(answer)
+
+    def _last(self, answer: Answer) -> bytes:
+        self._id = self._id or answer.id
+        body = b""
+        if answer.text != self._said:
+            # A chunk cannot be taken back, so a text that counts instead of what was said comes after it.
+            rest = answer.text.removeprefix(self._said) if answer.text.startswith(self._said) else f"\n\n{answer.text}"
+            body += self._chunk({"content": rest})
+        body += self._chunk({}, _finish(answer), citations=_citations(answer))
+        if self._with_usage:
+            head = _head(self._id, "chat.completion.chunk", self._model)
+            body += _data(head | {"choices": [], "usage": _usage(answer.usage)})
+        return body + b"data: [DONE]\n\n"
+
+    def _chunk(self, delta: dict[str, Any], finish: str | None = None, **more: object) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+        return _data(_head(self._id, "chat.completion.chunk", self._model) | {"choices": [choice]} | more)
+
+    async def ended(self) -> None:
+        """Nothing is kept."""
+
+
+def _data(body: object) -> bytes:
+    return b"data: %s\n\n" % encoded(body)
+
+
+def _head(answer_id: str, kind: str, model: str) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{answer_id}", "object": kind, "created": int(time.time()), "model": model}
+
+
+def _finish(answer: Answer) -> str:
+    return "length" if "cut" in answer.flags else "stop"
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    total = usage.input_tokens + usage.output_tokens
+    return {"prompt_tokens": usage.input_tokens, "completion_tokens": usage.output_tokens, "total_tokens": total}
+
+
+def _citations(answer: Answer) -> list[dict[str, Any]]:
+    return [citation.model_dump(mode="json") for citation in answer.citations]
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "llm-engineering"}
+
+
+def _no_model(service: Service, name: str) -> Problem:
+    known = ", ".join(service.assistant.models())
+    return Problem(404, "model_not_found", f"the model {name[:100]!r} does not exist; there are {known}")

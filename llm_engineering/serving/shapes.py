@@ -1,0 +1,135 @@
+"""What callers send, as types: wrong ones are refused before anything is done, and described in openapi.json."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, WrapValidator
+from pydantic_core import PydanticCustomError
+
+from llm_engineering.domain.conditions import Condition
+from llm_engineering.domain.value import Scalar
+
+
+def _printable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("the text holds a NUL character")
+    return text
+
+
+def _form(filter: Any) -> str:
+    return "condition" if not isinstance(filter, dict) or "op" in filter else "short"
+
+
+def _bounded(filter: Any, validate: Any) -> Any:
+    """Refuse a filter of absurd size or depth before anything walks through it."""
+    parts, level = 0, [filter]
+    for _ in range(DEEPEST_FILTER):
+        below = [item for part in level for item in (part.values() if isinstance(part, dict) else part)]
+        level = [item for item in below if isinstance(item, dict | list)]
+        parts += len(below)
+        if parts > LARGEST_FILTER:
+            raise PydanticCustomError("filter_size", "the filter has more than {most} parts", {"most": LARGEST_FILTER})
+        if not level:
+            return validate(filter)
+    raise PydanticCustomError("filter_depth", "the filter is deeper than {most} levels", {"most": DEEPEST_FILTER})
+
+
+# A condition of ten levels has two JSON levels for each of its own.
+DEEPEST_FILTER = 24
+LARGEST_FILTER = 2_000
+Text = Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(_printable)]
+Short = dict[str, Scalar | list[Scalar]]
+Filter = Annotated[
+    Annotated[Condition, Tag("condition")] | Annotated[Short, Tag("short")],
+    Discriminator(_form),
+    WrapValidator(lambda value, validate: _bounded(value, validate) if isinstance(value, dict) else validate(value)),
+]
+Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+
+
+class Shape(BaseModel):
+    """A body that refuses unknown fields, and whose mistakes are told without what was given."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class Ask(Shape):
+    """A question to the assistant."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"question": "Can I still join the course?", "filter": {"course": "ml"}}]}
+    )
+
+    question: Text
+    filter: Filter | None = Field(None, description="a condition, or {field: value} and {field: [value, value]}")
+    k: int | None = Field(None, ge=1, le=100, description="passages to find")
+    llm: str | None = Field(None, max_length=200, description="one of /models")
+    conversation_id: Id | None = Field(None, description="a streamed answer without one begins a conversation")
+    stream: bool = Field(False, description="as server-sent events: sources, piece …, and finished or broken")
+
+
+class Search(Shape):
+    """A query to the index."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"query": "homework deadline", "filter": {"source": ["faq"]}, "k": 5}]}
+    )
+
+    query: Text
+    filter: Filter | None = None
+    k: int | None = Field(None, ge=1, le=100)
+
+
+class NewConversation(Shape):
+    """A conversation to be begun."""
+
+    title: Annotated[str, Field(max_length=200), AfterValidator(_printable)] = ""
+
+
+class Rating(Shape):
+    """What somebody thinks of an answer."""
+
+    answer_id: Id
+    rating: Literal["up", "down"]
+    comment: Annotated[str, Field(max_length=4_000), AfterValidator(_printable)] = ""
+
+
+class Part(BaseModel):
+    """A part of a message in OpenAI's shape; only texts are understood."""
+
+    type: Literal["text"]
+    text: Text
+
+
+class ChatMessage(BaseModel):
+    """A message in OpenAI's shape."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: Annotated[str, AfterValidator(_printable)] | list[Part] | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of all parts."""
+        if self.content is None or isinstance(self.content, str):
+            return self.content or ""
+        return "\n".join(part.text for part in self.content)
+
+
+class StreamOptions(BaseModel):
+    """What a stream says beside its text."""
+
+    include_usage: bool = False
+
+
+class Chat(BaseModel):
+    """A request in OpenAI's shape. Fields that steer a model (temperature …) are taken and ignored."""
+
+    model_config = ConfigDict(
+        hide_input_in_errors=True,
+        json_schema_extra={"examples": [{"model": "extractive", "messages": [{"role": "user", "content": "Who?"}]}]},
+    )
+
+    model: str = Field("", max_length=200)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=1_000)
+    stream: bool | None = False
+    stream_options: StreamOptions | None = None
+    n: int | None = Field(1, ge=1, le=1)

@@ -1,0 +1,108 @@
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from assistant_fakes import DOCUMENTS, FakeAssistant, FakeSearcher, FakeState
+from fastapi.testclient import TestClient
+
+from llm_engineering.config import Serving
+from llm_engineering.serving.app import create_app
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    searcher, state = FakeSearcher(), FakeState()
+    app = create_app(FakeAssistant(searcher, state), searcher, state, Serving(threads=2))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        yield client
+
+
+def events_of(text: str) -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for block in text.strip().split("\n\n"):
+        name, data = block.split("\n")
+        found.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+    return found
+
+
+def test_an_answer_has_citations_hits_and_no_conversation_of_its_own(client: TestClient) -> None:
+    reply = client.post("/ask", json={"question": "join the course"})
+    assert reply.status_code == 200, reply.text
+    body = reply.json()
+    assert body["outcome"] == "answered"
+    assert "[1]" in body["text"]
+    assert body["citations"][0]["uri"] == body["hits"][0]["uri"] == "faq:1"
+    assert body["conversation_id"] is None
+
+
+def test_a_stream_begins_with_its_sources_and_ends_with_the_whole_answer(client: TestClient) -> None:
+    reply = client.post("/ask", json={"question": "deadline", "stream": True})
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    events = events_of(reply.text)
+    assert events[0][0] == "sources"
+    assert events[-1][0] == "finished"
+    assert {name for name, _ in events[1:-1]} == {"piece"}
+    assert "".join(body["text"] for name, body in events if name == "piece").strip() == events[-1][1]["text"]
+
+
+def test_a_streamed_question_begins_a_conversation_that_remembers_it(client: TestClient) -> None:
+    first = events_of(client.post("/ask", json={"question": "deadline", "stream": True}).text)
+    conversation = first[0][1]["conversation_id"]
+    assert conversation == first[-1][1]["conversation_id"]
+    client.post("/ask", json={"question": "course", "conversation_id": conversation})
+    turns = client.get(f"/conversations/{conversation}").json()["turns"]
+    assert [turn["question"] for turn in turns] == ["deadline", "course"]
+
+
+def test_filters_have_a_long_and_a_short_form(client: TestClient) -> None:
+    condition = {"op": "eq", "field": "course", "value": "mlops"}
+    for chosen in (condition, {"course": "mlops"}, {"course": ["mlops", "x"]}, {"op": "not", "condition": condition}):
+        reply = client.post("/search", json={"query": "the course deadline docker machine", "filter": chosen})
+        assert reply.status_code == 200, reply.text
+        courses = {hit["metadata"].get("course") for hit in reply.json()["hits"]}
+        assert courses == ({"ml"} if "condition" in chosen else {"mlops"})
+
+
+def test_a_document_is_shown_at_a_span_with_its_surroundings(client: TestClient) -> None:
+    document = DOCUMENTS[0]
+    body = client.get(f"/documents/{document.id}", params={"start": 8, "end": 13, "context": 4}).json()
+    assert (body["before"], body["span"], body["after"]) == ("can ", "still", " joi")
+    assert client.get(f"/documents/{document.id}", params={"start": 8, "end": 9_999}).status_code == 422
+    assert client.get("/documents/unknown").json()["error"]["code"] == "no_document"
+
+
+def test_every_reply_carries_the_policy_and_a_number(client: TestClient) -> None:
+    for path in ("/health", "/ready", "/unknown", "/models", "/openapi.json", "/metrics"):
+        headers = client.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"], path
+        assert headers["x-content-type-options"] == "nosniff"
+        assert len(headers["x-request-id"]) == 32
+
+
+def test_facets_models_and_numbers_are_there(client: TestClient) -> None:
+    assert client.get("/facets").json()["source"] == {"faq": 3, "manual": 1}
+    assert client.get("/models").json() == {"models": ["extractive", "writer"], "default": "extractive"}
+    client.post("/ask", json={"question": "deadline", "llm": "writer"})
+    text = client.get("/metrics").text
+    assert 'llm_engineering_answers_total{outcome="answered"} 1.0' in text
+    assert 'llm_engineering_index_info{model="words",version="v1"} 1.0' in text
+    assert 'llm_engineering_tokens_total{kind="input",llm="writer"} 12.0' in text
+
+
+def test_feedback_is_for_those_who_got_the_answer(client: TestClient) -> None:
+    answer = client.post("/ask", json={"question": "deadline"}).json()["id"]
+    assert client.post("/feedback", json={"answer_id": answer, "rating": "up"}).status_code == 204
+    assert client.post("/feedback", json={"answer_id": "unknown", "rating": "up"}).status_code == 404
+    assert client.post("/feedback", json={"answer_id": answer, "rating": "sideways"}).status_code == 422
+
+
+def test_the_same_request_twice_is_one_answer(client: TestClient) -> None:
+    once = {"Idempotency-Key": "a"}
+    first = client.post("/ask", json={"question": "deadline"}, headers=once).json()
+    again = client.post("/ask", json={"question": "deadline"}, headers=once).json()
+    streamed = client.post("/ask", json={"question": "deadline", "stream": True}, headers=once).text
+    other = client.post("/ask", json={"question": "course"}, headers=once)
+    assert first == again == events_of(streamed)[-1][1]
+    assert other.status_code == 422
+    assert other.json()["error"]["code"] == "idempotency_mismatch"
