@@ -163,7 +163,8 @@ class Running:
     """The server on a free loopback port, in a thread of its own."""
 
     def __init__(self, app: Any) -> None:
-        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="none")
+        options = {"log_level": "critical", "ws": "none", "timeout_graceful_shutdown": 1}
+        config = uvicorn.Config(app, host="127.0.0.1", port=0, **options)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, daemon=True)
         self.thread.start()
@@ -174,5 +175,4 @@ class Running:
 
     def close(self) -> None:
         self.server.should_exit = True
-        self.server.force_exit = True
         self.thread.join(timeout=30)

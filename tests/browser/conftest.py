@@ -9,6 +9,7 @@ import pytest
 from chat_answers import document
 from chat_server import Chat, Running, app_of
 from playwright.sync_api import Browser, Page, Request, sync_playwright
+from starlette.types import ASGIApp
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # No sandbox for root in a container; the rest keeps Chromium from calling home.
@@ -63,9 +64,9 @@ class Desk:
 
 
 @contextmanager
-def desk_of(chromium: Browser, chat: Chat, **options: object) -> Iterator[Desk]:
+def desk_of(chromium: Browser, chat: Chat, app: ASGIApp | None = None, **options: object) -> Iterator[Desk]:
     """Open a fresh profile on a server of its own."""
-    server = Running(app_of(chat))
+    server = Running(app or app_of(chat))
     context = chromium.new_context(**{"viewport": {"width": 1280, "height": 860}, **options})  # type: ignore[arg-type]
     page = context.new_page()
     page.set_default_timeout(30_000)

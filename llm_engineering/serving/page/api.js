@@ -1,6 +1,7 @@
 // The service's HTTP interface: one function a resource, one error for everything that goes wrong.
 
 import { eventsOf } from "./sse.js";
+import { sentence } from "./words.js";
 
 const HERE = new URL(".", window.location.href);
 
@@ -37,7 +38,6 @@ export class Service {
   facets = () => this.#json("facets");
   conversations = () => this.#json("conversations");
   conversation = (id) => this.#json(`conversations/${encodeURIComponent(id)}`);
-  createConversation = (title, signal) => this.#json("conversations", { method: "POST", body: { title }, signal });
   deleteConversation = (id) => this.#send(`conversations/${encodeURIComponent(id)}`, { method: "DELETE" });
   feedback = (body) => this.#send("feedback", { method: "POST", body });
 
@@ -115,7 +115,7 @@ async function failureOf(response) {
   const body = await response.json().catch(() => null); // not ours: a proxy's page, say
   const error = body && typeof body.error === "object" && body.error ? body.error : {};
   const message = WORDS[status] ?? (status >= 500 ? WORDS[500] : null);
-  const told = typeof error.message === "string" ? error.message : "";
+  const told = sentence(error.message);
   const options = { status, wait: waitOf(response), request: typeof error.request_id === "string" ? error.request_id : "" };
   return new Failure(String(error.code ?? status), [message, told].filter(Boolean).join(" ") || `The service answered ${status}.`, options);
 }

@@ -57,40 +57,38 @@ function ask(text) {
   welcome.hidden = true;
   scroller.toEnd();
   const model = byId("model").value;
-  const body = {
-    question: text,
-    ...(filters.value() ? { filter: filters.value() } : {}),
-    ...(model ? { llm: model } : {}),
-    ...(view.id ? { conversation_id: view.id } : {}),
-  };
-  run(view, turn, body, newName());
+  const body = { question: text, ...(filters.value() ? { filter: filters.value() } : {}), ...(model ? { llm: model } : {}) };
+  run(view, turn, body);
 }
 
 const newName = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(16)).join("-");
 
-/** Have a question answered in its turn. `once` names it, so that asking again after a lost connection costs nothing. */
-async function run(view, turn, body, once) {
+/**
+ * Have a question answered in its turn. `before` is the request of an attempt of which nobody knows how it ended: it is
+ * sent again as it was, under the same name, so that an answer that was made is not made and paid for twice.
+ */
+async function run(view, turn, body, before = null) {
   if (view.running) return;
   const controller = new AbortController();
+  const sent = before ?? { once: newName(), body: { ...body, ...(view.id ? { conversation_id: view.id } : {}) } };
   view.running = controller;
   composer.setRunning(current.running !== null);
   turn.start();
   say("Searching.");
-  const again = () => run(view, turn, { ...body, ...(view.id ? { conversation_id: view.id } : {}) }, newName());
-  const sameAgain = () => run(view, turn, body, once);
   try {
-    const answer = await answerOf(view, turn, service.ask(body, { signal: controller.signal, once }));
+    const answer = await answerOf(view, turn, service.ask(sent.body, { signal: controller.signal, once: sent.once }));
     turn.finish(answer);
     say(`Answer. ${turn.element.querySelector(".text").textContent}`);
-    adopt(view, answer.conversation_id, body.question);
+    adopt(view, answer.conversation_id, turn.question);
     refreshList();
   } catch (error) {
     if (error.name === "AbortError") {
-      turn.stop(again);
+      turn.stop(() => run(view, turn, body));
       say("Stopped.");
     } else {
       const failure = error instanceof Failure ? error : lost(error);
-      turn.fail(failure, failure.code === "lost" || failure.code === "unreachable" ? sameAgain : again);
+      if (failure.code === "no_conversation") view.id = null; // deleted elsewhere: the next attempt begins a new one
+      turn.fail(failure, () => run(view, turn, body, UNCERTAIN.includes(failure.code) ? sent : null));
       say(failure.message);
     }
   } finally {
@@ -98,6 +96,9 @@ async function run(view, turn, body, once) {
     composer.setRunning(current.running !== null);
   }
 }
+
+// How an attempt ended of which the service may yet have the answer.
+const UNCERTAIN = ["lost", "unreachable", "in_the_making"];
 
 async function answerOf(view, turn, events) {
   for await (const { event, data } of events) {
@@ -119,6 +120,10 @@ function lost(error) {
 /** Take the id that the service gave to a new conversation. */
 function adopt(view, id, question) {
   if (!id || view.id === id) return;
+  if (view.id && view.turns.childElementCount === 1) {
+    service.deleteConversation(view.id).catch((failure) => console.warn(failure)); // begun by an attempt that failed
+  }
+  views.delete(view.id);
   view.id = id;
   view.title = oneLine(question, 120);
   views.set(id, view);

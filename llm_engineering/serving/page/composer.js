@@ -13,7 +13,7 @@ export class Composer {
   constructor({ ask, stop }) {
     byId("composer").addEventListener("submit", (event) => {
       event.preventDefault();
-      const text = this.#field.value.trim();
+      const text = this.#field.value.replaceAll("\0", "").trim();
       if (!text || this.#running) return;
       this.#last = text;
       this.#field.value = "";

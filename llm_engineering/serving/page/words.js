@@ -18,23 +18,30 @@ const FLAGS = {
 
 /** Sentences for the flags of an answer, each once. */
 export function flagsOf(flags = []) {
-  const sentence = (flag) => {
+  const words = (flag) => {
     const name = String(flag).split(":", 1)[0];
     return Object.hasOwn(FLAGS, name) ? FLAGS[name] : `Note: ${name.replaceAll("_", " ")}.`;
   };
-  return [...new Set(flags.map(sentence))];
+  return [...new Set(flags.map(words))];
 }
 
 const REASONS = {
-  budget: "The budget for answers is used up.",
+  budget_exceeded: "The budget for answers is used up.",
   timeout: "The answer took too long.",
-  cancelled: "The answer was stopped.",
+  shutting_down: "The service is being restarted.",
 };
+
+/** A message of the service as a sentence. */
+export function sentence(text) {
+  const words = typeof text === "string" ? text.trim() : "";
+  if (!words) return "";
+  return `${words[0].toUpperCase()}${words.slice(1)}${/[.!?…]$/.test(words) ? "" : "."}`;
+}
 
 /** What a broken answer says: a known sentence where there is one, and the service's own. */
 export function brokenWords({ reason, detail }) {
   const known = Object.hasOwn(REASONS, String(reason)) ? REASONS[reason] : "The answer broke off.";
-  return detail ? `${known} ${detail}` : known;
+  return [known, sentence(detail)].filter(Boolean).join(" ");
 }
 
 const NUMBERS = new Intl.NumberFormat("en-GB");
