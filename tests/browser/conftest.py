@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from chat_answers import document
 from chat_server import Chat, Running, app_of
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from starlette.types import ASGIApp
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -23,6 +23,9 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+
+
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")
