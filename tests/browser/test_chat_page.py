@@ -183,6 +183,20 @@ def test_conversations_are_listed_opened_continued_and_deleted(desk: Desk) -> No
     assert set(desk.chat.conversations) == {"x2"}
 
 
+def test_sources_of_an_earlier_answer_are_shown_if_they_are_kept_and_missed_in_words_if_not(desk: Desk) -> None:
+    desk.chat.conversations = {"x1": past("x1", "Older", 1, turns=2)}
+    turns = desk.chat.conversations["x1"]["turns"]
+    desk.chat.conversations["x1"]["turns"] = [turns[0], {**turns[1], "citations": [citation()]}]
+    page = desk.open()
+    page.locator(".conversation").click()
+    expect(page.locator(".turn")).to_have_count(2)
+    first, second = page.locator(".turn").all()
+    expect(first).to_contain_text("The sources of this earlier answer are not kept here.")
+    expect(first.locator(".text")).to_contain_text("[1]")
+    second.get_by_role("button", name=re.compile("^Source 1")).click()
+    expect(page.get_by_role("complementary").locator("mark")).to_have_text(QUOTE)
+
+
 def test_a_new_conversation_takes_the_id_it_is_given_and_keeps_its_sources_when_left(desk: Desk) -> None:
     desk.chat.scripts += [Script(events()), Script(events())]
     page = desk.open()

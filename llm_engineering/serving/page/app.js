@@ -52,6 +52,7 @@ function showView(view) {
 }
 function ask(text) {
   const view = current;
+  filters.fold();
   const turn = new Turn(text, actions, () => view === current && scroller.follow());
   view.turns.append(turn.element);
   welcome.hidden = true;
@@ -160,9 +161,13 @@ async function openConversation(id) {
   }
 }
 
-function pastTurn({ question, answer, answer_id, ...kept }) {
+/** A turn of which the conversation holds the texts, and the citations only if the service adds them. */
+function pastTurn({ question, answer, answer_id, citations, ...kept }) {
   const turn = new Turn(question, actions);
-  turn.finish({ text: answer, id: answer_id, ...kept });
+  turn.finish({ text: answer, id: answer_id, citations: citations ?? [], ...kept });
+  if (!citations && /\[\d+\]/.test(answer)) {
+    turn.after.prepend(el("p", { class: "quiet" }, "The sources of this earlier answer are not kept here. Ask again to see them."));
+  }
   return turn.element;
 }
 

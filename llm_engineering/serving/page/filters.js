@@ -29,6 +29,11 @@ export class Filters {
     return Object.fromEntries([...this.#chosen].map(([field, values]) => [field, values.length === 1 ? values[0] : values]));
   }
 
+  /** Fold the boxes away; the chips still show what is in use. */
+  fold() {
+    this.#unfold(false);
+  }
+
   #unfold(open) {
     this.#place.hidden = !open;
     this.#toggle.setAttribute("aria-expanded", String(open));

@@ -32,7 +32,7 @@ export class Renderer {
       case "table":
         return this.#table(block);
       default:
-        return el("p", { dir: "auto" }, ...this.#broken(block.lines));
+        return el("p", {}, ...this.#broken(block.lines));
     }
   }
 
@@ -60,7 +60,7 @@ export class Renderer {
     }
     const ordered = first[3] !== undefined;
     const properties = ordered && first[3] !== "1" ? { start: Number(first[3]) } : {};
-    return el(ordered ? "ol" : "ul", properties, ...items.map((item) => el("li", { dir: "auto" }, ...this.#item(item, depth))));
+    return el(ordered ? "ol" : "ul", properties, ...items.map((item) => el("li", {}, ...this.#item(item, depth))));
   }
 
   #item(lines, depth) {
@@ -71,7 +71,7 @@ export class Renderer {
   }
 
   #table(block) {
-    const cells = (line, name) => cellsOf(line).map((cell) => el(name, { dir: "auto" }, ...this.inlines(cell)));
+    const cells = (line, name) => cellsOf(line).map((cell) => el(name, {}, ...this.inlines(cell)));
     const head = el("thead", {}, el("tr", {}, ...cells(block.head, "th")));
     const body = el("tbody", {}, ...block.lines.map((line) => el("tr", {}, ...cells(line, "td"))));
     return el("div", { class: "table", tabindex: "0", role: "group", "aria-label": "Table" }, el("table", {}, head, body));
@@ -80,7 +80,7 @@ export class Renderer {
   /** Build what stands in a line: code, emphasis, citation marks, links; everything else as text. */
   inlines(text, depth = 0) {
     const parts = [];
-    const missing = new Set(); // marks that have no partner after here: looked for once, not at every occurrence
+    const seen = new Map(); // where marks were looked for and found: once, not at every occurrence
     let plain = "";
     let at = 0;
     const add = (element, end) => {
@@ -90,7 +90,7 @@ export class Renderer {
       at = end;
     };
     while (at < text.length) {
-      const found = this.#inlineAt(text, at, depth, missing);
+      const found = this.#inlineAt(text, at, depth, seen);
       if (found) add(...found);
       else {
         if (text[at] === "\\" && /[!-/:-@[-`{-~]/.test(text[at + 1] ?? "")) at += 1;
@@ -102,17 +102,17 @@ export class Renderer {
     return parts;
   }
 
-  #inlineAt(text, at, depth, missing) {
+  #inlineAt(text, at, depth, seen) {
     switch (text[at]) {
       case "`":
-        return codeAt(text, at, missing);
+        return codeAt(text, at, seen);
       case "[":
-        return this.#markAt(text, at) ?? this.#linkAt(text, at, missing);
+        return this.#markAt(text, at) ?? this.#linkAt(text, at, seen);
       case "!":
-        return text[at + 1] === "[" ? this.#linkAt(text, at + 1, missing) : null;
+        return text[at + 1] === "[" ? this.#linkAt(text, at + 1, seen) : null;
       case "*":
       case "_":
-        return depth < DEEPEST ? this.#emphasisAt(text, at, depth, missing) : null;
+        return depth < DEEPEST ? this.#emphasisAt(text, at, depth, seen) : null;
       default:
         return null;
     }
@@ -126,9 +126,9 @@ export class Renderer {
   }
 
   /** A link to a cited source is one; any other link or picture is its words and its address as text. */
-  #linkAt(text, at, missing) {
-    const middle = partner(text, at, "](", missing);
-    const end = middle < 0 ? -1 : partner(text, middle, ")", missing);
+  #linkAt(text, at, seen) {
+    const middle = partner(text, at, "](", seen);
+    const end = middle < 0 ? -1 : partner(text, middle, ")", seen);
     if (end < 0) return null;
     const words = text.slice(at + 1, middle);
     const target = text.slice(middle + 2, end).trim();
@@ -138,13 +138,13 @@ export class Renderer {
     return [el("span", { class: "unlinked" }, words && words !== target ? `${words} (${target})` : target), end + 1];
   }
 
-  #emphasisAt(text, at, depth, missing) {
+  #emphasisAt(text, at, depth, seen) {
     const sign = text[at];
     const mark = text[at + 1] === sign ? sign + sign : sign;
     const inside = at + mark.length;
     if (/\s/.test(text[inside] ?? " ")) return null;
     if (sign === "_" && /[\p{L}\p{N}]/u.test(text[at - 1] ?? "")) return null;
-    let end = partner(text, inside, mark, missing);
+    let end = partner(text, inside, mark, seen);
     if (text[inside] === sign && text[end + mark.length] === sign) end += 1; // ***both***
     if (end <= inside || /\s/.test(text[end - 1])) return null;
     if (sign === "_" && /[\p{L}\p{N}]/u.test(text[end + mark.length] ?? "")) return null;
@@ -153,20 +153,23 @@ export class Renderer {
   }
 }
 
-function partner(text, from, mark, missing) {
-  if (missing.has(mark)) return -1;
+/** The place of the next mark from a place on, or -1. What lies between an earlier look and its find is known. */
+function partner(text, from, mark, seen) {
+  const [looked, found] = seen.get(mark) ?? [0, -Infinity];
+  if (looked <= from && from <= found) return found === Infinity ? -1 : found;
   let end = text.indexOf(mark, from);
   while (end >= 0 && (mark === "*" || mark === "_") && text[end + 1] === mark) end = text.indexOf(mark, end + 2);
-  if (end < 0) missing.add(mark);
+  seen.set(mark, [from, end < 0 ? Infinity : end]);
   return end;
 }
 
-function codeAt(text, at, missing) {
+function codeAt(text, at, seen) {
   let inside = at;
   while (text[inside] === "`") inside += 1;
   const mark = text.slice(at, inside);
-  const end = partner(text, inside, mark, missing);
-  return end < 0 ? null : [el("code", {}, text.slice(inside, end).trim() || " "), end + mark.length];
+  const end = partner(text, inside, mark, seen);
+  if (end < 0) return [mark, inside];
+  return [el("code", {}, text.slice(inside, end).trim() || " "), end + mark.length];
 }
 
 /**
