@@ -38,9 +38,12 @@ export class ConversationList {
 
   #row(conversation) {
     const title = titleOf(conversation);
-    const open = el("button", { type: "button", class: "conversation", title, onclick: () => this.#actions.open(conversation.id) }, el("bdi", {}, title));
+    const open = () => this.#actions.open(conversation.id);
     const remove = () => confirmDelete(title, () => this.#actions.remove(conversation.id));
-    return el("li", {}, open, el("button", { type: "button", class: "icon-button small", "aria-label": `Delete the conversation ${title}`, onclick: remove }, icon("bin")));
+    const name = `Delete the conversation ${title}`;
+    return el("li", {},
+      el("button", { type: "button", class: "conversation", title, onclick: open }, el("bdi", {}, title)),
+      el("button", { type: "button", class: "icon-button small", "aria-label": name, onclick: remove }, icon("bin")));
   }
 }
 

@@ -107,7 +107,10 @@ export class Turn {
 
   #foot(answer, citations) {
     const { feedback, say, copy } = this.#actions;
-    const copying = el("button", { type: "button", class: "icon-button small", "aria-label": "Copy the answer with its sources", title: "Copy the answer with its sources", onclick: () => copy(asText(answer.text, citations)) }, icon("copy"));
+    const label = "Copy the answer with its sources";
+    const copying = el("button", {
+      type: "button", class: "icon-button small", "aria-label": label, title: label, onclick: () => copy(asText(answer.text, citations)),
+    }, icon("copy"));
     const id = answer.id ?? answer.answer_id;
     const opinion = id ? feedbackButtons((body) => feedback({ answer_id: id, ...body }), say) : { buttons: [], note: null };
     const meta = el("span", { class: "meta" }, ...metaOf(answer).map((part) => el("bdi", {}, oneLine(part, 80))));
