@@ -1,0 +1,71 @@
+// What the page says about values of the interface, in one place.
+
+/** Verdicts on quotations: the words of the badge, its kind, and what it means. */
+const VERDICTS = {
+  found: ["Verified", "good", "The quotation stands in the source at this place."],
+  misattributed: ["Other source", "warn", "The quotation stands in another source than the one that is cited."],
+  stitched: ["Pieced together", "warn", "Parts of the quotation stand in the source, but not together."],
+  absent: ["Not in the source", "bad", "The quotation could not be found in what was read."],
+};
+
+export const verdictOf = (verdict) => VERDICTS[Object.hasOwn(VERDICTS, verdict) ? verdict : ""] ?? ["Unchecked", "warn", "This quotation was not checked."];
+
+const FLAGS = {
+  injection: "A source contains instructions to the assistant; they were ignored.",
+  unsupported: "No citation in this answer could be verified. Treat it with caution.",
+  cut: "The answer reached its length limit and ends early.",
+};
+
+/** Sentences for the flags of an answer, each once. */
+export function flagsOf(flags = []) {
+  const words = (flag) => {
+    const name = String(flag).split(":", 1)[0];
+    return Object.hasOwn(FLAGS, name) ? FLAGS[name] : `Note: ${name.replaceAll("_", " ")}.`;
+  };
+  return [...new Set(flags.map(words))];
+}
+
+const REASONS = {
+  budget_exceeded: "The budget for answers is used up.",
+  timeout: "The answer took too long.",
+  shutting_down: "The service is being restarted.",
+};
+
+/** A message of the service as a sentence. */
+export function sentence(text) {
+  const words = typeof text === "string" ? text.trim() : "";
+  if (!words) return "";
+  return `${words[0].toUpperCase()}${words.slice(1)}${/[.!?…]$/.test(words) ? "" : "."}`;
+}
+
+/** What a broken answer says: a known sentence where there is one, and the service's own. */
+export function brokenWords({ reason, detail }) {
+  const known = Object.hasOwn(REASONS, String(reason)) ? REASONS[reason] : "The answer broke off.";
+  return [known, sentence(detail)].filter(Boolean).join(" ");
+}
+
+const NUMBERS = new Intl.NumberFormat("en-GB");
+export const count = (number) => NUMBERS.format(number);
+export const percent = (share) => `${Math.round(share * 100)} %`;
+export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
+
+/** The one quiet line below an answer: which model, how long, how much. */
+export function metaOf(answer) {
+  const { seconds = {}, usage = {}, versions = {} } = answer;
+  const times = Object.values(seconds).filter(Number.isFinite);
+  const time = Number.isFinite(seconds.total) ? seconds.total : times.reduce((sum, value) => sum + value, 0);
+  const tokens = (usage.input_tokens ?? 0) + (usage.output_tokens ?? 0);
+  return [
+    versions.llm,
+    Number.isFinite(answer.confidence) ? `confidence ${percent(answer.confidence)}` : null,
+    time > 0 ? `${time < 10 ? time.toFixed(1) : Math.round(time)} s` : null,
+    tokens ? plural(tokens, "token") : null,
+    answer.cached ? "from the cache" : null,
+  ].filter(Boolean);
+}
+
+/** A facet's name as a label: `metadata.course` is Course. */
+export function labelOf(field) {
+  const name = field.replace(/^metadata\./, "").replaceAll("_", " ");
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}
