@@ -11,12 +11,15 @@ from llm_engineering.bootstrap.features import (
     sources_of,
     sources_of_links,
 )
+from llm_engineering.bootstrap.inference import Inference, open_inference
 from llm_engineering.bootstrap.workspace import Workspace
 
 __all__ = [
     "FEATURES_SCHEMA",
+    "Inference",
     "Workspace",
     "manifest_of",
+    "open_inference",
     "questions_of",
     "searching",
     "sources_of",

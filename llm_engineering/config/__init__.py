@@ -1,6 +1,6 @@
 """The YAML, typed: one frozen model per pipeline, one section per step. An unknown key anywhere is refused."""
 
-from llm_engineering.config.inference import AssistantConfig, ProjectConfig
+from llm_engineering.config.inference import AssistantConfig, BatchInferenceConfig, ProjectConfig
 from llm_engineering.config.pipelines import (
     Author,
     Config,
@@ -19,6 +19,7 @@ from llm_engineering.config.reading import read_config
 __all__ = [
     "AssistantConfig",
     "Author",
+    "BatchInferenceConfig",
     "Config",
     "DigitalDataEtlConfig",
     "FeatureConfig",
