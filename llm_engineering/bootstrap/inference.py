@@ -27,10 +27,10 @@ async def open_inference(config: AssistantConfig, workspace: Workspace | None = 
         UsageError: there is no index, an extra or a key is missing, or the index needs another model.
         BackendError: a store cannot be reached.
     """
-    from llm_engineering.bootstrap.answering import open_assistant
-    from llm_engineering.bootstrap.llms import open_llms
-    from llm_engineering.bootstrap.searching import open_searcher
-    from llm_engineering.bootstrap.state import open_state
+    from llm_engineering.bootstrap.answering import open_assistant  # type: ignore[import-untyped,unused-ignore]
+    from llm_engineering.bootstrap.llms import open_llms  # type: ignore[import-untyped,unused-ignore]
+    from llm_engineering.bootstrap.searching import open_searcher  # type: ignore[import-untyped,unused-ignore]
+    from llm_engineering.bootstrap.state import open_state  # type: ignore[import-untyped,unused-ignore]
 
     workspace = workspace or Workspace()
     async with AsyncExitStack() as stack:

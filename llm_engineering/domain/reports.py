@@ -177,7 +177,7 @@ class Report(Value):
         )
 
     def summary(self) -> str:
-        """Return the account for a person: one line for documents or a batch, one for the index, one for each incident."""
+        """Return the account for a person: one line for documents or a batch, for the index, for each incident."""
         index = (
             f"index {self.index_version}: {self.points} points for {self.chunks} chunks; "
             f"this run embedded {self.embedded}, reused {self.reused}, wrote {self.written}, removed {self.removed}"

@@ -20,8 +20,8 @@ _SECOND = 1_000_000_000
 # Stages that viewers draw with a sign of their own, by a word in their name.
 _KINDS = {"rerank": "RERANKER", "embed": "EMBEDDING", "dense": "RETRIEVER", "sparse": "RETRIEVER", "guard": "GUARDRAIL"}
 # Under these names `Answer.seconds` holds the time of the model, and the times that retrieval reports itself.
-_OF_THE_MODEL = ("llm", "model", "generate", "generation", "completion", "complete", "write")
-_OF_RETRIEVAL = ("search", "retrieve", "retrieval", "total")
+_OF_THE_MODEL = ("llm", "generation")
+_OF_RETRIEVAL = ("search", "retrieval")
 
 
 @dataclass
@@ -150,29 +150,35 @@ def _of_stage(stage: StageTrace, texts: _Texts) -> Attributes:
 
 
 def _answering(trace: _Trace, seen: Observed, answer: Answer, texts: _Texts) -> None:
-    at = seen.found or seen.began
+    """What came before the search begins with the answer; what came after it, when the hits were shown."""
     asked = bool(answer.usage.calls or (answer.versions.llm and answer.versions.llm != "extractive"))
-    if answer.versions.prompt_hash or answer.versions.prompt:
-        trace.span("prompt", at, at, _of_prompt(answer))
     timed = False
-    for name, lasted in _times(seen, answer):
-        is_model = asked and not timed and any(word in name.lower() for word in _OF_THE_MODEL)
-        timed = timed or is_model
-        end = min(at + int(lasted * _SECOND), seen.ended)
-        said: Attributes = _of_model(seen, answer, texts) if is_model else {KIND: "CHAIN"}
-        trace.span(f"chat {answer.versions.llm}".strip() if is_model else name, at, end, said)
-        at = end
+    for name, start, end in _times(seen, answer):
+        if name in _OF_THE_MODEL and asked:
+            timed = True
+            _model(trace, seen, answer, texts, start, end)
+        else:
+            prompt = name == "prompt" and answer.versions.prompt_hash
+            trace.span(name, start, end, _of_prompt(answer) if prompt else {KIND: "CHAIN"})
     if asked and not timed:
-        start = seen.found or seen.began
-        trace.span(f"chat {answer.versions.llm}".strip(), start, seen.ended, _of_model(seen, answer, texts))
+        _model(trace, seen, answer, texts, seen.found or seen.began, seen.ended)
 
 
-def _times(seen: Observed, answer: Answer) -> Iterator[tuple[str, float]]:
-    """Yield the stages of the answer that are no stages of its retrieval."""
+def _times(seen: Observed, answer: Answer) -> Iterator[tuple[str, int, int]]:
+    """Yield the stages of the answer that are no stages of its retrieval, each with its begin and end."""
     known = {stage.stage for stage in seen.retrieved.stages} if seen.retrieved else set()
+    at = seen.began if "search" in answer.seconds else seen.found or seen.began
     for name, lasted in answer.seconds.items():
-        if name not in known and name.lower() not in _OF_RETRIEVAL:
-            yield name, lasted
+        if name in _OF_RETRIEVAL:
+            at = seen.found or at
+        elif name not in known:
+            end = min(at + int(lasted * _SECOND), seen.ended)
+            yield name, at, end
+            at = end
+
+
+def _model(trace: _Trace, seen: Observed, answer: Answer, texts: _Texts, start: int, end: int) -> None:
+    trace.span(f"chat {answer.versions.llm}".strip(), start, end, _of_model(seen, answer, texts))
 
 
 def _of_prompt(answer: Answer) -> Attributes:
