@@ -18,6 +18,7 @@ from llm_engineering.domain.answers import Answer, Broken, Citation, Finished, Q
 from llm_engineering.domain.conditions import Condition, Filter, condition_of
 from llm_engineering.domain.errors import LLMEngineeringError
 from llm_engineering.domain.queries import Hit
+from llm_engineering.domain.secrets import redact
 from llm_engineering.domain.value import Scalar
 
 # A document is handed out in pieces of so many characters: what a model reads at once is little.
@@ -233,7 +234,7 @@ async def _answer(inference: Inference, question: Question) -> Answer:
             if isinstance(event, Finished):
                 return event.answer
             if isinstance(event, Broken):
-                raise ToolError(f"{event.reason}: {event.detail}")
+                raise ToolError(redact(f"{event.reason}: {event.detail}"))
     raise ToolError("incomplete: the answer ended without its last event")
 
 
