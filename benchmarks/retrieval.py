@@ -20,6 +20,7 @@ from llm_engineering import plain
 from llm_engineering.application.retrieval import Convex, Retrieval, Rrf, retrieve
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.config import FeatureConfig, read_config
+from llm_engineering.domain.access import ALL
 from llm_engineering.domain.queries import Hit
 from llm_engineering.infrastructure.observability.logs import configure_logging
 
@@ -78,7 +79,9 @@ def _compare(config: FeatureConfig, questions: list[dict[str, str]]) -> None:
                 started = time.perf_counter()
                 for row in questions:
                     only = {"course": row["course"]} if filtered else {}
-                    hits = retrieve(row["question"], index, embedder, config.tokenizing.query, settings, only, 4 * K)
+                    hits = retrieve(
+                        row["question"], index, embedder, config.tokenizing.query, settings, only, 4 * K, access=ALL
+                    ).hits
                     ranks.append(_rank(hits, row["document"]))
                 each = 1000 * (time.perf_counter() - started) / len(questions)
                 found = [rank for rank in ranks if rank]

@@ -25,7 +25,8 @@ def answer_questions(
     config: BatchInferenceConfig, plan: BatchPlan, run: int
 ) -> tuple[Annotated[BatchReport, "batch"], Annotated[Rows, "answers"]]:
     """Ask the assistant what is not answered yet."""
-    return stages.answer_questions(config, plan, run)
+    batch, answers = stages.answer_questions(config, plan, run)
+    return batch, answers  # as a tuple, because ZenML reads the number of outputs off this line
 
 
 @step(enable_cache=False)

@@ -75,6 +75,9 @@ class FewDocuments:
     def facets(self, access: Access) -> Mapping[str, Mapping[str, int]]:
         return {}
 
+    def publication(self) -> str:
+        return "v7"
+
     def close(self) -> None: ...
 
 

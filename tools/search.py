@@ -19,14 +19,15 @@ def main() -> int:
     arguments = _parser().parse_args()
 
     from llm_engineering import stages
-    from llm_engineering.config import FeatureConfig, read_config
+    from llm_engineering.application.retrieval import parse_filters
+    from llm_engineering.config import AssistantConfig, read_config
     from llm_engineering.infrastructure.observability.logs import configure_logging
 
     configure_logging("WARNING")
     queries = _queries(arguments.query, arguments.queries)
     path = arguments.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
-    config = read_config(FeatureConfig, path, arguments.overrides)
-    found = stages.search(config, queries, dict(_conditions(arguments.filter)), arguments.k)
+    config = read_config(AssistantConfig, path, arguments.overrides)
+    found = stages.search(config, queries, parse_filters(arguments.filter), arguments.k)
     if arguments.json:
         rows = [{"query": query, "hits": _as_dicts(hits)} for query, hits in zip(queries, found, strict=True)]
         print(json.dumps(rows if arguments.queries else rows[0]["hits"], ensure_ascii=False))
@@ -40,7 +41,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("query", nargs="?", help="what to look for")
     parser.add_argument("--queries", type=Path, metavar="FILE", help="a file with one query on each line")
     parser.add_argument(
-        "--filter", action="append", default=[], metavar="KEY=VALUE", help="only hits whose metadata says so"
+        "--filter",
+        action="append",
+        default=[],
+        metavar="FILTER",
+        help="only hits that fulfil it: key=value, key!=value, key>=3, 'key in a,b', or JSON; repeatable",
     )
     parser.add_argument("-k", type=_positive, metavar="K", help="how many hits (default: retrieval.k)")
     add_config_options(parser)
@@ -70,18 +75,6 @@ def _queries(query: str | None, file: Path | None) -> list[str]:
     if not queries or not all(queries):
         raise UsageError("the query is empty; type what you are looking for")
     return queries
-
-
-def _conditions(filters: Sequence[str]) -> list[tuple[str, str]]:
-    from llm_engineering.domain.errors import UsageError
-
-    conditions = []
-    for text in filters:
-        key, separator, value = text.partition("=")
-        if not key or not separator:
-            raise UsageError(f"--filter {text!r}: write it as key=value, for example course=mlops-zoomcamp")
-        conditions.append((key.strip(), value.strip()))
-    return conditions
 
 
 def _as_dicts(hits: Sequence["Hit"]) -> list[dict[str, object]]:

@@ -3,25 +3,29 @@
 Tests compose the same way; production and tests differ only in the arguments.
 """
 
+from llm_engineering.bootstrap.asking import asking
 from llm_engineering.bootstrap.features import (
     FEATURES_SCHEMA,
     manifest_of,
     questions_of,
-    searching,
+    searching_both,
     sources_of,
     sources_of_links,
 )
 from llm_engineering.bootstrap.inference import Inference, open_inference
+from llm_engineering.bootstrap.searching import open_searcher
 from llm_engineering.bootstrap.workspace import Workspace
 
 __all__ = [
     "FEATURES_SCHEMA",
     "Inference",
     "Workspace",
+    "asking",
     "manifest_of",
     "open_inference",
+    "open_searcher",
     "questions_of",
-    "searching",
+    "searching_both",
     "sources_of",
     "sources_of_links",
 ]

@@ -25,6 +25,7 @@ from llm_engineering.domain.value import digest
 from llm_engineering.infrastructure.embedders import EmbedderSpec
 from llm_engineering.infrastructure.sources import Git, SourceSpec
 from llm_engineering.infrastructure.sources.context import SourceContext
+from llm_engineering.infrastructure.sources.tenancy import Tenanted
 
 if TYPE_CHECKING:
     pass
@@ -59,13 +60,15 @@ def _opened(spec: SourceSpec, context: SourceContext) -> Source:
         if REFERENCE.search(spec.url.rpartition("@")[2]):
             raise UsageError(f"{spec.url}: in the address of a repository, a secret can only stand before the @")
         spec = spec.model_copy(update={"url": context.address(spec.url)})
-    return spec.open(context)
+    if not spec.tenant:
+        return spec.open(context)
+    return Tenanted(spec.open(context.of_tenant(spec.tenant)), spec.tenant)
 
 
 def manifest_of(config: FeatureEngineeringConfig, home: Path) -> IndexManifest:
     """Describe the index that this configuration makes. Everything that decides its content is in the fingerprint."""
     card = config.embedding.card(home)
-    indexes = tuple(payload_field(key) for key in config.load.payload_indexes)
+    indexes = tuple(payload_field(key) for key in config.payload_indexes)
     settings: dict[str, object] = {
         "schema": FEATURES_SCHEMA,
         "cleaning": config.cleaning.model_dump(mode="json"),
@@ -96,7 +99,7 @@ def questions_of(gate: Gate) -> list[Question]:
 
 
 @contextmanager
-def searching(
+def searching_both(
     config: FeatureEngineeringConfig, store: VectorStore, plan: Plan
 ) -> Iterator[tuple[Searching, Searching | None]]:
     """Open the planned version and, if the gate compares with it, the active one, each with its own model.

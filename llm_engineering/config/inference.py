@@ -6,8 +6,8 @@ from pydantic import Field
 
 from llm_engineering.application.answering import Answering
 from llm_engineering.application.answering.batch_settings import BatchSettings
-from llm_engineering.application.retrieval import Retrieval
 from llm_engineering.config.pipelines import Config, FeatureConfig, Load, kind_or
+from llm_engineering.config.retrieval import RetrievalSection
 from llm_engineering.infrastructure.embedders import EmbedderSpec, SentenceTransformers
 from llm_engineering.infrastructure.llms import LlmSpec
 from llm_engineering.infrastructure.observability.tracing import Tracing
@@ -19,7 +19,7 @@ class AssistantConfig(Config):
 
     embedding: Annotated[EmbedderSpec, kind_or("sentence_transformers")] = Field(default_factory=SentenceTransformers)
     load: Load = Field(default_factory=Load)
-    retrieval: Retrieval = Field(default_factory=Retrieval, description="how passages are found")
+    retrieval: RetrievalSection = Field(default_factory=RetrievalSection, description="how passages are found")
     answering: Answering = Field(default_factory=Answering, description="how answers are made from passages")
     llms: tuple[LlmSpec, ...] = Field(
         (), description="language models, the first being the default; without any, answers are extractive"
@@ -71,7 +71,7 @@ class BatchInferenceConfig(AssistantConfig):
 
 
 # The settings of a model that decide what it says.
-_OF_A_MODEL = {"kind", "name", "model", "url", "base_url", "region", "folder", "path", "text", "tier"}
+_OF_A_MODEL = {"kind", "name", "model", "tier", "revision", "dtype", "base_url", "endpoint", "region", "text", "of"}
 
 
 class ProjectConfig(FeatureConfig, BatchInferenceConfig):

@@ -10,8 +10,9 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from llm_engineering.application.chunking import ByFormat, Chunker
 from llm_engineering.application.cleaning import Cleaning
-from llm_engineering.application.retrieval import Retrieval
 from llm_engineering.application.text import Tokenizing
+from llm_engineering.config.retrieval import RetrievalSection
+from llm_engineering.domain.access import TENANT
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.secrets import REFERENCE, holds_secret, redact
 from llm_engineering.domain.users import split_user_full_name
@@ -224,8 +225,15 @@ class FeatureEngineeringConfig(Config):
     tokenizing: Tokenizing = Field(default_factory=Tokenizing)
     embedding: Annotated[EmbedderSpec, kind_or("sentence_transformers")] = Field(default_factory=SentenceTransformers)
     load: Load = Field(default_factory=Load)
-    retrieval: Retrieval = Field(default_factory=Retrieval, description="how `tools.search` finds passages")
+    retrieval: RetrievalSection = Field(
+        default_factory=RetrievalSection, description="how `tools.search` finds passages"
+    )
     gate: Gate = Field(default_factory=Gate)
+
+    @property
+    def payload_indexes(self) -> tuple[str, ...]:
+        """The metadata that the index is indexed by."""
+        return self.load.payload_indexes
 
     @property
     def holds(self) -> tuple[str, ...]:
@@ -234,6 +242,13 @@ class FeatureEngineeringConfig(Config):
 
 class FeatureConfig(FeatureEngineeringConfig, DigitalDataEtlConfig):
     """Pipeline `feature`: both, from the sources to a searchable feature store."""
+
+    @property
+    def payload_indexes(self) -> tuple[str, ...]:
+        """The metadata that the index is indexed by: with tenants, also whose a document is, which searches ask."""
+        named = self.load.payload_indexes
+        used = any(source.tenant for source in self.ingest.sources)
+        return (*named, TENANT) if used and not {TENANT, f"metadata.{TENANT}"} & set(named) else named
 
     @property
     def names_sources(self) -> bool:
@@ -248,6 +263,8 @@ class FeatureConfig(FeatureEngineeringConfig, DigitalDataEtlConfig):
         parts = {name: getattr(self, name) for name in pipeline.model_fields}
         if pipeline is FeatureEngineeringConfig and self.names_sources:
             parts["select"] = Select(sources=self.source_names)
+        if pipeline is FeatureEngineeringConfig:
+            parts["load"] = self.load.model_copy(update={"payload_indexes": self.payload_indexes})
         return pipeline.model_validate(parts)
 
     @property

@@ -28,6 +28,7 @@ class Question(Value):
     access: Access = ALL
     k: int | None = Field(None, ge=1, le=100)
     llm: str | None = Field(None, description="one of the configured models; null: the first, or extractive")
+    owner: str = Field("local", description="whose the receipt of the answer is; never taken from the caller's words")
 
 
 class Citation(Value):
@@ -63,8 +64,9 @@ class Answer(Value):
     """An answer, what it relies on, and what it took.
 
     `flags` name what a reader should know: `injection:CHUNK` for a passage that gives orders, `unsupported` for a text
-    without a single verified citation, `cut` for one that reached its limit of tokens. `seconds` holds the time of each
-    stage.
+    without a single verified citation, `cut` for one that reached its limit of tokens, `llm_failed` for quotes in place
+    of a model's words, `leak` where parts of the prompt were taken out of the text, `no_receipt` if none could be kept.
+    `seconds` holds the time of each stage.
     """
 
     id: str
@@ -116,7 +118,11 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The last event when no answer came about: a stable code and a sentence for a person."""
+    """The last event when no answer came about: a stable code and a sentence for a person.
+
+    `timeout`: the time for the whole answer is over. `unavailable`: the index failed. `llm_failed`: the model failed,
+    or failed midway. `budget`: the model's budget is spent. `internal`: a fault of this program.
+    """
 
     answer_id: str
     reason: str

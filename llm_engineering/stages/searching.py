@@ -1,29 +1,40 @@
 """Search the index that readers see."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import closing
 
-from llm_engineering.application.retrieval import retrieve_all
-from llm_engineering.application.text import Tokenizing
-from llm_engineering.bootstrap import Workspace
-from llm_engineering.config import FeatureEngineeringConfig
-from llm_engineering.domain.queries import Filter, Hit
-
-if TYPE_CHECKING:
-    pass
+from llm_engineering.bootstrap import Workspace, open_searcher
+from llm_engineering.config import AssistantConfig, FeatureEngineeringConfig
+from llm_engineering.domain.access import ALL, Access
+from llm_engineering.domain.queries import Filter, Hit, Retrieved
 
 
-def search(config: FeatureEngineeringConfig, queries: Sequence[str], filter: Filter, k: int | None) -> list[list[Hit]]:
+def search(
+    config: AssistantConfig | FeatureEngineeringConfig,
+    queries: Sequence[str],
+    filter: Filter,
+    k: int | None,
+    *,
+    access: Access = ALL,
+) -> list[list[Hit]]:
     """Return the best passages for each query, from the active version of the configured collection.
 
     Raises:
         UsageError: there is no index yet, or it was made by another model than the configured one.
     """
+    return [list(found.hits) for found in retrieved(config, queries, filter, k, access=access)]
+
+
+def retrieved(
+    config: AssistantConfig | FeatureEngineeringConfig,
+    queries: Sequence[str],
+    filter: Filter,
+    k: int | None,
+    *,
+    access: Access,
+) -> list[Retrieved]:
+    """Return what is found for each query, and how."""
     workspace = Workspace()
-    with workspace.store(config.load) as store, store.read() as index:
-        # Queries are split the way the index was, whatever the file says by now.
-        tokenizing = Tokenizing.model_validate(index.manifest.settings["tokenizing"])
-        embedder = config.embedding.open(workspace.home) if config.retrieval.mode != "sparse" else None
-        asked = ((query, filter) for query in queries)
-        found = retrieve_all(asked, index, embedder, tokenizing.query, config.retrieval, k)
+    with closing(open_searcher(config, workspace, every=None)) as searcher:
+        found = (searcher.search(query, access=access, filter=filter, k=k) for query in queries)
         return list(workspace.progress(found, "search", total=len(queries), unit="query"))

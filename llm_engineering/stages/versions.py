@@ -61,7 +61,7 @@ def evaluate(plan: Plan, config: FeatureEngineeringConfig) -> EvaluationReport:
     with workspace.store(config.load, plan.run) as store:
         if not plan.activates or versioning.seen(store) == plan.manifest.version:
             return EvaluationReport(skipped="readers go on with the version that they have")
-        with workspace.warehouse() as warehouse, bootstrap.searching(config, store, plan) as (candidate, active):
+        with workspace.warehouse() as warehouse, bootstrap.searching_both(config, store, plan) as (candidate, active):
             questions = bootstrap.questions_of(config.gate)
             places = warehouse.indexed_places(plan.collection, plan.manifest.version)
             relevant = evaluation.relevant_documents(questions, places)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
@@ -11,14 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from llm_engineering.application.retrieval import Convex, Fusion, Retrieval, Rrf, payload_filter, retrieve, retrieve_all
+from llm_engineering.application import retrieval
+from llm_engineering.application.retrieval import Convex, Fusion, Retrieval, Rrf, payload_filter
 from llm_engineering.application.retrieval.fusion import normalised
+from llm_engineering.domain.access import ALL
 from llm_engineering.domain.chunks import Point, SparseVector
 from llm_engineering.domain.conditions import EVERYTHING, condition_of
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.ports import VectorIndex
-from llm_engineering.domain.queries import ScoredPoint
+from llm_engineering.domain.queries import Hit, ScoredPoint
 from llm_engineering.infrastructure.embedders import Hashing
 from llm_engineering.infrastructure.vector_stores import Memory
 
@@ -34,6 +37,14 @@ def tokenize(text: str) -> SparseVector:
 
 def point_id(name: str) -> str:
     return str(uuid5(NAMESPACE_URL, name))
+
+
+def retrieve(*args: Any, **more: Any) -> list[Hit]:
+    return list(retrieval.retrieve(*args, access=ALL, **more).hits)
+
+
+def retrieve_all(*args: Any, **more: Any) -> list[list[Hit]]:
+    return [list(hits) for hits in retrieval.retrieve_all(*args, access=ALL, **more)]
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from llm_engineering.domain.batches import BatchRow
 from llm_engineering.domain.conditions import Condition, condition_of
 from llm_engineering.domain.value import Scalar, digest
 
+# Whose the receipts of a batch are; `tools.replay` finds them by the id of the answer.
+OWNER = "batch"
 LONGEST_QUESTION = 20_000
 # What is no question is shown by its beginning.
 SHOWN = 200
@@ -80,7 +82,9 @@ def _question(
 ) -> tuple[Question | None, str]:
     condition: Condition | None = condition_of(filters) if filters else None
     try:
-        return Question(text=text, filter=condition, access=settings.access, k=settings.k, llm=settings.llm), ""
+        return Question(
+            text=text, filter=condition, access=settings.access, k=settings.k, llm=settings.llm, owner=OWNER
+        ), ""
     except ValidationError as error:
         return None, "; ".join(mistake["msg"] for mistake in error.errors())
 

@@ -1,5 +1,8 @@
 """Section `answering`: how answers are made from passages."""
 
+from pathlib import Path
+from typing import Literal
+
 from pydantic import Field
 
 from llm_engineering.domain.value import Value
@@ -13,3 +16,22 @@ class Answering(Value):
     max_tokens: int = Field(800, ge=16, description="at most so many tokens of answer")
     temperature: float = Field(0.0, ge=0, le=2)
     timeout: float = Field(60.0, gt=0, description="seconds for the whole answer")
+    sentences: int = Field(4, ge=1, le=20, description="at most so many sentences in an extractive answer")
+    characters: int = Field(900, ge=80, description="an extractive answer is not much longer than this")
+    prompt: str = Field("answer/1", min_length=1, description="prompt template: name/version of one that comes along")
+    prompt_file: Path | None = Field(None, description="a Jinja template of your own with blocks `system` and `user`")
+    unsupported: Literal["refuse", "flag"] = Field(
+        "refuse", description="a generated answer without a verified quote: refuse = quotes instead; flag = show it"
+    )
+    injection: Literal["leave_out", "neutralise"] = Field(
+        "leave_out", description="passages with orders to a model: left out of the prompt, or without those sentences"
+    )
+    llm_failure: Literal["extractive", "break"] = Field(
+        "extractive", description="when the model fails before its first word: quotes instead, or an error"
+    )
+    links: Literal["sources", "passages"] = Field(
+        "sources", description="addresses that an answer may hold: of the sources, or also those that passages hold"
+    )
+    condense: Literal["rules", "llm"] = Field("llm", description="how a follow-up question gets what it leaves unsaid")
+    cache_seconds: float = Field(3_600.0, ge=0, description="how long an answer of a model is kept; 0: not at all")
+    keep_receipts: bool = Field(True, description="keep what proves an answer, for `tools.replay` and feedback")

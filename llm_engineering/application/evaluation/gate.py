@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from llm_engineering.application.evaluation.metrics import hit_rate, mean_reciprocal_rank, rank_of_first
 from llm_engineering.application.retrieval import Retrieval, retrieve_all
 from llm_engineering.application.retrieval.retrieve import Tokenize
+from llm_engineering.domain.access import ALL
 from llm_engineering.domain.errors import GateFailed, UsageError
 from llm_engineering.domain.evaluation import EvaluationReport, Figures, Question
 from llm_engineering.domain.ports import Embedder, Progress, VectorIndex
@@ -97,7 +98,7 @@ def _measure(
 ) -> Figures:
     asked = ((question.text, question.filter) for question in questions)
     found = retrieve_all(
-        asked, searching.index, searching.embedder, searching.tokenize, retrieval, PASSAGES_PER_DOCUMENT * k
+        asked, searching.index, searching.embedder, searching.tokenize, retrieval, PASSAGES_PER_DOCUMENT * k, access=ALL
     )
     version = searching.index.manifest.version
     answers = zip(progress(found, f"evaluate {version}", total=len(questions), unit="question"), relevant, strict=True)

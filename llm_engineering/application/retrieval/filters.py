@@ -1,11 +1,16 @@
 """What a user's filter key means in the payload of a point: this is the one place that knows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from math import isfinite
 
-from llm_engineering.domain.conditions import And, Condition, Eq, Filter, In, Not, Or, Range, condition_of
+from llm_engineering.domain.access import Access
+from llm_engineering.domain.conditions import And, Condition, Eq, Filter, In, Not, Or, Range, both, condition_of
 from llm_engineering.domain.errors import UsageError
+from llm_engineering.domain.value import Scalar
 
 METADATA = "metadata."
+# A filter comes from outside: engines and parsers go through it by recursion, and each node costs a scan or an index.
+DEEPEST, LARGEST = 10, 200
 # The fields of a point's payload beside its metadata. Any other key means a field of the metadata.
 PAYLOAD_FIELDS = frozenset(
     {
@@ -33,11 +38,54 @@ def payload_filter(filter: Filter | None) -> Condition:
     And(op='and', conditions=(Eq(op='eq', field='metadata.course', value='ml'),))
 
     Raises:
-        UsageError: a field is empty, or two keys of the short form mean the same field and ask for different values.
+        UsageError: a field is empty, two keys of the short form mean the same field and ask for different values, or
+            the filter is nested too deeply, too large, or asks for what is no number.
     """
     if isinstance(filter, Mapping):
         _check_agreement(filter)
-    return _resolved(condition_of(filter))
+    condition = condition_of(filter)
+    _check_size(condition)
+    return _resolved(condition)
+
+
+def allowed(filter: Filter | None, access: Access) -> Condition:
+    """Return the condition on payloads that a search is subject to: the caller's access, and within it the filter.
+
+    The filter is checked and resolved by itself and stands beside the access under one `And`, so nothing in it, be it a
+    negation, an alternative or a field's name, can let more through.
+    """
+    return both(access.condition, payload_filter(filter))
+
+
+def _check_size(condition: Condition) -> None:
+    """Refuse what would cost an engine more than a question is worth, without recursion."""
+    nodes, level = 0, [condition]
+    for _ in range(DEEPEST):
+        nodes += sum(len(one.values) if isinstance(one, In) else 1 for one in level)
+        if nodes > LARGEST:
+            raise UsageError(f"the filter has more than {LARGEST} conditions and values; ask for less at once")
+        level = [part for one in level for part in _parts(one)]
+        if not level:
+            return
+    raise UsageError(f"the filter is nested more than {DEEPEST} levels deep; write it flatter")
+
+
+def _parts(condition: Condition) -> Iterator[Condition]:
+    match condition:
+        case And(conditions=parts) | Or(conditions=parts):
+            yield from parts
+        case Not(condition=denied):
+            yield denied
+        case Eq(value=value):
+            _check_number(value)
+        case In(values=values):
+            for value in values:
+                _check_number(value)
+
+
+def _check_number(value: Scalar) -> None:
+    if isinstance(value, float) and not isfinite(value):
+        raise UsageError(f"the filter asks for {value}, which no field can equal; use a number")
 
 
 def _check_agreement(filter: Mapping[str, object]) -> None:

@@ -1,39 +1,41 @@
-"""The search itself: candidates of each method, fused, as hits that tell where they come from."""
+"""The search itself, stage by stage: read the question, find candidates, order them, choose, widen, judge."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Literal, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from pydantic import Field
-
-from llm_engineering.application.retrieval.filters import payload_filter
-from llm_engineering.application.retrieval.fusion import DENSE, SPARSE, Convex, Fusion, Rankings
-from llm_engineering.domain.chunks import SparseVector
-from llm_engineering.domain.documents import Metadata
+from llm_engineering.application.retrieval.asking import Ask
+from llm_engineering.application.retrieval.candidates import Tokenize, Wording, hits_of, search
+from llm_engineering.application.retrieval.filters import allowed, payload_filter
+from llm_engineering.application.retrieval.iterative import settled
+from llm_engineering.application.retrieval.parents import Documents
+from llm_engineering.application.retrieval.reranking import Reranking
+from llm_engineering.application.retrieval.self_query import Facets, condition_on
+from llm_engineering.application.retrieval.settings import Retrieval
+from llm_engineering.application.retrieval.tracing import Trace
+from llm_engineering.domain.access import Access
+from llm_engineering.domain.chunks import Vector
+from llm_engineering.domain.conditions import Condition, both
 from llm_engineering.domain.errors import UsageError
-from llm_engineering.domain.indexes import ModelCard
 from llm_engineering.domain.ports import Embedder, VectorIndex
-from llm_engineering.domain.queries import Filter, Hit, ScoredPoint
-from llm_engineering.domain.value import Value
+from llm_engineering.domain.queries import Filter, Hit, Retrieved
 
-# Turns a query into the sparse vector that fits those of the index.
-Tokenize = Callable[[str], SparseVector]
-POOL = 50
+__all__ = ["NOTHING", "Means", "Tokenize", "retrieve", "retrieve_all"]
 
 
-class Retrieval(Value):
-    """How passages are found."""
+@dataclass(frozen=True)
+class Means:
+    """What some stages need beside the index. A stage whose means are missing is left out, and its trace says so.
 
-    mode: Literal["dense", "sparse", "hybrid"] = Field(
-        "hybrid", description="dense = by meaning, sparse = by words (BM25), hybrid = both, fused"
-    )
-    fusion: Fusion = Field(default_factory=Convex, description="how hybrid search mixes the two rankings")
-    pool: int | None = Field(
-        None,
-        ge=1,
-        le=10_000,
-        description="candidates of each method before fusion; empty = 4 for each hit, at least 50",
-    )
-    k: int = Field(5, ge=1, le=1_000, description="hits to return")
+    `facets` and `documents` show only what the caller of this search may see.
+    """
+
+    reranking: Reranking | None = None
+    ask: Ask | None = None
+    facets: Callable[[], Facets] | None = None
+    documents: Documents | None = None
+
+
+NOTHING = Means()
 
 
 def retrieve(
@@ -44,21 +46,25 @@ def retrieve(
     settings: Retrieval,
     filter: Filter | None = None,
     k: int | None = None,
-) -> list[Hit]:
-    """Return the best passages for a query, best first; equal scores in the order of their ids.
+    *,
+    access: Access,
+    means: Means = NOTHING,
+) -> Retrieved:
+    """Return the best passages for a query, best first, and what each stage did.
 
-    A sparse search needs no embedder. Keys of the filter are resolved by `payload_filter`.
+    A sparse search needs no embedder. Keys of the filter are resolved by `payload_filter`; `access` stands above it.
 
     Raises:
-        UsageError: the query is blank, or the embedder is not the one that the index was made with.
+        UsageError: the query is blank, the filter is wrong, or the embedder is not the one of the index.
+        BackendError: the store or the embedder failed.
     """
     if not query.strip():
         raise UsageError("the query is empty; ask for something")
     wanted = settings.k if k is None else k
     if wanted < 1:
         raise UsageError(f"k is {wanted}; ask for at least one hit")
-    rankings = candidates(query, index, embedder, tokenize, settings, payload_filter(filter), wanted)
-    return fused_hits(rankings, settings, wanted)
+    condition = allowed(filter, access)
+    return _Search(query, index, embedder, tokenize, settings, wanted, means, condition).run()
 
 
 def retrieve_all(
@@ -68,79 +74,160 @@ def retrieve_all(
     tokenize: Tokenize,
     settings: Retrieval,
     k: int | None = None,
-) -> Iterator[list[Hit]]:
+    *,
+    access: Access,
+    means: Means = NOTHING,
+) -> Iterator[Sequence[Hit]]:
     """Yield the hits of many queries with their filters, in order."""
     for query, its_filter in queries:
-        yield retrieve(query, index, embedder, tokenize, settings, its_filter, k)
+        yield retrieve(query, index, embedder, tokenize, settings, its_filter, k, access=access, means=means).hits
 
 
-def candidates(
-    query: str,
-    index: VectorIndex,
-    embedder: Embedder | None,
-    tokenize: Tokenize,
-    settings: Retrieval,
-    filter: Filter,
-    wanted: int,
-) -> Rankings:
-    """Return the ranking of each method that the mode asks for."""
-    pool = max(settings.pool or max(4 * wanted, POOL), wanted)
-    rankings: dict[str, list[ScoredPoint]] = {}
-    if settings.mode != "sparse":
-        vector = fitting(embedder, index.manifest.model).embed_query(query)
-        rankings[DENSE] = ranked(index.search_dense(vector, pool, filter))
-    if settings.mode != "dense":
-        rankings[SPARSE] = ranked(index.search_sparse(tokenize(query), pool, filter))
-    return rankings
+@dataclass
+class _Search:
+    """One search on its way. `asked` are the wordings so far, the question first.
 
+    `condition` is what the caller may see and asked for; a stage may narrow it and go back to it, never beyond.
+    """
 
-def fitting(embedder: Embedder | None, model: ModelCard) -> Embedder:
-    """Return the embedder if its vectors can be compared with those of the index."""
-    if embedder is None:
-        raise UsageError("dense and hybrid search need an embedder; open one, or set the mode to sparse")
-    if embedder.card.digest != model.digest:
-        raise UsageError(
-            f"the index was made with model {model.name!r} ({model.digest[:12]}), the embedder is "
-            f"{embedder.card.name!r} ({embedder.card.digest[:12]}); their vectors cannot be compared. Set the embedder "
-            "to the former, or run the feature pipeline to build an index with the latter"
-        )
-    return embedder
+    query: str
+    index: VectorIndex
+    embedder: Embedder | None
+    tokenize: Tokenize
+    settings: Retrieval
+    wanted: int
+    means: Means
+    condition: Condition
+    trace: Trace = field(default_factory=Trace)
+    asked: list[Wording] = field(default_factory=list)
 
+    def run(self) -> Retrieved:
+        others = self._expanded()
+        self._find(others, self._read())
+        hits = self._diverse(self._reranked(self._iterated()))
+        hits = self._widened(hits)[: self.wanted]
+        return Retrieved(self.query, tuple(hits), version=self.index.manifest.version, stages=self.trace.stages)
 
-def fused_hits(rankings: Rankings, settings: Retrieval, wanted: int) -> list[Hit]:
-    """Return the best hits of the rankings. A single ranking keeps its own scores."""
-    if len(rankings) == 1:
-        scores = {point.id: point.score for ranking in rankings.values() for point in ranking}
-    else:
-        scores = settings.fusion.fuse(rankings)
-    found = {point.id: point for ranking in rankings.values() for point in ranking}
-    each = {method: {point.id: point.score for point in ranking} for method, ranking in rankings.items()}
-    best = sorted(scores, key=lambda point: (-scores[point], point))[:wanted]
-    return [
-        hit(found[point], scores[point], {method: given[point] for method, given in each.items() if point in given})
-        for point in best
-    ]
+    def _expanded(self) -> tuple[str, ...]:
+        """Return the question in other words."""
+        settings = self.settings.expansion
+        if settings is None:
+            return ()
+        others: tuple[str, ...] = ()
+        with self.trace.stage("expansion", 1, optional=True) as notes:
+            others = settings.variants(self.query, self.means.ask)
+            notes.left = 1 + len(others)
+            notes.detail |= {f"wording {number}": text for number, text in enumerate(others, start=1)}
+        return others
 
+    def _read(self) -> Condition:
+        """Return the condition, limited further to what the question names."""
+        settings, narrowed = self.settings.self_query, self.condition
+        if settings is None:
+            return narrowed
+        with self.trace.stage("self_query", optional=True) as notes:
+            if self.means.facets is None:
+                notes.detail["left_out"] = "the values of the index are not known here"
+                return narrowed
+            read = settings.read(self.query, self.means.facets(), self.means.ask)
+            notes.detail |= {name: ", ".join(values) for name, values in read.items()}
+            notes.left = len(read)
+            narrowed = both(self.condition, payload_filter(condition_on(read)))
+        return narrowed  # noqa: RET504 - the stage may have failed before it read anything
 
-def ranked(points: Iterable[ScoredPoint]) -> list[ScoredPoint]:
-    """Order points by score, then by id, so that equal scores come in the same order from every store."""
-    return sorted(points, key=lambda point: (-point.score, point.id))
+    def _find(self, others: Sequence[str], narrowed: Condition) -> None:
+        """Search with the question and its other wordings; without what was read, if that leaves nothing."""
+        weight = self.settings.expansion.weight if self.settings.expansion else 1.0
+        with self.trace.stage("candidates") as notes:
+            self._ask(self.query, 1.0, narrowed)
+            if not len(self.asked[0]) and narrowed != self.condition:
+                self.asked.clear()
+                notes.detail["self_query_dropped"] = True
+                narrowed = self.condition
+                self._ask(self.query, 1.0, narrowed)
+            for text in others:
+                self._ask(text, weight, narrowed)
+            first = self.asked[0].rankings
+            notes.detail |= {method: len(ranking) for method, ranking in first.items()}
+            notes.left = sum(map(len, self.asked))
+        self.condition = narrowed
 
+    def _ask(self, text: str, weight: float, condition: Condition) -> None:
+        means = (self.index, self.embedder, self.tokenize, self.settings, condition)
+        self.asked.append(search(text, weight, *means, self.settings.depth(self.wanted)))
 
-def hit(point: ScoredPoint, score: float, scores: Mapping[str, float]) -> Hit:
-    """Return a found point as a hit; what the payload lacks is empty."""
-    payload = point.payload
-    return Hit(
-        chunk_id=point.id,
-        score=score,
-        document_id=str(payload.get("document_id", "")),
-        uri=str(payload.get("uri", "")),
-        title=str(payload.get("title", "")),
-        start=cast("int", payload.get("start", 0)),
-        end=cast("int", payload.get("end", 0)),
-        text=str(payload.get("text", "")),
-        metadata=cast("Metadata", payload.get("metadata") or {}),
-        scores=scores,
-        source=str(payload.get("source", "")),
-        context=str(payload.get("context", "")),
-    )
+    def _fused(self) -> list[Hit]:
+        with self.trace.stage("fusion", sum(map(len, self.asked))) as notes:
+            hits = hits_of(self.asked, self.settings, self._depth())
+            notes.left = len(hits)
+        return hits
+
+    def _depth(self) -> int:
+        """Return how many hits the stages after the fusion look at."""
+        reranked = self.means.reranking.candidates if self.means.reranking else 0
+        chosen = self.settings.mmr.candidates if self.settings.mmr else 0
+        merged = 2 * self.wanted if self.settings.parents else 0
+        return max(self.wanted, reranked, chosen, merged)
+
+    def _iterated(self) -> list[Hit]:
+        """Return the fused hits, after further rounds if they are not enough."""
+        hits, settings = self._fused(), self.settings.iterative
+        for _ in range(settings.rounds if settings else 0):
+            assert settings is not None  # noqa: S101 - no round without settings
+            if settled(settings, hits):
+                break
+            text: str | None = None
+            with self.trace.stage("iterative", len(hits), optional=True) as notes:
+                asked = [wording.text for wording in self.asked]
+                text = settings.next(self.query, asked, hits, self.means.ask)
+                if text is None or text in asked:
+                    notes.detail["stopped"] = "nothing else to ask"
+                    text = None
+                else:
+                    self._ask(text, settings.weight, self.condition)
+                    notes.detail["asked"] = text
+                    notes.left = len(self.asked[-1])
+            if text is None:
+                break
+            hits = self._fused()
+        return hits
+
+    def _reranked(self, hits: list[Hit]) -> list[Hit]:
+        reranking = self.means.reranking
+        if reranking is None:
+            return hits
+        with self.trace.stage("rerank", len(hits), optional=True) as notes:
+            notes.detail["model"] = reranking.reranker.name
+            best = hits[0].chunk_id if hits else ""
+            hits = reranking.rerank(self.query, hits, self._least())
+            notes.left = len(hits)
+            notes.detail["moved"] = bool(hits) and hits[0].chunk_id != best
+        return hits
+
+    def _least(self) -> int:
+        """Return how many hits must be left for the stages that follow."""
+        return 2 * self.wanted if self.settings.parents else self.wanted
+
+    def _diverse(self, hits: list[Hit]) -> list[Hit]:
+        if self.settings.mmr is None:
+            return hits
+        with self.trace.stage("mmr", len(hits)) as notes:
+            best = {hit.chunk_id for hit in hits[: self.wanted]}
+            hits = self.settings.mmr.select(hits, self._least(), self._vectors)
+            notes.left = len(hits)
+            notes.detail["exchanged"] = len(best - {hit.chunk_id for hit in hits[: self.wanted]})
+        return hits
+
+    def _vectors(self, ids: Iterable[str]) -> dict[str, Vector]:
+        return {key: point.dense for key, point in self.index.get(list(ids)).items()}
+
+    def _widened(self, hits: list[Hit]) -> list[Hit]:
+        if self.settings.parents is None:
+            return hits
+        with self.trace.stage("parents", len(hits), optional=True) as notes:
+            if self.means.documents is None:
+                notes.detail["left_out"] = "the documents are not at hand here"
+            else:
+                hits = self.settings.parents.widen(hits, self.wanted, self.means.documents)
+                notes.left = len(hits)
+        return hits

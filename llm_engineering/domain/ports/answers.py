@@ -1,6 +1,6 @@
 """What answers are made with and kept in."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Protocol
 
 from llm_engineering.domain.access import Access
@@ -79,6 +79,15 @@ class Searcher(Protocol):
         """Return the cleaned documents among the ids that exist and that the caller may see."""
         ...
 
+    def facets(self, access: Access) -> Mapping[str, Mapping[str, int]]:
+        """Return field → value, as text → how many passages that the caller may see have it: of `source` and of the
+        indexed metadata, the most frequent values first."""
+        ...
+
+    def publication(self) -> str:
+        """Return a text that changes whenever what searches see does: fit to be part of the key of a cache."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -105,10 +114,14 @@ class Assistant(Protocol):
 class AssistantState(Protocol):
     """Conversations, cached answers, receipts and feedback; shared by all processes that name the same store.
 
+    Any string may be given, and comes back unchanged. What is too long or too much is refused. Nothing is tried twice:
+    who repeats a call whose confirmation was lost may have done it twice.
+
     Every adapter is safe to use from several threads and processes. What belongs to an owner is given to no other.
 
     Raises:
-        BackendError: the store failed.
+        BackendError: the store failed; `.transient` says whether a retry may help.
+        UsageError: a limit of the store is reached; the message names it.
     """
 
     def create_conversation(self, owner: str, title: str = "") -> Conversation: ...
@@ -121,11 +134,14 @@ class AssistantState(Protocol):
         """Return the owner's conversations without their turns, the last used first."""
         ...
 
-    def add_turn(self, owner: str, conversation_id: str, turn: Turn) -> None:
-        """Append a turn, keeping the order of calls; an empty title becomes the first question.
+    def add_turn(self, owner: str, conversation_id: str, turn: Turn, documents: Collection[str] = ()) -> None:
+        """Append a turn, keeping the order of calls; an empty title becomes the first question, cut where it is long.
+
+        `documents` are those that the answer was made from, so that it can be forgotten with them. If the answer's
+        receipt names them too, they may be left out.
 
         Raises:
-            UsageError: the owner has no such conversation.
+            UsageError: the owner has no such conversation, it is full, or the turn is too long.
         """
         ...
 
@@ -137,20 +153,24 @@ class AssistantState(Protocol):
         """Return a kept text by its key, unless it is older than it was to become."""
         ...
 
-    def cache(self, key: str, value: str, seconds: float) -> None:
-        """Keep a text under a key for so long."""
+    def cache(self, key: str, value: str, seconds: float, documents: Collection[str] = ()) -> None:
+        """Keep a text under a key for so long, claimed or not; `documents` are those that it was made from."""
         ...
 
     def claim(self, key: str, seconds: float) -> bool:
-        """Take a key that nobody has: of several callers, in several processes, exactly one gets True."""
+        """Take a key that nobody has: of several callers, in several processes, exactly one gets True.
+
+        A claim ends after so many seconds, when it is released, or when a text is cached under its key. It names no
+        holder: do not release it after its time, when it may be somebody else's.
+        """
         ...
 
     def release(self, key: str) -> None:
         """Give a claimed or cached key back."""
         ...
 
-    def keep_receipt(self, owner: str, receipt: Receipt) -> None:
-        """Keep the receipt of an answer."""
+    def keep_receipt(self, owner: str, receipt: Receipt, documents: Collection[str] = ()) -> None:
+        """Keep the receipt of an answer; `documents` are those that it was made from, beside those that it cites."""
         ...
 
     def receipt(self, owner: str | None, answer_id: str) -> Receipt | None:
@@ -163,8 +183,20 @@ class AssistantState(Protocol):
 
     def feedback(self, answer_id: str) -> Sequence[Feedback]: ...
 
+    def quoting(self, document_ids: Collection[str]) -> Sequence[str]:
+        """Return a name for each thing that `forget_documents` would remove; names hold no text of anybody."""
+        ...
+
     def forget_documents(self, document_ids: Collection[str]) -> int:
-        """Remove cached answers, receipts and turns that quote these documents; return how many."""
+        """Remove cached answers, receipts and turns that quote these documents, for good; return how many.
+
+        Everything that belongs to the same answer goes, feedback too. What is added later and quotes these documents
+        is not kept, in silence: answers may be on their way while a document is erased.
+        """
+        ...
+
+    def compact(self) -> None:
+        """Rewrite the files of the store, so that what was removed is in none of them any more."""
         ...
 
     def ping(self) -> None:

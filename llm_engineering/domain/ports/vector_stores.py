@@ -48,6 +48,11 @@ class VectorIndex(Protocol):
         """Iterate over all points, with vectors and payload, in bounded memory."""
         ...
 
+    def payloads(self, fields: Collection[str], filter: Filter | None = None) -> Iterator[Mapping[str, object]]:
+        """Iterate over the payloads that fulfil a filter, reduced to these fields (named as in filters), in bounded
+        memory. What a payload lacks is left out; more than the fields may come along."""
+        ...
+
     def payload_indexes(self) -> Collection[str]:
         """Return the payload fields that the store has an index for."""
         ...
@@ -90,6 +95,13 @@ class VectorStore(Protocol):
 
     def active(self) -> IndexManifest | None:
         """Return the manifest of the active version, or None before the first publication."""
+        ...
+
+    def publication(self) -> str:
+        """Return a text that changes whenever what readers see does, and is empty before the first publication.
+
+        It is cheap: one file or two requests, never the index.
+        """
         ...
 
     def unpublished(self, version: str) -> bool:

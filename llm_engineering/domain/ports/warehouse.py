@@ -169,6 +169,11 @@ class Warehouse(Protocol):
         ascending order of id, in bounded memory."""
         ...
 
+    def stored_versions(self, document_ids: Collection[str]) -> Iterator[FeatureDocument]:
+        """Iterate over all versions of these documents, also of those that are gone, in ascending order of id, of each
+        the newest first, in bounded memory."""
+        ...
+
     def indexed_places(self, collection: str, version: str) -> Iterator[Place]:
         """Iterate over where the documents of this index version are found, in ascending order of id."""
         ...

@@ -94,7 +94,10 @@ class Bert(nn.Module):
         return model
 
     def forward(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Turn `input_ids` and `attention_mask`, both (texts, tokens), into `sentence_embedding` (texts, dimension)."""
+        """Turn `input_ids` and `attention_mask`, both (texts, tokens), into `sentence_embedding` (texts, dimension).
+
+        `token_embeddings` (texts, tokens, dimension) is what it is the mean of.
+        """
         mask = features["attention_mask"]
         seen = mask[:, None, None, :].bool()  # (texts, 1, 1, tokens)
         hidden = self.embeddings(features["input_ids"])
@@ -102,7 +105,8 @@ class Bert(nn.Module):
         for layer in layers:
             hidden = layer(hidden, seen)
         weights = mask[:, :, None].to(hidden.dtype)
-        return {"sentence_embedding": (hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9)}
+        pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
+        return {"sentence_embedding": pooled, "token_embeddings": hidden}
 
 
 class Embeddings(nn.Module):

@@ -2,13 +2,14 @@
 
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.errors import BackendError, UsageError
@@ -67,19 +68,22 @@ class Encoder:
         """Return the vector of a query; what exceeds the window does not count."""
         return self._encode([self._tokenizer.query_ids(text, self._spec.query_prompt)])[0]
 
+    def token_vectors(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Return for each text the unit vectors of its tokens, (tokens, components); what exceeds the window does not
+        count. Not every model of the library has them (UsageError)."""
+        ids = [self._tokenizer.query_ids(text, "") for text in texts]
+        found: dict[int, NDArray[np.float32]] = {}
+        for batch in length_buckets([len(tokens) for tokens in ids], self._spec.token_budget):
+            output = self._output([ids[position] for position in batch])
+            if "token_embeddings" not in output:
+                raise UsageError(f"model {self.card.name!r} has no vectors of tokens; use another reranker")
+            hidden = torch.nn.functional.normalize(output["token_embeddings"].float(), dim=-1).cpu().numpy()
+            found |= {place: hidden[row, : len(ids[place])] for row, place in enumerate(batch)}
+        return [found[place] for place in range(len(texts))]
+
     def _encode(self, ids: Sequence[Sequence[int]]) -> list[Vector]:
         """Return the vectors of one batch of token ids."""
-        tokens, mask = (tensor.to(self.device) for tensor in padded(ids))
-        low = self.precision == "bf16"
-        with torch.inference_mode(), torch.autocast(self.device, torch.bfloat16) if low else nullcontext():
-            try:
-                output = self._model({"input_ids": tokens, "attention_mask": mask})["sentence_embedding"]
-            except (RuntimeError, IndexError) as error:  # out of memory; a token that the model does not know
-                raise BackendError(
-                    f"model {self.card.name!r} failed on a batch of {tokens.shape[0]} texts of up to "
-                    f"{tokens.shape[1]} tokens: {error}. A smaller token_budget needs less memory"
-                ) from error
-        vectors = output.float().cpu().numpy()
+        vectors = self._output(ids)["sentence_embedding"].float().cpu().numpy()
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not np.isfinite(lengths).all() or not lengths.all():
             raise BackendError(
@@ -87,6 +91,20 @@ class Encoder:
                 f"{self.device}; try precision fp32"
             )
         return [array("f", vector.tobytes()) for vector in (vectors / lengths).astype(np.float32)]
+
+    def _output(self, ids: Sequence[Sequence[int]]) -> Mapping[str, torch.Tensor]:
+        """Return what the model makes of one batch of token ids."""
+        tokens, mask = (tensor.to(self.device) for tensor in padded(ids))
+        low = self.precision == "bf16"
+        with torch.inference_mode(), torch.autocast(self.device, torch.bfloat16) if low else nullcontext():
+            try:
+                output: Mapping[str, torch.Tensor] = self._model({"input_ids": tokens, "attention_mask": mask})
+            except (RuntimeError, IndexError) as error:  # out of memory; a token that the model does not know
+                raise BackendError(
+                    f"model {self.card.name!r} failed on a batch of {tokens.shape[0]} texts of up to "
+                    f"{tokens.shape[1]} tokens: {error}. A smaller token_budget needs less memory"
+                ) from error
+        return output
 
 
 def loaded_model(files: ModelFiles, device: str) -> tuple[torch.nn.Module, int | None]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from math import hypot, log
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,10 @@ from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.indexes import ModelCard
 from llm_engineering.domain.value import Value, digest
 from llm_engineering.infrastructure.embedders.window import check_window
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 TOKEN = re.compile(r"\w+|[^\w\s]")
 SPECIAL_TOKENS = 2  # as many as BERT has, so that chunks come out alike
@@ -75,6 +79,14 @@ class HashingEmbedder:
         for start in range(0, len(texts), BATCH):
             batch = texts[start : start + BATCH]
             yield [(start + offset, self.embed_query(text)) for offset, text in enumerate(batch)]
+
+    def token_vectors(self, texts: Sequence[str]) -> "list[NDArray[np.float32]]":
+        """Return for each text the unit vectors of its words, (words, components), at most as many as the window has;
+        without words, that of the empty text."""
+        import numpy as np
+
+        words = [TOKEN.findall(text.casefold())[: self.card.max_tokens] or [""] for text in texts]
+        return [np.array([self.embed_query(word) for word in each], dtype=np.float32) for each in words]
 
     def embed_query(self, text: str) -> Vector:
         words = Counter(TOKEN.findall(text.casefold())) or Counter({"": 1})

@@ -1,7 +1,7 @@
 """What every source is opened with."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -44,6 +44,12 @@ class SourceContext:
     author: str = ""
     resolve: "Resolver | None" = None  # None is this machine's resolver; whatever it answers is checked
     known_many: KnownProvenances | None = None
+    tenant: str = ""
+    parent: "SourceContext | None" = None  # the context whose client and parser this one uses
+
+    def of_tenant(self, tenant: str) -> "SourceContext":
+        """Return this context for documents of a tenant. It needs no closing of its own."""
+        return replace(self, tenant=tenant, parent=self) if tenant else self
 
     def known_in_pages(self, identities: Iterable[str]) -> Iterator[Metadata]:
         """Yield what is known of each document, in order; nothing of those that are new. Asks for many at once."""
@@ -67,6 +73,8 @@ class SourceContext:
         """The HTTP client of all sources of this context."""
         from llm_engineering.infrastructure.http import HttpClient
 
+        if self.parent is not None:
+            return self.parent.client
         return HttpClient(self.fetching, resolve=self.resolve)
 
     @cached_property
@@ -74,6 +82,8 @@ class SourceContext:
         """The HTML parser of all sources of this context."""
         from llm_engineering.infrastructure.parsers.worker import HtmlParser
 
+        if self.parent is not None:
+            return self.parent.parser
         return HtmlParser(self.fetching.parse_timeout_seconds, self.fetching.parse_memory_mb)
 
     @cached_property
@@ -82,7 +92,8 @@ class SourceContext:
 
         Sources keep it in the provenance; a stored copy that another reader made is not taken for unchanged.
         """
-        return digest([READER_VERSION, self.user_id, self.author])[:16]
+        whose = [self.tenant] if self.tenant else []  # a document that goes to another tenant is read again
+        return digest([READER_VERSION, self.user_id, self.author, *whose])[:16]
 
     @property
     def authorship(self) -> Metadata:
@@ -102,5 +113,5 @@ class SourceContext:
     def close(self) -> None:
         """Close the client and the parser, if they were ever used."""
         for name in ("client", "parser"):
-            if name in vars(self):
+            if name in vars(self) and self.parent is None:
                 vars(self).pop(name).close()

@@ -17,6 +17,7 @@ from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.folders import Listing, list_folder, open_regular, shown
 from llm_engineering.infrastructure.sources.formats import DEFAULT_EXCLUDE, DEFAULT_INCLUDE
 from llm_engineering.infrastructure.sources.incidents import incident
+from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 
 def _default_name(data: dict[str, Any]) -> str:
@@ -44,6 +45,7 @@ class Files(Value):
         min_length=1,
         description="what the documents are kept under; files:ROOT by default. Another name is another source",
     )
+    tenant: Tenant = None
 
     def open(self, context: SourceContext) -> "FilesSource":
         """Open the source; nothing is read yet."""

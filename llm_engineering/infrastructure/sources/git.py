@@ -28,6 +28,7 @@ from llm_engineering.infrastructure.sources.git_objects import (
 )
 from llm_engineering.infrastructure.sources.globs import is_below_any, matches_any
 from llm_engineering.infrastructure.sources.incidents import incident
+from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 _REMOTE = re.compile(r"(?i)(?:https?|ssh)://[^/]|[\w.-]+@[\w.-]+:(?!//)")
 _OTHER_SCHEME = re.compile(r"(?i)(?!file:)[a-z][a-z0-9+.-]+:")
@@ -76,6 +77,7 @@ class Git(Value):
         min_length=1,
         description="what the documents are kept under; git:URL by default. Another name is another source",
     )
+    tenant: Tenant = None
 
     def open(self, context: SourceContext) -> "GitSource":
         """Open the source; nothing is fetched yet."""

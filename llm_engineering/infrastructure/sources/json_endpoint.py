@@ -17,6 +17,7 @@ from llm_engineering.infrastructure.sources.incidents import incident
 from llm_engineering.infrastructure.sources.record_keys import RecordKeys, title_of
 from llm_engineering.infrastructure.sources.records import Record, find_records, parse_json
 from llm_engineering.infrastructure.sources.templates import fields_of, fill
+from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 
 def _template(text: str) -> str:
@@ -81,6 +82,7 @@ class JsonEndpoint(Value):
         min_length=1,
         description="what the documents are kept under; json:URL by default. Another name is another source",
     )
+    tenant: Tenant = None
 
     def open(self, context: SourceContext) -> "JsonSource":
         """Open the source; nothing is fetched yet."""

@@ -12,6 +12,7 @@ from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.sources.articles import read_article
 from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.incidents import incident
+from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.http import Response
@@ -30,6 +31,7 @@ class Web(Value):
     name: str = Field(
         "web", min_length=1, description="what the documents are kept under. Another name is another source"
     )
+    tenant: Tenant = None
 
     def open(self, context: SourceContext) -> "WebSource":
         """Open the source; nothing is fetched yet."""

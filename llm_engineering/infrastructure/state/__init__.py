@@ -4,8 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from llm_engineering.infrastructure.state.memory import MemoryState
+from llm_engineering.infrastructure.state.redis import RedisState
 from llm_engineering.infrastructure.state.sql import SqlState
 
-StateSpec = Annotated[SqlState, Field()]
+StateSpec = Annotated[SqlState | RedisState | MemoryState, Field(discriminator="kind")]
 
-__all__ = ["SqlState", "StateSpec"]
+__all__ = ["MemoryState", "RedisState", "SqlState", "StateSpec"]

@@ -156,6 +156,19 @@ class EdgeIndex:
             if offset is None:
                 return
 
+    def payloads(self, fields: Collection[str], filter: Filter | None = None) -> Iterator[Mapping[str, object]]:
+        offset: qdrant.PointId | None = None
+        wanted, paths = engine_filter(filter), [payload_path(name) for name in fields]
+        while True:
+            with engine_errors(self._folder):
+                request = qdrant.ScrollRequest(
+                    offset=offset, limit=BATCH, filter=wanted, with_payload=paths, with_vector=False
+                )
+                records, offset = self._shard.scroll(request)
+            yield from (record.payload or {} for record in records)
+            if offset is None:
+                return
+
     def payload_indexes(self) -> Collection[str]:
         with engine_errors(self._folder):
             paths = self._shard.info().payload_schema

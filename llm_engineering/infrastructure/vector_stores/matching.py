@@ -7,6 +7,7 @@ spells: "3" finds both "3" and 3.
 """
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 
 from llm_engineering.domain.conditions import And, Condition, Eq, Filter, In, Not, Or, Range, condition_of
@@ -14,6 +15,7 @@ from llm_engineering.domain.value import Scalar
 
 METADATA = "metadata."
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+LARGEST_FLOAT = sys.float_info.max
 TRUTH = {"true": True, "false": False}
 
 
@@ -61,9 +63,11 @@ def meanings(value: Scalar) -> tuple[Scalar, ...]:
 
     >>> meanings("3"), meanings("true"), meanings("v3"), meanings(3)
     (('3', 3), ('true', True), ('v3',), (3,))
+
+    What is no number a payload could hold, such as NaN or 10 ** 400, means nothing: no field equals it.
     """
     if not isinstance(value, str):
-        return (value,)
+        return (value,) if isinstance(value, bool) or abs(value) <= LARGEST_FLOAT else ()
     if value.lower() in TRUTH:
         return (value, TRUTH[value.lower()])
     if NUMBER.fullmatch(value) and len(value) < 300:  # a longer one would overflow to infinity

@@ -49,6 +49,7 @@ class MemoryStore:
         self._versions: dict[str, Version] = {}
         self._published: dict[str, Version] = {}
         self._active = ""
+        self._publications = 0
         self._writer: MemoryIndex | None = None
 
     @contextmanager
@@ -74,11 +75,15 @@ class MemoryStore:
         stored = self._versions[version]
         self._published[version] = Version(stored.manifest, dict(stored.points))
         self._active = version
+        self._publications += 1
 
     def activate(self, version: str) -> None:
         if version not in self._published:
             raise UsageError(never_published(version, self.collection, list(self._versions)))
         self._active = version
+
+    def publication(self) -> str:
+        return f"{self._active} {self._publications}" if self._active else ""
 
     def unpublished(self, version: str) -> bool:
         seen = self._published.get(version)
@@ -105,6 +110,7 @@ class MemoryStore:
                 if point.payload.get("document_id") not in document_ids
             }
             version.points = kept
+        self._publications += 1
         return before - sum(len(version.points) for version in self._versions.values())
 
     @contextmanager

@@ -62,6 +62,9 @@ class MemoryIndex:
     def scan(self) -> Iterator[Point]:
         yield from (self._points[known] for known in sorted(self._points))
 
+    def payloads(self, fields: Collection[str], filter: Filter | None = None) -> Iterator[Mapping[str, object]]:  # noqa: ARG002 - all of them are at hand
+        yield from (point.payload for point in self._matching(filter))
+
     def payload_indexes(self) -> Collection[str]:
         return tuple(dict.fromkeys((*INDEXED, *self.manifest.payload_indexes)))
 

@@ -132,6 +132,10 @@ class QdrantStore:
             raise UsageError(never_published(version, self.collection, list(self._catalog.versions())))
         self._catalog.point_readers_to(self._catalog.claim(found, self._run))
 
+    def publication(self) -> str:
+        version = self._catalog.active()
+        return f"{version.name} {version.published}" if version else ""
+
     def unpublished(self, version: str) -> bool:
         found = self._catalog.find(version)
         return found is not None and (not found.published or self._opened(found, found.next).has_unpublished())

@@ -119,6 +119,10 @@ class EdgeStore:
         with self._alone() if self._writer is None else nullcontext(), disk_errors(self._layout.root):
             self._layout.point_to(copies[-1], self._switch())
 
+    def publication(self) -> str:
+        run, copy = self._layout.pointer()
+        return f"{run} {copy.name}" if copy else ""
+
     def unpublished(self, version: str) -> bool:
         return (self._layout.version(version) / CHANGED).exists()
 

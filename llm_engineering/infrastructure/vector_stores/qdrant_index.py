@@ -1,6 +1,6 @@
 """One index version on a Qdrant server, as a reader or a writer of one generation sees it."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
@@ -35,6 +35,7 @@ from llm_engineering.infrastructure.vector_stores.qdrant_terms import (
     frequencies_at,
     index_kind,
     own_id,
+    own_payload,
     scored_point,
     server_filter,
     stored_point,
@@ -130,6 +131,10 @@ class QdrantIndex:
             points |= {own_id(record): domain_point(record) for record in sorted(found, key=first_seen)}
         return points
 
+    def payloads(self, fields: Collection[str], filter: Filter | None = None) -> Iterator[Mapping[str, object]]:
+        wanted, paths = server_filter(filter, self.generation), [ID, FROM, *map(payload_path, fields)]
+        yield from map(own_payload, newest(self._scroll(wanted, IDS_PER_REQUEST, payload=paths)))
+
     def payload_indexes(self) -> Collection[str]:
         paths = self._server.call(self._client.get_collection, self._name).payload_schema
         names = {payload_path(name): name for name in (*BASE_INDEXES, *self.manifest.payload_indexes)}
@@ -177,10 +182,7 @@ class QdrantIndex:
         A writer that was killed between adding a point and ending the one before has left both: the newer one counts.
         """
         seen = seen_by_writer(self.generation) if self._session else models.Filter(must=seen_at(self.generation))
-        records = self._scroll(seen, page, payload=payload, vectors=vectors)
-        for _, neighbours in groupby(records, key=lambda record: same_place(str(record.id))):
-            newest = {own_id(record): record for record in sorted(neighbours, key=first_seen)}
-            yield from (newest[known] for known in sorted(newest))
+        yield from newest(self._scroll(seen, page, payload=payload, vectors=vectors))
 
     def _scroll(
         self, wanted: models.Filter, page: int, *, payload: bool | list[str], vectors: bool = False
@@ -254,6 +256,13 @@ class QdrantIndex:
                 create = self._client.create_payload_index
                 self._server.call(create, self._name, field_name=path, field_schema=kind, wait=True)
                 self._indexed.add(path)
+
+
+def newest(records: Iterable[models.Record]) -> Iterator[models.Record]:
+    """Return of points that come in the order of the server's ids those that count, in the order of ours."""
+    for _, neighbours in groupby(records, key=lambda record: same_place(str(record.id))):
+        last = {own_id(record): record for record in sorted(neighbours, key=first_seen)}
+        yield from (last[known] for known in sorted(last))
 
 
 def in_parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     URL,
@@ -44,26 +44,39 @@ class Database:
     over pages and writes in between cannot block itself.
     """
 
-    def __init__(self, url: str, lease_seconds: float = LEASE_SECONDS, patience_seconds: float = 0.0) -> None:
-        parsed = _parse(url)
+    def __init__(
+        self,
+        url: str,
+        lease_seconds: float = LEASE_SECONDS,
+        patience_seconds: float = 0.0,
+        *,
+        what: str = "the warehouse",
+        synchronous: Literal["FULL", "NORMAL"] = "FULL",
+    ) -> None:
+        parsed = _parse(url, what)
+        self.what = what
         self.patience_seconds = patience_seconds
         self.lease_seconds = lease_seconds
         self.place = parsed.render_as_string(hide_password=True)
         self._is_sqlite = parsed.get_backend_name() == "sqlite"
-        self._engine = _sqlite_engine(parsed) if self._is_sqlite else _postgresql_engine(parsed)
+        self._engine = _sqlite_engine(parsed, synchronous) if self._is_sqlite else _postgresql_engine(parsed, what)
         # SQLite: a reader that turns writer fails if another wrote meanwhile; one that begins as a writer waits.
         self._writer = self._engine.execution_options(begin="BEGIN IMMEDIATE")
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._is_sqlite
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that only reads."""
-        with translated(self.place), self._engine.begin() as connection:
+        with translated(self.place, self.what), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open a transaction that writes: it commits at the end of the block, or rolls back on any exception."""
-        with translated(self.place), self._writer.begin() as connection:
+        with translated(self.place, self.what), self._writer.begin() as connection:
             yield connection
             failpoints.reach("warehouse.before_commit")
         failpoints.reach("warehouse.after_commit")
@@ -119,7 +132,7 @@ class Database:
     def _empty_write_ahead_log(self) -> None:
         if self._alone("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]:
             raise BackendError(
-                f"the warehouse {self.place} is being read by another process, so that removed rows stay in its "
+                f"{self.what} {self.place} is being read by another process, so that removed rows stay in its "
                 "write-ahead log; end that process and run this again",
                 transient=True,
             )
@@ -127,7 +140,7 @@ class Database:
     def _alone(self, statement: str) -> Sequence[Any]:
         """Execute a statement outside any transaction, and return its rows."""
         options = {"begin": None} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
-        with translated(self.place), self._engine.execution_options(**options).connect() as connection:
+        with translated(self.place, self.what), self._engine.execution_options(**options).connect() as connection:
             result = connection.exec_driver_sql(statement)
             return result.all() if result.returns_rows else []
 
@@ -138,7 +151,7 @@ class Database:
         give_up = time.monotonic() + _BUSY_SECONDS
         while True:
             try:
-                with translated(self.place), bare.begin() as connection:
+                with translated(self.place, self.what), bare.begin() as connection:
                     connection.exec_driver_sql("PRAGMA journal_mode = WAL").close()
                 return
             except BackendError as error:
@@ -183,19 +196,19 @@ def execute_many(connection: Connection, statement: Executable, rows: Sequence[M
         connection.execute(statement, rows)
 
 
-def _parse(url: str) -> URL:
+def _parse(url: str, what: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise UsageError(f"the warehouse's URL cannot be read; {_VALID}") from error  # it may hold a password
+        raise UsageError(f"{what}'s URL cannot be read; {_VALID}") from error  # it may hold a password
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
-        raise UsageError(f"the warehouse's URL begins with {parsed.drivername!r}, which is not supported; {_VALID}")
+        raise UsageError(f"{what}'s URL begins with {parsed.drivername!r}, which is not supported; {_VALID}")
     return parsed
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, synchronous: str) -> Engine:
     # In memory there is one database a connection: one connection, taken in turns by the threads.
     in_memory = url.database in (None, "", ":memory:")
     pool: dict[str, Any] = {"pool_size": 1, "max_overflow": 0} if in_memory else {}
@@ -211,7 +224,8 @@ def _sqlite_engine(url: URL) -> Engine:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA trusted_schema = OFF")  # a planted view or trigger calls no function with side effects
         cursor.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten: see `compact`
-        cursor.execute("PRAGMA synchronous = FULL")  # a committed ledger survives a loss of power; one fsync a commit
+        # FULL: a committed ledger survives a loss of power; one fsync a commit. NORMAL: only a kill of the process.
+        cursor.execute(f"PRAGMA synchronous = {synchronous}")
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -223,11 +237,11 @@ def _sqlite_engine(url: URL) -> Engine:
     return engine
 
 
-def _postgresql_engine(url: URL) -> Engine:
+def _postgresql_engine(url: URL, what: str) -> Engine:
     try:
         return create_engine(url, pool_pre_ping=True, hide_parameters=True)
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"the warehouse is {url.render_as_string()}, and PostgreSQL's driver is not installed; "
+            f"{what} is {url.render_as_string()}, and PostgreSQL's driver is not installed; "
             "type: pip install 'psycopg[binary]'"
         ) from error

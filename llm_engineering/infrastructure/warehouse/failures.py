@@ -46,16 +46,15 @@ class Unavailable(BackendError):  # noqa: N818 - a state of the database
 
 
 @contextmanager
-def translated(place: str) -> Iterator[None]:
+def translated(place: str, what: str = "the warehouse") -> Iterator[None]:
     """Turn SQLAlchemy's exceptions inside the block into ours; `place` names the database without its password."""
     try:
         yield
     except SQLAlchemyError as error:
-        raise _translation(error, place) from error
+        raise _translation(error, f"{what} {place} failed") from error
 
 
-def _translation(error: SQLAlchemyError, place: str) -> LLMEngineeringError:
-    what = f"the warehouse {place} failed"
+def _translation(error: SQLAlchemyError, what: str) -> LLMEngineeringError:
     if isinstance(error, PoolTimeoutError):
         return Unavailable(f"{what}: all connections stayed in use; run again with less work at once")
     if not isinstance(error, DBAPIError):

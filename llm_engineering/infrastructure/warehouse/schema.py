@@ -1,13 +1,15 @@
 """Bring a database's tables to the version that this code works with."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, MetaData, inspect, text
 
 from llm_engineering.domain import failpoints
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.infrastructure.warehouse.database import Database
+from llm_engineering.infrastructure.warehouse.tables import metadata
 
 # The newest migration. A test keeps it equal to the scripts', so that an up-to-date database opens without Alembic.
 HEAD = "0002"
@@ -15,59 +17,73 @@ HEAD = "0002"
 VERSION_TABLE = "warehouse_version"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
+
+@dataclass(frozen=True)
+class Schema:
+    """The tables of one part of this project, with the folder of their migrations; parts can share a database."""
+
+    head: str
+    version_table: str
+    migrations: Path
+    tables: MetaData
+
+
+WAREHOUSE = Schema(HEAD, VERSION_TABLE, MIGRATIONS, metadata)
+
 _alembic = Lock()  # Alembic keeps the running migration in module globals: one thread at a time
 
 
-def bring_up_to_date(database: Database) -> None:
+def bring_up_to_date(database: Database, schema: Schema = WAREHOUSE) -> None:
     """Create the tables, or migrate them, in one transaction that other processes wait for.
 
     Raises:
         UsageError: the database is newer than this code, or holds tables of another program under our names.
     """
     with database.reading() as connection:
-        if revision(connection) == HEAD:
+        if revision(connection, schema) == schema.head:
             return
     with _alembic, database.migrating() as connection:
-        found = revision(connection)
-        if found == HEAD:  # another process was faster
+        found = revision(connection, schema)
+        if found == schema.head:  # another process was faster
             return
         if found is None:
-            _refuse_foreign_tables(connection, database.place)
-        _upgrade(connection, found, database.place)
+            _refuse_foreign_tables(connection, database, schema)
+        _upgrade(connection, found, database, schema)
 
 
-def revision(connection: Connection) -> str | None:
+def revision(connection: Connection, schema: Schema = WAREHOUSE) -> str | None:
     """Return the migration that the database is at, or None before the first."""
-    if not inspect(connection).has_table(VERSION_TABLE):
+    if not inspect(connection).has_table(schema.version_table):
         return None
-    found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - a constant
+    query = f"SELECT version_num FROM {schema.version_table}"  # noqa: S608 - a constant
+    found = connection.execute(text(query)).scalar()
     return None if found is None else str(found)
 
 
-def _upgrade(connection: Connection, found: str | None, place: str) -> None:
+def _upgrade(connection: Connection, found: str | None, database: Database, schema: Schema) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(schema.migrations).replace("%", "%%"))
     config.attributes["connection"] = connection
+    config.attributes["version_table"] = schema.version_table
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
         raise UsageError(
-            f"the warehouse {place} is at version {found}, and this code knows versions up to {HEAD}: a newer version "
-            "of llm-engineering wrote it. Update llm-engineering, or use another warehouse"
+            f"{database.what} {database.place} is at version {found}, and this code knows versions up to "
+            f"{schema.head}: a newer version of llm-engineering wrote it. Update llm-engineering, or use another "
+            "database"
         )
     command.upgrade(config, "head")
     failpoints.reach("warehouse.in_migration")
 
 
-def _refuse_foreign_tables(connection: Connection, place: str) -> None:
-    from llm_engineering.infrastructure.warehouse.tables import metadata
-
-    foreign = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
+def _refuse_foreign_tables(connection: Connection, database: Database, schema: Schema) -> None:
+    foreign = sorted(set(inspect(connection).get_table_names()) & set(schema.tables.tables))
     if foreign:
         raise UsageError(
-            f"the warehouse {place} cannot be created: the database already has tables of another program named "
-            f"{', '.join(foreign)}. Give the warehouse a database or a file of its own"
+            f"{database.what} {database.place} cannot be created: the database already has tables of another program "
+            f"named {', '.join(foreign)}. Give {database.what} a database or a file of its own"
         )

@@ -34,6 +34,18 @@ class Snapshots(IndexVersions):
             query = query.where(tuple_(versions.c.document_id, versions.c.version).in_(mine))
             yield from map(_document, self._all(query.order_by(documents.c.id)))
 
+    def stored_versions(self, document_ids: Collection[str]) -> Iterator[FeatureDocument]:
+        columns = (versions.c.document_id, versions.c.version, versions.c.characters)
+        order = (versions.c.document_id, versions.c.version.desc())
+        for group in in_groups(sorted(set(document_ids))):
+            sizes = self._all(select(*columns).where(versions.c.document_id.in_(group)).order_by(*order))
+            for page in _by_size(iter(sizes)):
+                mine = [(row.document_id, row.version) for row in page]
+                query = select(documents.c.uri, documents.c.key, documents.c.source, versions)
+                query = query.join(versions, versions.c.document_id == documents.c.id)
+                query = query.where(tuple_(versions.c.document_id, versions.c.version).in_(mine))
+                yield from map(_document, self._all(query.order_by(*order)))
+
     def indexed_places(self, collection: str, version: str) -> Iterator[Place]:
         query = select(documents.c.id, documents.c.uri, documents.c.key)
         query = query.join(ledger, ledger.c.document_id == documents.c.id).order_by(documents.c.id)

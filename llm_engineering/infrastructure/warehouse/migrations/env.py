@@ -2,7 +2,6 @@
 
 from alembic import context
 
-from llm_engineering.infrastructure.warehouse.schema import VERSION_TABLE
-
-context.configure(connection=context.config.attributes["connection"], version_table=VERSION_TABLE)
+attributes = context.config.attributes
+context.configure(connection=attributes["connection"], version_table=attributes["version_table"])
 context.run_migrations()

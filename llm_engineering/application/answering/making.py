@@ -1,0 +1,278 @@
+"""The making of one answer, stage by stage."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from loguru import logger
+
+from llm_engineering.application.answering import drafting
+from llm_engineering.application.answering.drafting import Draft, Evidence
+from llm_engineering.application.answering.exits import Outlet
+from llm_engineering.application.answering.generating import Generation, secret_of
+from llm_engineering.application.answering.history import completed, recent, rewritten
+from llm_engineering.application.answering.injection import is_injected
+from llm_engineering.application.answering.keys import answer_key
+from llm_engineering.application.answering.leaks import Redactor
+from llm_engineering.application.answering.numbered import numbered
+from llm_engineering.application.answering.prompt_passages import Count, estimated_tokens, prompt_passages
+from llm_engineering.application.answering.prompting import Prompt
+from llm_engineering.application.answering.reply import AnswerPart
+from llm_engineering.application.answering.settings import Answering
+from llm_engineering.application.text.stems import Language
+from llm_engineering.domain.answers import Answer, AnswerEvent, Finished, Piece, Question, Receipt, Sources, Versions
+from llm_engineering.domain.errors import BackendError, BudgetExceeded, UsageError
+from llm_engineering.domain.indexes import IndexManifest
+from llm_engineering.domain.llms import LlmRequest, Usage
+from llm_engineering.domain.ports import AssistantState, Llm, Searcher
+from llm_engineering.domain.queries import Retrieved
+
+CUT, LEAK, LLM_FAILED, NO_RECEIPT = "cut", "leak", "llm_failed", "no_receipt"
+_CONDENSED_TOKENS = 120
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What answers are made with. `retrieval` are the settings that receipts keep."""
+
+    searcher: Searcher
+    settings: Answering
+    prompt: Prompt
+    condense: Prompt
+    state: AssistantState | None = None
+    collection: str = ""
+    retrieval: dict[str, Any] = field(default_factory=dict)
+    count: Count = estimated_tokens
+
+
+@dataclass
+class Making:
+    """Makes one answer and emits its events."""
+
+    tools: Tools
+    question: Question
+    answer_id: str
+    llm: Llm | None
+    emit: Callable[[AnswerEvent], None]
+    seconds: dict[str, float] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
+    flags: list[str] = field(default_factory=list)
+    model: str = field(default="", init=False)
+
+    async def make(self) -> None:
+        """Search, answer, check, keep the receipt."""
+        with self._timed("query"):
+            query = await self._query()
+        with self._timed("search"):
+            retrieved, manifest = await asyncio.to_thread(self._search, query)
+        self.emit(Sources(self.answer_id, retrieved))
+        with self._timed("sources"):
+            evidence = await asyncio.to_thread(self._evidence, query, retrieved, manifest)
+        self.model = manifest.model.digest
+        versions = self._versions(retrieved, manifest)
+        answer = await self._generated(evidence, retrieved, versions) if self._worth_asking(retrieved) else None
+        if answer is None:
+            with self._timed("answer"):
+                draft = await asyncio.to_thread(_quoted if retrieved.answerable else drafting.nothing_draft, evidence)
+            self.emit(Piece(draft.text))
+            versions = versions.model_copy(update={"llm": "", "prompt": "", "prompt_hash": ""})
+            answer = self._answer(draft, retrieved, versions)
+        if self.tools.settings.keep_receipts and self.tools.state is not None:
+            answer = await asyncio.to_thread(self._keep, self.tools.state, answer, retrieved)
+        self.emit(Finished(answer, retrieved.hits))
+
+    def _worth_asking(self, retrieved: Retrieved) -> bool:
+        return self.llm is not None and retrieved.answerable and bool(retrieved.hits)
+
+    async def _query(self) -> str:
+        """Return the question as it can be understood without its history."""
+        question, settings = self.question, self.tools.settings
+        if not question.history:
+            return question.text
+        by_rules = completed(question.text, question.history)
+        if self.llm is None or settings.condense == "rules" or not recent(question.history):
+            return by_rules
+        messages = self.tools.condense.render(turns=recent(question.history), question=question.text)
+        try:
+            reply = await self.llm.complete(LlmRequest(messages=messages, max_tokens=_CONDENSED_TOKENS))
+        except (BackendError, BudgetExceeded, TimeoutError) as error:
+            logger.warning("the model did not rewrite the question, rules do: {}", error)
+            return by_rules
+        self.usage += reply.usage
+        return rewritten(reply.text) or by_rules
+
+    def _search(self, query: str) -> tuple[Retrieved, IndexManifest]:
+        asked, searcher = self.question, self.tools.searcher
+        retrieved = searcher.search(query, access=asked.access, filter=asked.filter, k=asked.k)
+        return retrieved, searcher.manifest()
+
+    def _evidence(self, query: str, retrieved: Retrieved, manifest: IndexManifest) -> Evidence:
+        passages = numbered(retrieved.hits, self.question.k or self.tools.settings.passages)
+        ids = {passage.hit.document_id for passage in passages}
+        documents = self.tools.searcher.documents(ids, self.question.access) if ids else {}
+        self.flags += [f"injection:{one.hit.chunk_id}" for one in passages if is_injected(one.text)]
+        return Evidence(query, passages, documents, self.tools.settings, _language(manifest))
+
+    async def _generated(self, evidence: Evidence, retrieved: Retrieved, versions: Versions) -> Answer | None:
+        """Return the answer of the model, or None if quotes must do."""
+        llm, settings = self.llm, self.tools.settings
+        neutralise = settings.injection == "neutralise"
+        with self._timed("prompt"):
+            passages = await asyncio.to_thread(
+                prompt_passages,
+                evidence.passages,
+                settings.passage_tokens,
+                neutralise=neutralise,
+                count=self.tools.count,
+            )
+        if llm is None or not passages:
+            return None
+        key = answer_key(
+            self.question, evidence.question, retrieved, passages, llm.card, self.tools.prompt.digest, settings
+        )
+        if kept := await self._kept(key):
+            self.emit(Piece(kept.text))
+            return kept.model_copy(
+                update={"id": self.answer_id, "cached": True, "usage": self.usage, "seconds": self.seconds}
+            )
+        read = {passage.number for passage in passages}
+        evidence = Evidence(
+            evidence.question,
+            [one for one in evidence.passages if one.number in read],
+            evidence.documents,
+            settings,
+            evidence.language,
+        )
+        boundary = secrets.token_hex(8)
+        messages = self.tools.prompt.render(passages=passages, question=evidence.question, boundary=boundary)
+        request = LlmRequest(messages=messages, max_tokens=settings.max_tokens, temperature=settings.temperature)
+        inert = evidence.inert if settings.links == "passages" else ()
+        generation = Generation(
+            llm, request, AnswerPart(), Redactor(secret_of(messages)), Outlet(read, evidence.uris, inert)
+        )
+        if not await self._shown(generation):
+            return None
+        with self._timed("check"):
+            draft = await asyncio.to_thread(drafting.checked_draft, evidence, generation.reply)
+        completion = generation.completion
+        if completion is not None:
+            self.usage += completion.usage
+            self.flags += [CUT] if completion.finish == "length" else []
+        self.flags += [LEAK] if generation.redactor.leaked else []
+        if not generation.shown:
+            self.emit(Piece(draft.text))
+        answer = self._answer(draft, retrieved, versions)
+        await self._keep_in_cache(key, answer, evidence.documents.keys())
+        return answer
+
+    async def _shown(self, generation: Generation) -> bool:
+        """Emit the pieces as they come; tell whether the model wrote to its end. A model that fails before its first
+        piece is stood in for, where the settings say so.
+
+        Raises:
+            BackendError: the model failed; its `reason` is `llm_failed`.
+        """
+        with self._timed("llm"):
+            try:
+                async with aclosing(generation.pieces()) as pieces:
+                    async for piece in pieces:
+                        self.emit(Piece(piece))
+            except (BackendError, BudgetExceeded) as error:
+                if generation.shown or self.tools.settings.llm_failure == "break":
+                    if isinstance(error, BudgetExceeded):
+                        raise
+                    raise LlmFailed(str(error), transient=error.transient, retry_after=error.retry_after) from error
+                logger.warning("the model {} failed, quotes stand in for it: {}", generation.llm.card.name, error)
+                self.flags.append(LLM_FAILED)
+                return False
+        return True
+
+    async def _kept(self, key: str) -> Answer | None:
+        state = self.tools.state
+        if state is None or not self.tools.settings.cache_seconds:
+            return None
+        try:
+            text = await asyncio.to_thread(state.cached, key)
+            return None if text is None else Answer.model_validate_json(text)
+        except (BackendError, ValueError) as error:
+            logger.warning("the cache of answers cannot be read: {}", error)
+            return None
+
+    async def _keep_in_cache(self, key: str, answer: Answer, documents: Collection[str]) -> None:
+        state, seconds = self.tools.state, self.tools.settings.cache_seconds
+        if state is None or not seconds or {CUT, LEAK, drafting.UNSUPPORTED} & {*answer.flags}:
+            return
+        try:
+            await asyncio.to_thread(state.cache, key, answer.model_dump_json(), seconds, tuple(documents))
+        except (BackendError, UsageError) as error:
+            logger.warning("the answer could not be cached: {}", error)
+
+    def _answer(self, draft: Draft, retrieved: Retrieved, versions: Versions) -> Answer:
+        return Answer(
+            id=self.answer_id,
+            question=self.question.text,
+            text=draft.text,
+            outcome=draft.outcome,
+            citations=draft.citations,
+            confidence=retrieved.confidence,
+            flags=tuple(dict.fromkeys((*self.flags, *draft.flags))),
+            versions=versions,
+            usage=self.usage,
+            seconds=dict(self.seconds),
+        )
+
+    def _keep(self, state: AssistantState, answer: Answer, retrieved: Retrieved) -> Answer:
+        """Keep the receipt; an answer is not lost because its receipt cannot be kept."""
+        receipt = Receipt(
+            answer=answer,
+            access=self.question.access,
+            filter=self.question.filter,
+            retrieval={**self.tools.retrieval, "asked_k": self.question.k, "model": self.model},
+            hits=tuple((hit.chunk_id, hit.score) for hit in retrieved.hits),
+            query=retrieved.query,
+        )
+        try:
+            state.keep_receipt(self.question.owner, receipt)
+        except (BackendError, UsageError) as error:
+            logger.warning("the receipt of answer {} could not be kept: {}", self.answer_id, error)
+            return answer.model_copy(update={"flags": (*answer.flags, NO_RECEIPT)})
+        return answer
+
+    def _versions(self, retrieved: Retrieved, manifest: IndexManifest) -> Versions:
+        return Versions(
+            collection=self.tools.collection,
+            index=retrieved.version or manifest.version,
+            embedder=manifest.model.name,
+            llm=self.llm.card.name if self.llm else "",
+            prompt=self.tools.prompt.name,
+            prompt_hash=self.tools.prompt.digest,
+        )
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
+
+
+class LlmFailed(BackendError):  # noqa: N818 - named as the event that it becomes
+    """The model failed, and nothing stands in for it."""
+
+    reason = "llm_failed"
+
+
+def _quoted(evidence: Evidence) -> Draft:
+    return drafting.quoted_draft(evidence)
+
+
+def _language(manifest: IndexManifest) -> Language:
+    """Return the language that the index was tokenized for."""
+    tokenizing = manifest.settings.get("tokenizing")
+    language = tokenizing.get("language", "english") if isinstance(tokenizing, dict) else "english"
+    return cast("Language", language)

@@ -1,0 +1,104 @@
+"""The searcher: one version of the index, opened with its model, and following to the next."""
+
+from collections.abc import Collection, Mapping
+from threading import Lock
+
+from llm_engineering.application.retrieval.asking import Ask
+from llm_engineering.application.retrieval.facets import count_values
+from llm_engineering.application.retrieval.filters import allowed
+from llm_engineering.application.retrieval.following import Following
+from llm_engineering.application.retrieval.reranking import Reranking
+from llm_engineering.application.retrieval.retrieve import Means, Tokenize, retrieve
+from llm_engineering.application.retrieval.settings import Retrieval
+from llm_engineering.application.retrieval.texts import Texts
+from llm_engineering.domain.access import Access
+from llm_engineering.domain.documents import CleanedDocument
+from llm_engineering.domain.indexes import IndexManifest
+from llm_engineering.domain.ports import Embedder, VectorIndex
+from llm_engineering.domain.queries import Filter, Retrieved
+
+REMEMBERED_ACCESSES = 64
+
+
+class OpenedVersion:
+    """A published version of the index with everything that its searches need. It never changes."""
+
+    def __init__(
+        self,
+        index: VectorIndex,
+        embedder: Embedder | None,
+        tokenize: Tokenize,
+        texts: Texts,
+        settings: Retrieval,
+        reranking: Reranking | None = None,
+    ) -> None:
+        self.index = index
+        self._embedder = embedder
+        self._tokenize = tokenize
+        self._texts = texts
+        self._settings = settings
+        self._reranking = reranking
+        self._facets: dict[Access, Mapping[str, Mapping[str, int]]] = {}
+        self._lock = Lock()
+
+    def search(self, query: str, access: Access, filter: Filter | None, k: int | None, ask: Ask | None) -> Retrieved:
+        """Return the hits for a query."""
+        means = Means(
+            reranking=self._reranking,
+            ask=ask,
+            facets=lambda: self.facets(access),
+            documents=lambda ids: self.documents(ids, access),
+        )
+        return retrieve(
+            query, self.index, self._embedder, self._tokenize, self._settings, filter, k, access=access, means=means
+        )
+
+    def facets(self, access: Access) -> Mapping[str, Mapping[str, int]]:
+        """Return the values of the indexed fields; counted once for each access, for this version stays as it is."""
+        with self._lock:
+            known = self._facets.get(access)
+        if known is None:
+            known = count_values(self.index, access)
+            with self._lock:
+                while len(self._facets) >= REMEMBERED_ACCESSES:
+                    del self._facets[next(iter(self._facets))]
+                self._facets[access] = known
+        return known
+
+    def documents(self, ids: Collection[str], access: Access) -> dict[str, CleanedDocument]:
+        """Return the cleaned documents that the index holds and the caller may see."""
+        return self._texts.of(self.index, ids, access)
+
+
+class FollowingSearcher:
+    """Searches the version that is published, whichever that is. Safe to use from several threads."""
+
+    def __init__(self, following: Following[OpenedVersion], ask: Ask | None = None) -> None:
+        self._following = following
+        self._ask = ask
+
+    def search(self, query: str, *, access: Access, filter: Filter | None = None, k: int | None = None) -> Retrieved:
+        allowed(filter, access)  # a wrong filter is refused before anything is opened
+        with self._following.borrow() as version:
+            return version.search(query, access, filter, k, self._ask)
+
+    def manifest(self) -> IndexManifest:
+        with self._following.borrow() as version:
+            return version.index.manifest
+
+    def publication(self) -> str:
+        return self._following.publication
+
+    def document(self, document_id: str, access: Access) -> CleanedDocument | None:
+        return self.documents([document_id], access).get(document_id)
+
+    def documents(self, document_ids: Collection[str], access: Access) -> dict[str, CleanedDocument]:
+        with self._following.borrow() as version:
+            return version.documents(document_ids, access)
+
+    def facets(self, access: Access) -> Mapping[str, Mapping[str, int]]:
+        with self._following.borrow() as version:
+            return version.facets(access)
+
+    def close(self) -> None:
+        self._following.close()

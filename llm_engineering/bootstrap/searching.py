@@ -1,0 +1,126 @@
+"""The searcher of a configuration."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+
+from loguru import logger
+from pydantic import TypeAdapter
+
+from llm_engineering.application.retrieval import Ask, Reranking
+from llm_engineering.application.retrieval.candidates import fitting
+from llm_engineering.application.retrieval.following import Following
+from llm_engineering.application.retrieval.searcher import FollowingSearcher, OpenedVersion
+from llm_engineering.application.retrieval.texts import Cleaned, Texts
+from llm_engineering.application.text import Tokenizing
+from llm_engineering.bootstrap.workspace import Workspace
+from llm_engineering.config import AssistantConfig, FeatureEngineeringConfig
+from llm_engineering.domain.chunks import Vector
+from llm_engineering.domain.indexes import IndexManifest, ModelCard
+from llm_engineering.domain.ports import Embedder, VectorStore
+from llm_engineering.infrastructure.embedders import EmbedderSpec
+
+REMEMBERED_QUERIES = 4_096
+
+
+class Remembering:
+    """An embedder that knows the vectors of the last queries."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.card: ModelCard = embedder.card
+        self.embedder = embedder
+        self._query = lru_cache(maxsize=REMEMBERED_QUERIES)(embedder.embed_query)
+
+    def embed(self, texts: Sequence[str]) -> Iterator[Sequence[tuple[int, Vector]]]:
+        return self.embedder.embed(texts)
+
+    def embed_query(self, text: str) -> Vector:
+        return self._query(text)
+
+
+class _Opener:
+    """Opens what is published, with the models that it needs; models are kept from one version to the next."""
+
+    def __init__(
+        self, config: AssistantConfig | FeatureEngineeringConfig, workspace: Workspace, store: VectorStore
+    ) -> None:
+        self._config = config
+        self._workspace = workspace
+        self._store = store
+        self._cleaned = Cleaned()
+        self._embedder: Remembering | None = None
+        self._reranking: Reranking | None = None
+        self._opened_before = False
+
+    @contextmanager
+    def opened(self) -> Iterator[OpenedVersion]:
+        """Open the active version."""
+        settings = self._config.retrieval
+        with self._store.read() as index:
+            manifest = index.manifest
+            embedder = self._fitting(manifest) if settings.mode != "sparse" else None
+            # Queries are split, and documents cleaned, the way the index was, whatever the file says by now.
+            tokenizing = Tokenizing.model_validate(manifest.settings["tokenizing"])
+            texts = Texts(self._workspace.existing_warehouse, manifest.settings["cleaning"], self._cleaned)
+            self._opened_before = True
+            yield OpenedVersion(index, embedder, tokenizing.query, texts, settings, self._reranking_with(embedder))
+
+    def _fitting(self, manifest: IndexManifest) -> Remembering:
+        """Return the embedder of a version: the configured one, or, after a switch, the one that it was made with.
+
+        Raises:
+            UsageError: at the first opening, the configuration names another model than the index was made with.
+        """
+        if self._embedder is None or self._embedder.card.digest != manifest.model.digest:
+            home, spec = self._workspace.home, self._config.embedding
+            if self._opened_before and spec.card(home).digest != manifest.model.digest:
+                logger.warning(
+                    "index version {} was made with model {!r}, the configuration names another; its own is used until "
+                    "the next start, which needs the configuration changed",
+                    manifest.version,
+                    manifest.model.name,
+                )
+                adapter: TypeAdapter[EmbedderSpec] = TypeAdapter(EmbedderSpec)
+                spec = adapter.validate_python(manifest.settings["embedding"])
+            embedder = spec.open(home)
+            fitting(embedder, manifest.model)
+            self._embedder, self._reranking = Remembering(embedder), None
+        return self._embedder
+
+    def _reranking_with(self, embedder: Remembering | None) -> Reranking | None:
+        spec = self._config.retrieval.rerank
+        if spec is not None and self._reranking is None:
+            reranker = spec.open(self._workspace.home, embedder.embedder if embedder else None)
+            self._reranking = Reranking(reranker, spec.candidates, spec.weight)
+        return self._reranking
+
+
+class _OpenSearcher(FollowingSearcher):
+    """A searcher that also closes what it was opened with."""
+
+    def __init__(self, following: Following[OpenedVersion], ask: Ask | None, stack: ExitStack) -> None:
+        super().__init__(following, ask)
+        self._stack = stack
+
+    def close(self) -> None:
+        super().close()
+        self._stack.close()
+
+
+def open_searcher(
+    config: AssistantConfig | FeatureEngineeringConfig,
+    workspace: Workspace | None = None,
+    ask: Ask | None = None,
+    *,
+    every: float | None = 1.0,
+) -> FollowingSearcher:
+    """Return the searcher of a configuration. Nothing is opened before the first search.
+
+    `every` is how often it looks for a new publication, in seconds; None: never. `ask` is the language model for those
+    stages of `retrieval` that are of kind `llm`.
+    """
+    workspace = workspace or Workspace()
+    stack = ExitStack()
+    store = stack.enter_context(workspace.store(config.load))
+    opener = _Opener(config, workspace, store)
+    return _OpenSearcher(Following(store.publication, opener.opened, every), ask, stack)

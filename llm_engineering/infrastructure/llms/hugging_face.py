@@ -1,0 +1,77 @@
+"""A model of the Hugging Face kind in this process: from a folder, also one that was trained here, or from the hub."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from llm_engineering.domain.errors import UsageError
+from llm_engineering.infrastructure.llms.prices import card_of
+from llm_engineering.infrastructure.llms.settings import CallLimits, LlmSettings
+
+if TYPE_CHECKING:
+    from llm_engineering.infrastructure.llms.generation import HuggingFaceLlm
+
+# What is linked into the folder that is loaded: weights, settings, vocabularies, the chat template (which is rendered
+# in a sandbox). An adapter names another model, which would be fetched unchecked.
+_HARMLESS = {".safetensors", ".json", ".txt", ".model", ".jinja"}
+_REFUSED = {"adapter_config.json"}
+
+
+class HuggingFace(LlmSettings):
+    """Kind `hugging_face`: a causal language model in this process. Safetensors only; no code of a model is run."""
+
+    kind: Literal["hugging_face"] = "hugging_face"
+    model: str = Field(min_length=1, description="a local folder, or a name on the Hugging Face hub")
+    revision: str | None = Field(None, description="commit on the hub; null: the newest")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto = a GPU where there is one")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="auto = as the weights are")
+    limits: CallLimits = Field(default_factory=lambda: CallLimits(concurrency=1))
+
+    def open(self, home: Path | None = None) -> "HuggingFaceLlm":
+        """Load the model.
+
+        Raises:
+            UsageError: it is not here and cannot be fetched, or it is no causal language model.
+        """
+        from llm_engineering.infrastructure.llms.transport import require
+
+        require("torch", "hugging_face", self.kind)
+        require("transformers", "hugging_face", self.kind)
+        from llm_engineering.infrastructure.embedders.model_source import find_model
+        from llm_engineering.infrastructure.llms.generation import Generator, HuggingFaceLlm
+
+        folder = find_model(self.model, self.revision, home or Path(".llm-engineering"))
+        try:
+            with _staged(self.model, folder) as harmless:
+                generator = Generator.load(harmless, self.device, self.dtype)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise UsageError(
+                f"model {self.model!r} in {folder} cannot be loaded as a causal language model: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        card = card_of(self, "hugging_face", self.model, is_free=True, is_listed=False)
+        window = self.context_window or generator.window
+        return HuggingFaceLlm(card.model_copy(update={"context_window": window}), generator)
+
+
+@contextmanager
+def _staged(name: str, folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder with the harmless files alone.
+
+    Raises:
+        UsageError: there are no safetensors among them.
+    """
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in _HARMLESS and path.name not in _REFUSED]
+    if not any(path.suffix == ".safetensors" for path in files):
+        raise UsageError(
+            f"model {name!r} in {folder} has no *.safetensors file; pickled weights can run code and are never loaded. "
+            "Convert it, or choose a model that has one. A LoRA adapter is merged into its model first"
+        )
+    with TemporaryDirectory(prefix="model-", ignore_cleanup_errors=True) as staging:
+        for path in files:
+            (Path(staging) / path.name).symlink_to(path.resolve())
+        yield Path(staging)

@@ -1,0 +1,103 @@
+"""A cross-encoder of sentence-transformers: one score for a query and a passage that are read together."""
+
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from llm_engineering.domain.errors import BackendError, UsageError
+from llm_engineering.domain.ports import Embedder
+from llm_engineering.domain.value import Value
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder as LibraryModel
+
+
+class CrossEncoder(Value):
+    """Read query and passage together with a cross-encoder. Its weights can be pinned; no code of it is ever run."""
+
+    kind: Literal["cross_encoder"] = "cross_encoder"
+    model: str = Field(
+        min_length=1,
+        description="name on the Hugging Face hub, for example cross-encoder/ms-marco-MiniLM-L6-v2, or a local folder",
+    )
+    revision: str | None = Field(None, description="commit on the hub; empty = the newest")
+    digest: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="SHA-256 that the weights must have; empty = any (it is logged)"
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto = a GPU where there is one")
+    max_tokens: int | None = Field(
+        None, ge=16, le=131_072, description="query and passage together; empty = the model's"
+    )
+    batch: int = Field(32, ge=1, le=4_096, description="pairs that are read at once")
+    candidates: int = Field(30, ge=1, le=1_000, description="hits of the search that it reads")
+    weight: float = Field(1.0, ge=0, le=1, description="its share of the score; the rest is the search's")
+
+    def open(self, home: Path, embedder: Embedder | None) -> "CrossEncoderModel":  # noqa: ARG002 - one signature
+        """Verify and load the model.
+
+        Raises:
+            UsageError: the model is not here and cannot be fetched, has another digest, or is no cross-encoder.
+        """
+        from sentence_transformers import CrossEncoder as LibraryModel
+
+        from llm_engineering.infrastructure.embedders.encoder import chosen_device
+        from llm_engineering.infrastructure.embedders.library_model import quiet_transformers
+        from llm_engineering.infrastructure.embedders.model_files import ModelFiles
+        from llm_engineering.infrastructure.embedders.model_source import find_model
+
+        files = ModelFiles(self.model, find_model(self.model, self.revision, home))
+        files.verified_digest(self.digest)
+        _check_kind(self.model, files.settings("config.json"))
+        with files.staged() as folder, quiet_transformers():
+            try:
+                model = LibraryModel(
+                    str(folder),
+                    device=chosen_device(self.device),
+                    max_length=self.max_tokens,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                )
+            except Exception as error:  # what the settings of a foreign model make the library raise can be anything
+                raise UsageError(f"reranker {self.model!r} in {files.folder} cannot be loaded: {error}") from error
+        return CrossEncoderModel(self, model)
+
+
+class CrossEncoderModel:
+    """A loaded cross-encoder."""
+
+    def __init__(self, spec: CrossEncoder, model: "LibraryModel") -> None:
+        self.name = spec.model
+        self._spec = spec
+        self._model = model
+
+    def scores(self, query: str, texts: Sequence[str]) -> Sequence[float]:
+        if not texts:
+            return []
+        pairs = [(query, text) for text in texts]
+        try:
+            given = self._model.predict(pairs, batch_size=self._spec.batch, show_progress_bar=False)
+        except (RuntimeError, IndexError, ValueError) as error:  # out of memory; a text that the model cannot read
+            raise BackendError(
+                f"reranker {self.name!r} failed on {len(texts)} passages: {error}. A smaller batch needs less memory"
+            ) from error
+        scores = [float(score) for score in given]
+        if len(scores) != len(texts) or not all(map(isfinite, scores)):
+            raise BackendError(f"reranker {self.name!r} gave a score that is no number; try device cpu")
+        return scores
+
+
+def _check_kind(name: str, settings: "dict[str, object]") -> None:
+    """Refuse a model that gives no single score: the library would put a random layer upon it and not say so."""
+    architectures = settings.get("architectures") or []
+    labels = settings.get("num_labels") or len(settings.get("id2label") or {}) or None  # type: ignore[arg-type]
+    fits = isinstance(architectures, list) and any(
+        str(kind).endswith("ForSequenceClassification") for kind in architectures
+    )
+    if not fits or (labels is not None and labels != 1):
+        raise UsageError(
+            f"model {name!r} is no cross-encoder: it must be made for sequence classification with one label "
+            f"(architectures: {architectures}, labels: {labels}); for example cross-encoder/ms-marco-MiniLM-L6-v2"
+        )

@@ -1,0 +1,7 @@
+"""Run the migrations on the connection that is passed in, inside its transaction."""
+
+from alembic import context
+
+attributes = context.config.attributes
+context.configure(connection=attributes["connection"], version_table=attributes["version_table"])
+context.run_migrations()

@@ -1,0 +1,88 @@
+"""Ask one question, and look a former answer's sources up again."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+
+from llm_engineering.application.answering.replaying import Replay, compare
+from llm_engineering.bootstrap import Workspace
+from llm_engineering.bootstrap.answering import open_assistant
+from llm_engineering.bootstrap.asking import asking
+from llm_engineering.bootstrap.llms import open_llms
+from llm_engineering.bootstrap.searching import open_searcher
+from llm_engineering.bootstrap.state import open_state
+from llm_engineering.config import AssistantConfig
+from llm_engineering.domain.answers import Broken, Finished, Question
+from llm_engineering.domain.errors import BackendError, UsageError
+from llm_engineering.domain.ports import Assistant, AssistantState, Searcher
+
+
+def ask(config: AssistantConfig, question: Question) -> Finished:
+    """Return the answer to a question, with the hits that it was made from.
+
+    Raises:
+        UsageError: the question is blank, a filter is wrong, no such model is configured, there is no index.
+        BackendError: no answer came about; the message begins with the reason.
+    """
+    workspace = Workspace()
+    with closing(open_state(config, workspace)) as state, _searcher(config, workspace, state) as searcher:
+        return asyncio.run(_asked(config, workspace, question, searcher, state))
+
+
+async def _asked(
+    config: AssistantConfig, workspace: Workspace, question: Question, searcher: Searcher, state: AssistantState
+) -> Finished:
+    llms = open_llms(config.llms, state, workspace)
+    assistant = open_assistant(config, workspace, searcher=searcher, llms=llms, state=state)
+    try:
+        return await last_event(assistant, question)
+    finally:
+        await assistant.close()
+
+
+async def last_event(assistant: Assistant, question: Question) -> Finished:
+    """Return the last event of an answer.
+
+    Raises:
+        BackendError: there is no answer.
+    """
+    async for event in assistant.answer(question):
+        if isinstance(event, Finished):
+            return event
+        if isinstance(event, Broken):
+            raise BackendError(f"{event.reason}: {event.detail}", transient=event.reason in {"timeout", "unavailable"})
+    raise BackendError("the answer ended without a last event")
+
+
+def replay(config: AssistantConfig, answer_id: str) -> Replay:
+    """Search again as for a former answer, with the settings of its receipt, and compare.
+
+    Raises:
+        UsageError: there is no receipt of such an answer, or no index.
+    """
+    workspace = Workspace()
+    with closing(open_state(config, workspace)) as state:
+        receipt = state.receipt(None, answer_id)
+        if receipt is None:
+            raise UsageError(
+                f"there is no receipt of answer {answer_id!r}: it is too old, a document that it cites was erased, it "
+                "was made with another `state` section, or answering.keep_receipts is off"
+            )
+        settings = receipt.retrieval.get("settings", {})
+        former = config.model_copy(update={"retrieval": type(config.retrieval).model_validate(settings)})
+        with _searcher(former, workspace, state) as searcher:
+            k = receipt.retrieval.get("asked_k")
+            found = searcher.search(receipt.query, access=receipt.access, filter=receipt.filter, k=k)
+            cited = {citation.document_id for citation in receipt.answer.citations}
+            return compare(receipt, found, searcher.manifest(), searcher.documents(cited, receipt.access))
+
+
+@contextmanager
+def _searcher(config: AssistantConfig, workspace: Workspace, state: AssistantState) -> Iterator[Searcher]:
+    """Open the searcher, with a model for its own questions where its settings name one."""
+    with ExitStack() as stack:
+        ask = None
+        if config.llms and '"kind":"llm"' in config.retrieval.model_dump_json():
+            llms = open_llms(config.llms, state, workspace)
+            ask = stack.enter_context(asking(next(iter(llms.values()))))
+        yield stack.enter_context(closing(open_searcher(config, workspace, ask)))
