@@ -6,7 +6,13 @@ For notebooks, for debugging, and for those who orchestrate with something else.
 from contextlib import AbstractContextManager
 
 from llm_engineering import stages
-from llm_engineering.config import Config, DigitalDataEtlConfig, FeatureConfig, FeatureEngineeringConfig
+from llm_engineering.config import (
+    BatchInferenceConfig,
+    Config,
+    DigitalDataEtlConfig,
+    FeatureConfig,
+    FeatureEngineeringConfig,
+)
 from llm_engineering.domain.documents import Document
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.ports import Dataset
@@ -34,6 +40,16 @@ def feature(config: FeatureConfig) -> Report:
     with _run("feature", config) as run:
         books = _fill_warehouse(config, run)
         return _fill_feature_store("feature", config, config.source_names, run, books)
+
+
+def batch_inference(config: BatchInferenceConfig) -> Report:
+    """Run pipeline `batch_inference`; see `pipelines.batch_inference`."""
+    config = config.resolved()
+    with _run("batch_inference", config) as run:
+        plan = stages.plan_questions(config, run)
+        batch, answers = stages.answer_questions(config, plan, run)
+        stages.write_answers(config, plan, answers)
+        return stages.report("batch_inference", run, batch=batch)
 
 
 def _run(pipeline: str, config: Config) -> AbstractContextManager[int]:

@@ -7,7 +7,14 @@ import yaml
 
 from llm_engineering import bootstrap, stages
 from llm_engineering.bootstrap import Workspace
-from llm_engineering.config import Config, DigitalDataEtlConfig, FeatureConfig, FeatureEngineeringConfig, link_name
+from llm_engineering.config import (
+    BatchInferenceConfig,
+    Config,
+    DigitalDataEtlConfig,
+    FeatureConfig,
+    FeatureEngineeringConfig,
+    link_name,
+)
 from llm_engineering.domain.costs import Cost
 from llm_engineering.domain.secrets import redacted
 
@@ -47,6 +54,8 @@ def _steps(config: Config) -> Iterator[tuple[str, str]]:
         yield from _into_warehouse(config)
     if isinstance(config, FeatureEngineeringConfig):
         yield from _into_feature_store(config)
+    if isinstance(config, BatchInferenceConfig):
+        yield from _into_answers(config)
 
 
 def _into_warehouse(config: DigitalDataEtlConfig) -> Iterator[tuple[str, str]]:
@@ -77,3 +86,11 @@ def _into_feature_store(config: FeatureEngineeringConfig) -> Iterator[tuple[str,
     if config.gate.questions:
         yield "evaluate", f"questions in {config.gate.questions}, if readers are to see another version"
     yield "activate", "readers see the verified version"
+
+
+def _into_answers(config: BatchInferenceConfig) -> Iterator[tuple[str, str]]:
+    plan = stages.plan_questions(config)
+    yield "plan_questions", f"{plan.rows} rows in {plan.input}, {plan.answered_before} of them answered before"
+    model = config.batch.llm or next((spec.name for spec in config.llms), "extractive")
+    yield "answer_questions", f"collection {config.load.collection}, {model}, {config.batch.concurrency} at once"
+    yield "write_answers", str(plan.output)

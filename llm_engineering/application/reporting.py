@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from llm_engineering.domain.errors import GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.indexes import Plan
-from llm_engineering.domain.reports import Incident, IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.reports import BatchReport, Incident, IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redact
 
 
@@ -18,6 +18,7 @@ def add_up(
     loaded: LoadReport | None = None,
     verified: VerifyReport | None = None,
     evaluated: EvaluationReport | None = None,
+    batch: BatchReport | None = None,
 ) -> Report:
     """Return the account of a run.
 
@@ -33,6 +34,9 @@ def add_up(
     verified = verified or VerifyReport()
     counters = ("found", "new", "changed", "unchanged", "deleted", "rejected", "failed")
     documents = {name: books.total(name) for name in counters} if books.sources or not plan else _planned(plan)
+    if batch:
+        documents = _asked(batch)
+        books = IngestReport(rejections=batch.rejections, failures=batch.failures)
     return Report(
         pipeline=pipeline,
         run=run,
@@ -49,7 +53,16 @@ def add_up(
         rejections=books.rejections,
         failures=books.failures,
         evaluation=evaluated,
+        batch=batch,
     )
+
+
+def _asked(batch: BatchReport) -> dict[str, int]:
+    """Return the rows of a batch under the names of documents: known answers are unchanged, those of this run new."""
+    known = batch.answered + batch.no_answer
+    lost = batch.failed + batch.unasked
+    counts = {"new": known - batch.resumed, "unchanged": batch.resumed, "rejected": batch.rejected, "failed": lost}
+    return {"found": batch.rows, **counts}
 
 
 def _planned(plan: Plan) -> dict[str, int]:
@@ -71,11 +84,12 @@ def check(report: Report, failures: int | None, rejections: int | None) -> None:
         GateFailed: with the report as verdict, and the first incidents in the message.
     """
     excess = [
-        f"{count} {what} (limits.{what} allows {allowed}): {_list(incidents)}"
+        f"{count} {what} (limits.{what} allows {allowed}): {_list(incidents, count)}"
         for what, count, allowed, incidents in (
-            ("failures", len(report.failures), failures, report.failures),
+            # A report of many lists only the first ones.
+            ("failures", max(len(report.failures), report.failed), failures, report.failures),
             # A good document that is now rejected as gone counts as deleted, but is a rejection all the same.
-            ("rejections", len(report.rejections), rejections, report.rejections),
+            ("rejections", max(len(report.rejections), report.rejected), rejections, report.rejections),
         )
         if allowed is not None and count > allowed
     ]
@@ -83,6 +97,6 @@ def check(report: Report, failures: int | None, rejections: int | None) -> None:
         raise GateFailed("; ".join(excess), report)
 
 
-def _list(incidents: Sequence[Incident], most: int = 5) -> str:
+def _list(incidents: Sequence[Incident], count: int, most: int = 5) -> str:
     shown = [f"{incident.uri}: {incident.detail}" for incident in incidents[:most]]
-    return "; ".join(shown) + (f"; and {len(incidents) - most} more" if len(incidents) > most else "")
+    return "; ".join(shown) + (f"; and {count - most} more" if count > most else "")

@@ -12,15 +12,18 @@ from llm_engineering.bootstrap.features import (
     sources_of,
     sources_of_links,
 )
+from llm_engineering.bootstrap.inference import Inference, open_inference
 from llm_engineering.bootstrap.searching import open_searcher
 from llm_engineering.bootstrap.state import open_state
 from llm_engineering.bootstrap.workspace import Workspace
 
 __all__ = [
     "FEATURES_SCHEMA",
+    "Inference",
     "Workspace",
     "asking",
     "manifest_of",
+    "open_inference",
     "open_searcher",
     "open_state",
     "questions_of",

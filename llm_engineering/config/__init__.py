@@ -1,6 +1,6 @@
 """The YAML, typed: one frozen model per pipeline, one section per step. An unknown key anywhere is refused."""
 
-from llm_engineering.config.inference import AssistantConfig, ProjectConfig
+from llm_engineering.config.inference import AssistantConfig, BatchInferenceConfig, ProjectConfig
 from llm_engineering.config.pipelines import (
     Author,
     Config,
@@ -20,6 +20,7 @@ from llm_engineering.config.serving import Key, Rate, Scope, Serving
 __all__ = [
     "AssistantConfig",
     "Author",
+    "BatchInferenceConfig",
     "Config",
     "DigitalDataEtlConfig",
     "FeatureConfig",

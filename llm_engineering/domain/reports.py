@@ -101,6 +101,44 @@ class VerifyReport(Value):
         )
 
 
+class BatchReport(Value):
+    """What a batch did: rows = answered + no_answer + rejected + failed + unasked.
+
+    `resumed` of the answered ones were known from a run before. Tokens, cost (US dollars; None: not known) and
+    `rows_per_second` are of this run. `stopped` says which budget was spent, if one was.
+    """
+
+    rows: int = 0
+    answered: int = 0
+    no_answer: int = 0
+    rejected: int = 0
+    failed: int = 0
+    unasked: int = 0
+    resumed: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+    seconds: float = 0.0
+    rows_per_second: float = 0.0
+    output: str = ""
+    stopped: str = ""
+    rejections: tuple[Incident, ...] = ()
+    failures: tuple[Incident, ...] = ()
+
+    @property
+    def balances(self) -> bool:
+        return self.rows == self.answered + self.no_answer + self.rejected + self.failed + self.unasked
+
+    def __str__(self) -> str:
+        cost = "unknown" if self.cost is None else f"{self.cost:.4f} US dollars"
+        return (
+            f"{self.rows} rows = {self.answered} answered + {self.no_answer} without an answer + {self.rejected} "
+            f"rejected + {self.failed} failed + {self.unasked} not asked; {self.resumed} were answered before; "
+            f"{self.input_tokens} + {self.output_tokens} tokens, cost {cost}, {self.rows_per_second:.1f} rows/s"
+            + (f"; answers in {self.output}" if self.output else "")
+        )
+
+
 class Report(Value):
     """The account of a whole run; `tools.run --json` prints it as the last line of standard output.
 
@@ -129,9 +167,17 @@ class Report(Value):
     rejections: tuple[Incident, ...] = ()
     failures: tuple[Incident, ...] = ()
     evaluation: EvaluationReport | None = None
+    batch: BatchReport | None = None
+
+    @property
+    def _documents(self) -> str:
+        return (
+            f"documents: {self.found} found = {self.new} new + {self.changed} changed + {self.unchanged} unchanged "
+            f"+ {self.deleted} deleted + {self.rejected} rejected + {self.failed} failed"
+        )
 
     def summary(self) -> str:
-        """Return the account for a person: one line for documents, one for the index, one for each incident."""
+        """Return the account for a person: one line for documents or a batch, for the index, for each incident."""
         index = (
             f"index {self.index_version}: {self.points} points for {self.chunks} chunks; "
             f"this run embedded {self.embedded}, reused {self.reused}, wrote {self.written}, removed {self.removed}"
@@ -139,8 +185,7 @@ class Report(Value):
         return "\n".join(
             [
                 f"{self.pipeline}, run {self.run}, {self.seconds:.1f} s",
-                f"documents: {self.found} found = {self.new} new + {self.changed} changed + {self.unchanged} unchanged "
-                f"+ {self.deleted} deleted + {self.rejected} rejected + {self.failed} failed",
+                str(self.batch) if self.batch else self._documents,
                 *([index] if self.index_version else []),
                 *([f"evaluation: {self.evaluation}"] if self.evaluation else []),
                 *(f"rejected {item.uri}: {item.reason}: {item.detail}" for item in self.rejections),

@@ -27,6 +27,21 @@ def with_secrets(url: str) -> str:
     return REFERENCE.sub(fill, url)
 
 
+def filled(text: str) -> str:
+    """Return a text with each `${env:NAME}` replaced by that variable's value, as it is; as a header of HTTP needs it.
+
+    Raises:
+        UsageError: a variable is not set anywhere.
+    """
+
+    def fill(found: re.Match[str]) -> str:
+        value = _value(found.group(1))
+        remember(value)
+        return value
+
+    return REFERENCE.sub(fill, text)
+
+
 def _value(name: str) -> str:
     value = os.environ.get(name) or _from_file().get(name)
     if not value:

@@ -3,6 +3,7 @@
 ZenML steps wrap these one by one, and `llm_engineering.plain` chains them without ZenML: same functions, same index.
 """
 
+from llm_engineering.stages.batch import answer_questions, plan_questions, write_answers
 from llm_engineering.stages.etl import crawl_links, get_or_create_user, ingest
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
 from llm_engineering.stages.runs import check, fail_run, open_run, refuse_if_held, report, run_of
@@ -11,6 +12,7 @@ from llm_engineering.stages.versions import activate, evaluate, verify
 
 __all__ = [
     "activate",
+    "answer_questions",
     "check",
     "chunk",
     "clean",
@@ -24,10 +26,12 @@ __all__ = [
     "load",
     "open_run",
     "plan",
+    "plan_questions",
     "refuse_if_held",
     "report",
     "run_of",
     "search",
     "tokenize",
     "verify",
+    "write_answers",
 ]

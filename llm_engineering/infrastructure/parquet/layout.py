@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from llm_engineering.domain.batches import AnswerRow
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector
 from llm_engineering.domain.documents import CleanedDocument, Document
 from llm_engineering.domain.errors import BackendError
@@ -24,6 +25,7 @@ ROW_TYPES: Mapping[str, type] = {
     "chunk_vector": ChunkVector,
     "feature_document": FeatureDocument,
     "feature_chunk": FeatureChunk,
+    "answer": AnswerRow,
 }
 # How values are encoded. Raise it when `columns` writes the same Arrow type with another meaning.
 ENCODING = b"1"
