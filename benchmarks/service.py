@@ -41,9 +41,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         home = arguments.home or Path(temporary)
         os.environ["LLM_ENGINEERING_HOME"] = str(home)
-        if not (home / "feature_store").is_dir():
+        built = home / "benchmark-is-built"  # a build that was stopped is begun anew in another folder
+        if not built.is_file():
             started = time.perf_counter()
             build(arguments.chunks // CHUNKS_PER_DOCUMENT)
+            built.touch()
             print(f"built {arguments.chunks:,} chunks in {time.perf_counter() - started:.0f} s", flush=True)
         floor(arguments.seconds)
         with served() as url:
