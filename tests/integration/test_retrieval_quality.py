@@ -9,26 +9,26 @@ from benchmarks.no_answer.questions import off_topic
 from benchmarks.retrieval import faq_config, faq_questions
 from llm_engineering import plain
 from llm_engineering.application.evaluation import hit_rate, mean_reciprocal_rank, rank_of_first
-from llm_engineering.application.retrieval import Answerability, Retrieval, payload_filter
-from llm_engineering.application.retrieval.retrieve import candidates, fused_hits
+from llm_engineering.application.retrieval import Answerability, Retrieval, retrieve
 from llm_engineering.bootstrap import Workspace
+from llm_engineering.domain.access import ALL
 from llm_engineering.domain.queries import Hit
 
 pytestmark = [pytest.mark.model, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_the_default_finds_answers_and_refuses_what_has_none(faq: Path) -> None:
-    config, settings, judge = faq_config(faq, ()), Retrieval(), Answerability()
+    config, settings = faq_config(faq, ()), Retrieval(answerability=Answerability())
     plain.feature(config)
     workspace = Workspace()
     with workspace.store(config.load) as store, store.read() as index:
         embedder = config.embedding.open(workspace.home)
 
         def ask(question: str, course: str) -> tuple[Sequence[Hit], bool]:
-            only = payload_filter({"course": course} if course else {})
-            rankings = candidates(question, index, embedder, config.tokenizing.query, settings, only, 20)
-            hits = fused_hits(rankings, settings, 20)
-            return hits, judge.judge(question, rankings, hits)[0]
+            only = {"course": course} if course else {}
+            means = (index, embedder, config.tokenizing.query, settings)
+            answer = retrieve(question, *means, only, 20, access=ALL)
+            return answer.hits, answer.answerable
 
         asked = faq_questions(faq)[::10]
         found = [ask(row["question"], row["course"]) for row in asked]
