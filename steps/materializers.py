@@ -1,6 +1,7 @@
 """How ZenML stores our artifacts: data sets as Parquet, values as JSON, with metadata and a picture; never pickles."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from zenml.io import fileio
 from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.materializers.pydantic_materializer import PydanticMaterializer
 
+from llm_engineering.domain.batches import AnswerRow
 from llm_engineering.domain.chunks import Chunk
 from llm_engineering.domain.value import Scalar, Value
 from llm_engineering.infrastructure.observability import pictures
@@ -51,6 +53,9 @@ class DatasetMaterializer(BaseMaterializer):
         if data.row_type is Chunk and len(data):
             picture = pictures.histogram([row.tokens for row in data], "Length of the chunks", "tokens")
             shown |= _write(self.uri, "chunk_lengths.png", picture, VisualizationType.IMAGE)
+        if data.row_type is AnswerRow and len(data):
+            picture = pictures.bars(Counter(row.outcome for row in data), "What became of the questions", "rows")
+            shown |= _write(self.uri, "outcomes.png", picture, VisualizationType.IMAGE)
         sample = [_shown(row) for row in data.head(SHOWN_ROWS)]
         return shown | _write(self.uri, "first_rows.csv", pictures.table(sample).encode(), VisualizationType.CSV)
 

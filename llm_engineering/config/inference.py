@@ -66,7 +66,7 @@ class BatchInferenceConfig(AssistantConfig):
             "embedding": self.embedding.model_dump(mode="json"),
             "load": self.load.model_dump(mode="json", include={"collection", "store"}),
             "retrieval": self.retrieval.model_dump(mode="json"),
-            "answering": self.answering.model_dump(mode="json", exclude={"timeout"}),
+            "answering": self.answering.model_dump(mode="json", exclude={"timeout", "llm_failure"}),
             "llms": [spec.model_dump(mode="json", include=_OF_A_MODEL) for spec in chosen],
             "batch": self.batch.model_dump(mode="json", include={"llm", "k", "access"}),
         }

@@ -120,7 +120,9 @@ def write_answers(config: BatchInferenceConfig, plan: BatchPlan, answers: Datase
 async def _ask_all(
     config: BatchInferenceConfig, plan: BatchPlan, workspace: Workspace, journal: "FileJournal", opened: Opener
 ) -> Tally:
-    async with opened(config, workspace) as inference:
+    # A row whose model failed, or whose budget is spent, is asked again by the next run: quotes do not stand in for it.
+    unrelenting = config.answering.model_copy(update={"llm_failure": "break"})
+    async with opened(config.model_copy(update={"answering": unrelenting}), workspace) as inference:
         # What would fail every row is better known before the first one.
         inference.searcher.manifest()
         known = inference.assistant.models()

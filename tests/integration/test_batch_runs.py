@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from command_lines import config_file, python, tool
+from otlp_receiver import Receiver, attributes
 
 pytestmark = pytest.mark.slow
 
@@ -92,11 +93,37 @@ def test_plain_python_goes_on_where_zenml_was_and_a_dry_run_says_so(world: World
     assert "row 3 (3): the question is empty" in strict.err
 
 
+def test_answers_of_the_real_assistant_are_traced_where_a_viewer_is_named(world: World) -> None:
+    receiver = Receiver()
+    try:
+        ran = world.run("--plain", "--set", "batch.fresh=true", "--set", f"tracing.endpoint={receiver.endpoint}")
+    finally:
+        receiver.close()
+    assert ran.code == 0, ran.err
+    names = [span.name for span in receiver.spans]
+    assert (names.count("answer"), names.count("retrieval"), names.count("quotes")) == (2, 2, 2)
+    assert {attributes(span)["llm_engineering.answer_id"] for span in receiver.spans if span.name == "answer"} == {
+        row["answer_id"] for row in world.answers()[:2]
+    }
+    assert "whales" not in repr(receiver.spans).lower()
+
+
 def test_the_answer_of_a_row_can_be_looked_up_again(world: World) -> None:
     world.run("--plain")
     answer_id = world.answers()[0]["answer_id"]
     replayed = tool(world.home, "replay", answer_id, "--config", str(world.config))
     assert replayed.code == 0, replayed.err
+
+
+def test_a_spent_budget_leaves_rows_unasked_and_a_raised_one_asks_them(world: World) -> None:
+    model = "llms=[{kind: scripted, name: teller, text: 'Whales sing at night [1].', budget: {tokens: %d}}]"
+    poor = world.run("--plain", "--set", model % 1)
+    assert poor.code == 1, poor.err
+    assert poor.last_line["batch"]["unasked"] == 2
+    assert [row["error_code"] for row in world.answers()] == ["budget", "budget", "question"]
+    rich = world.run("--plain", "--set", model % 100_000)
+    assert rich.code == 0, rich.err
+    assert (rich.last_line["batch"]["unasked"], rich.last_line["batch"]["output_tokens"] > 0) == (0, True)
 
 
 def test_a_missing_table_and_a_missing_index_are_said_in_a_sentence(world: World, tmp_path: Path) -> None:

@@ -3,7 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from llm_engineering.config import DigitalDataEtlConfig, FeatureConfig, FeatureEngineeringConfig, read_config
+from llm_engineering.config import (
+    BatchInferenceConfig,
+    DigitalDataEtlConfig,
+    FeatureConfig,
+    FeatureEngineeringConfig,
+    read_config,
+)
 from llm_engineering.domain.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -175,7 +181,7 @@ def test_a_wrong_override_is_refused(write: Write, override: str, expected: str)
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_configuration_of_the_project_is_valid(path: Path) -> None:
     config = read_config(FeatureConfig, path)
-    assert config.source_names
+    assert config.source_names or read_config(BatchInferenceConfig, path).resolved().batch.input
 
 
 def test_a_resolved_configuration_says_everything_and_means_the_same(write: Write) -> None:

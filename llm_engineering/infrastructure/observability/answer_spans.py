@@ -159,6 +159,8 @@ def _answering(trace: _Trace, seen: Observed, answer: Answer, texts: _Texts) -> 
             _model(trace, seen, answer, texts, start, end)
         else:
             prompt = name == "prompt" and answer.versions.prompt_hash
+            # The stage that chooses quotes is called as the whole is.
+            name = "quotes" if name == "answer" else name
             trace.span(name, start, end, _of_prompt(answer) if prompt else {KIND: "CHAIN"})
     if asked and not timed:
         _model(trace, seen, answer, texts, seen.found or seen.began, seen.ended)

@@ -22,6 +22,20 @@ def _cell(value: object) -> str:
     return text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]}…"
 
 
+def bars(counts: Mapping[str, int], title: str, unit: str) -> bytes:
+    """Return a bar for each count, with its number, as PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    axes.bar_label(axes.bar(list(counts), list(counts.values()), color="#2f6fed"))
+    axes.set(title=title, ylabel=unit)
+    axes.spines[["top", "right"]].set_visible(False)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return picture.getvalue()
+
+
 def histogram(values: Sequence[int], title: str, unit: str) -> bytes:
     """Return a histogram of at least one value as PNG."""
     # Drawn on a figure of its own, without pyplot: that would keep every figure and look for a display.
