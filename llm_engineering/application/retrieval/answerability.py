@@ -23,6 +23,9 @@ from llm_engineering.domain.value import Value
 FIRST, POOL = 10, 20
 LONGEST = 20_000
 
+# The model whose scores the formulas below were fitted to.
+CALIBRATED = "sentence-transformers/all-MiniLM-L6-v2"
+
 # Words of questions beside the stop words: they say how something is asked, not what.
 ASKING = (
     "what how when which where why who whom whose can could should would may might must shall am not "
@@ -71,6 +74,14 @@ class Answerability(Value):
     dense: Formula = Field(DENSE_ALONE, description="for searches by meaning alone")
     sparse: Formula = Field(SPARSE_ALONE, description="for searches by words alone")
     language: Language = Field("english", description="as in section `tokenizing`")
+    model: str | None = Field(
+        CALIBRATED,
+        description="the embedding model that the formulas fit; an index of another is not judged; null: any",
+    )
+
+    def fits(self, model: str) -> bool:
+        """Return whether the formulas mean anything for an index with vectors of this model."""
+        return self.model is None or self.model == model
 
     def judge(self, query: str, rankings: Rankings, hits: Sequence[Hit]) -> tuple[bool, float]:
         """Return whether the hits answer the query, and a confidence between 0 and 1.

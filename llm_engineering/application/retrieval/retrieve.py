@@ -221,11 +221,15 @@ class _Search:
         return hits
 
     def _judged(self, hits: list[Hit]) -> tuple[bool, float | None]:
-        """Return whether the question itself, not its other wordings, is answered."""
-        if self.settings.answerability is None:
-            return True, None
+        """Return whether the question itself, not its other wordings, is answered. Nothing answers nothing."""
+        settings, model = self.settings.answerability, self.index.manifest.model.name
+        if settings is None:
+            return bool(hits), None
         with self.trace.stage("answerability", len(hits)) as notes:
-            answerable, confidence = self.settings.answerability.judge(self.query, self.asked[0].rankings, hits)
+            if not settings.fits(model):
+                notes.detail["left_out"] = f"it was calibrated for {settings.model}, the index has vectors of {model}"
+                return bool(hits), None
+            answerable, confidence = settings.judge(self.query, self.asked[0].rankings, hits)
             notes.detail |= {"answerable": answerable, "confidence": confidence}
         return answerable, confidence
 

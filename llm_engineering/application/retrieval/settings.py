@@ -36,7 +36,9 @@ class Retrieval(Value):
     iterative: Iterative | None = Field(None, description="ask again until enough was found")
     mmr: Mmr | None = Field(None, description="leave out hits that say what a better one says")
     parents: Parents | None = Field(None, description="give each hit the wider passage around it")
-    answerability: Answerability | None = Field(None, description="say when the sources do not answer the question")
+    answerability: Answerability | None = Field(
+        default_factory=Answerability, description="say when the sources do not answer the question"
+    )
 
     def depth(self, wanted: int) -> int:
         """Return how many candidates each method looks for."""
