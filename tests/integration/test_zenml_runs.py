@@ -185,18 +185,20 @@ def test_a_killed_run_is_marked_as_failed_by_the_next_one_in_zenml_and_in_our_le
     environment = {**os.environ, "LLM_ENGINEERING_HOME": str(home)}
     with log.open("w") as output:
         first = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
-    deadline = time.monotonic() + 120
-    while "`plan` has started" not in log.read_text() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    first.send_signal(signal.SIGSTOP)
-    started = time.monotonic()
-    refused = tool(home, "run", "feature", "--config", str(config), "--json")
-    assert time.monotonic() - started < 15  # the goal is 5 s on a quiet machine; test machines are not
-    assert refused.code == 1
-    assert f"held by run 1 (feature), process {first.pid}" in refused.err
-    assert refused.last_line["failures"][0]["reason"] == "BackendError"
-    first.kill()
-    first.wait()
+    try:
+        deadline = time.monotonic() + 120
+        while "`plan` has started" not in log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        first.send_signal(signal.SIGSTOP)
+        started = time.monotonic()
+        refused = tool(home, "run", "feature", "--config", str(config), "--json")
+        assert time.monotonic() - started < 60  # the goal is 5 s on a quiet machine; test machines are not
+        assert refused.code == 1
+        assert f"held by run 1 (feature), process {first.pid}" in refused.err
+        assert refused.last_line["failures"][0]["reason"] == "BackendError"
+    finally:
+        first.kill()
+        first.wait()
     done = tool(home, "run", "feature", "--config", str(config), "--json")
     assert (done.code, done.last_line["points"]) == (0, 1)
     assert states(home) == {"zenml": ["failed", "completed"], "unfinished": [], "ours": ["failed", "completed"]}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llm_engineering.domain.batches import AnswerRow
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector, SparseVector
 from llm_engineering.domain.documents import CleanedDocument, Document
 from llm_engineering.domain.features import FeatureChunk, FeatureDocument
@@ -38,6 +39,11 @@ ROWS: dict[type, st.SearchStrategy[Any]] = {
     FeatureDocument: st.builds(FeatureDocument, *[texts] * 5, formats, texts, texts, integers, texts, metadata),
     FeatureChunk: st.builds(
         FeatureChunk, *[texts] * 5, *[integers] * 3, texts, texts, integers, texts, texts, sparse, vectors, metadata
+    ),
+    AnswerRow: st.builds(
+        AnswerRow,
+        *[integers, *[texts] * 6, floats, words, texts, integers, integers, floats, floats, st.booleans()],
+        *[texts] * 3,
     ),
 }
 

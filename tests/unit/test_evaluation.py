@@ -171,7 +171,9 @@ def questions(tmp_path: Path) -> Path:
 def config(questions: Path | None, *overrides: str) -> FeatureConfig:
     sources = json.dumps([{"kind": "memory", "name": "docs", "documents": TEXTS}])
     gate = [f"gate.questions={questions}", "gate.k=1"] if questions else []
-    return read_config(FeatureConfig, None, [f"ingest.sources={sources}", "embedding.kind=hashing", *gate, *overrides])
+    # Hashed words have no meaning of their own: half and half is a fusion that they win with.
+    search = ["embedding.kind=hashing", "retrieval.fusion={kind: convex}"]
+    return read_config(FeatureConfig, None, [f"ingest.sources={sources}", *search, *gate, *overrides])
 
 
 def run(questions: Path | None, *overrides: str) -> Report:
