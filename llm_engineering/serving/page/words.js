@@ -14,6 +14,9 @@ const FLAGS = {
   injection: "A source contains instructions to the assistant; they were ignored.",
   unsupported: "No citation in this answer could be verified. Treat it with caution.",
   cut: "The answer reached its length limit and ends early.",
+  llm_failed: "The language model failed; these are quotations in place of its words.",
+  withdrawn: "Some sources of this answer can no longer be seen.",
+  outdated: "A source has changed since this answer was given.",
 };
 
 /** Sentences for the flags of an answer, each once. */
