@@ -128,7 +128,7 @@ class Making:
                 evidence.passages,
                 settings.passage_tokens,
                 neutralise=neutralise,
-                count=self.tools.count,
+                count=getattr(self.llm, "count_tokens", None) or self.tools.count,
             )
         if llm is None or not passages:
             return None
