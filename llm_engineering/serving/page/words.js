@@ -8,7 +8,8 @@ const VERDICTS = {
   absent: ["Not in the source", "bad", "The quotation could not be found in what was read."],
 };
 
-export const verdictOf = (verdict) => VERDICTS[Object.hasOwn(VERDICTS, verdict) ? verdict : ""] ?? ["Unchecked", "warn", "This quotation was not checked."];
+const UNCHECKED = ["Unchecked", "warn", "This quotation was not checked."];
+export const verdictOf = (verdict) => (Object.hasOwn(VERDICTS, verdict) ? VERDICTS[verdict] : UNCHECKED);
 
 const FLAGS = {
   injection: "A source contains instructions to the assistant; they were ignored.",
