@@ -46,9 +46,9 @@ def open_llms(
 ) -> Mapping[str, Llm]:
     """Open the models of a configuration by their names, in their order, the default first.
 
-    Each is wrapped, from outside to inside: fallback, cache, breaker, deadline, retries, structured answers, pace,
-    concurrency, budget, silence. Two calls of this function share budgets if they are given the same accounts, and no
-    other limits. An opened model belongs to one event loop.
+    Each is wrapped, from outside to inside: fallback, cache, deadline, retries, structured answers, pace,
+    concurrency, budget, breaker, silence. Two calls of this function share budgets if they are given the same accounts,
+    and no other limits. An opened model belongs to one event loop.
 
     Raises:
         UsageError: two have one name, a name leads nowhere, a key or an extra is missing, a budget has no price.
@@ -100,6 +100,11 @@ class _Opening:
         llm: Llm = spec.open(self.workspace.home)
         takes_schema = bool(getattr(llm, "takes_schema", False))
         llm = Silence(llm, limits.first_token_timeout, limits.token_timeout)
+        if limits.breaker_failures:
+            # Never opened by the attempts of one call. One that is given up half-way to its first token's time-out has
+            # waited for nothing long enough.
+            failures, silence = max(limits.breaker_failures, limits.retries + 2), limits.first_token_timeout / 2
+            llm = Breaker(llm, failures, limits.breaker_seconds, silence)
         if spec.budget.tokens is not None or spec.budget.dollars is not None:
             llm = Budgeted(llm, self.accounts.of(spec, llm.card))
         llm = Concurrency(llm, limits.concurrency)
@@ -109,10 +114,6 @@ class _Opening:
         if limits.retries:
             llm = Retrying(llm, limits.retries, limits.timeout)
         llm = Deadline(llm, limits.timeout)
-        if limits.breaker_failures:
-            # A call that is given up half-way to its first token's time-out has waited for nothing long enough.
-            silence = limits.first_token_timeout / 2
-            llm = Breaker(llm, limits.breaker_failures, limits.breaker_seconds, silence)
         return Cached(llm, self.keeper, spec.cache_seconds, _identity(spec)) if spec.cache_seconds else llm
 
     def _recorded(self, spec: Replay) -> Llm | None:

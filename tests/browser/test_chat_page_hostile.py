@@ -105,6 +105,7 @@ def test_names_of_conversations_models_and_facets(hostile: Desk) -> None:
 
 def test_past_conversations(hostile: Desk) -> None:
     page = hostile.open()
+    expect(page.locator(".conversation")).to_have_count(len(PAYLOADS))
     for number in range(0, len(PAYLOADS)):
         page.evaluate("(number) => document.querySelectorAll('.conversation')[number].click()", number)
     expect(page.locator(".turn")).to_have_count(1)

@@ -229,3 +229,39 @@ def test_it_is_on_by_default_and_the_fallback_is_asked_at_once() -> None:
                 await llm.close()
 
     assert asyncio.run(run()) == ["from the spare"] * 8
+
+
+def test_retries_do_not_open_it_within_one_call_and_do_not_wait_for_it() -> None:
+    limits = CallLimits(retries=2, timeout=60, breaker_failures=1, breaker_seconds=20)
+    spec = OpenAI(model="down", base_url="http://127.0.0.1:9/v1", limits=limits)
+
+    async def run() -> list[str]:
+        llm = open_llms([spec], None, Workspace())["down"]
+        messages = []
+        for _ in range(3):
+            with pytest.raises(BackendError) as caught:
+                await llm.complete(REQUEST)
+            messages.append(str(caught.value))
+        await llm.close()
+        return messages
+
+    first, second, third = asyncio.run(run())
+    assert "in a row" not in first
+    assert "4 times in a row" in second
+    assert "4 times in a row" in third
+
+
+def test_waiting_for_room_here_is_no_failure_there() -> None:
+    limits = CallLimits(requests_per_minute=1, timeout=0.3, retries=0, breaker_failures=2, first_token_timeout=600)
+
+    async def run() -> list[str]:
+        llm = open_llms([Scripted(limits=limits)], None, Workspace())["scripted"]
+        await llm.complete(REQUEST)
+        messages = []
+        for _ in range(4):
+            with pytest.raises(BackendError) as caught:
+                await llm.complete(REQUEST)
+            messages.append(str(caught.value))
+        return messages
+
+    assert all("did not finish within" in message for message in asyncio.run(run()))

@@ -9,15 +9,16 @@ from loguru import logger
 from llm_engineering.domain.errors import BackendError, BudgetExceeded, LLMEngineeringError
 from llm_engineering.domain.llms import Completion, Delta, LlmRequest
 from llm_engineering.domain.ports import Llm
-from llm_engineering.infrastructure.llms.failures import Refused
+from llm_engineering.infrastructure.llms.failures import LeftAlone
 from llm_engineering.infrastructure.llms.layer import Layer, streaming
 
 
 class Breaker(Layer):
-    """After so many calls in a row that failed for now, refuses further ones for a while; then one call tries again.
+    """After so many attempts in a row that failed for now, refuses further ones for a while; then one tries again.
 
-    A call that was given up after `silence` seconds without a word counts as failed: those who ask have time-outs of
-    their own. Any other answer of the server, a refusal too, shows that it is there, and so begins anew.
+    It stands inside of what makes calls wait, so that waiting here is not taken for a failure there. A call that was
+    given up after `silence` seconds without a word counts as failed: those who ask have time-outs of their own. Any
+    other answer of the server, a refusal too, shows that it is there, and so begins anew.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Breaker(Layer):
         """Let a call through, or refuse it, and take note of how it ends.
 
         Raises:
-            BackendError: it is refused; `retry_after` says when the next one may be let through.
+            LeftAlone: it is refused; `retry_after` says when the next one may be let through.
         """
         call = _Call(self, is_trial=self._admitted())
         began = self._clock()
@@ -82,7 +83,7 @@ class Breaker(Layer):
         left = self._until - self._clock()
         if left > 0 or self._is_tried:
             wait = max(left, 1.0)
-            raise Refused(
+            raise LeftAlone(
                 f"model {self.card.name!r} failed {self._failures} times in a row, so it is not asked again for "
                 f"{wait:.0f} s (limits.breaker_failures, limits.breaker_seconds). The last time: {self._last}",
                 transient=True,

@@ -35,7 +35,7 @@ class CallLimits(Value):
     retries: int = Field(2, ge=0, le=10, description="further attempts after a failure that may pass")
     concurrency: int = Field(16, ge=1, le=10_000, description="calls at the same time; others wait")
     breaker_failures: int = Field(
-        5, ge=0, le=1_000, description="failures in a row, of whole calls, after which it is left alone; 0: never"
+        5, ge=0, le=1_000, description="attempts in a row that failed, after which it is left alone; 0: never"
     )
     breaker_seconds: float = Field(30.0, gt=0, le=86_400, description="for so long; then one call tries it again")
     requests_per_minute: int | None = Field(None, gt=0)
