@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 
 from llm_engineering.application.answering import Answering
 from llm_engineering.application.answering.assistant import GroundedAssistant
-from llm_engineering.application.answering.making import Tools
 from llm_engineering.application.answering.prompting import open_prompt
+from llm_engineering.application.answering.tools import Tools
 from llm_engineering.application.text.words import stems
 from llm_engineering.domain.access import Access
 from llm_engineering.domain.answers import AnswerEvent, Broken, Finished, Piece, Question, Receipt, Sources

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from llm_engineering.application.answering.assistant import GroundedAssistant
-from llm_engineering.application.answering.making import Tools
 from llm_engineering.application.answering.prompting import open_prompt
+from llm_engineering.application.answering.tools import Tools
 from llm_engineering.bootstrap.workspace import Workspace
 from llm_engineering.config import AssistantConfig
 from llm_engineering.domain.ports import AssistantState, Llm, Searcher

@@ -6,13 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from llm_engineering.bootstrap.answering import open_assistant
-from llm_engineering.bootstrap.asking import asking
-from llm_engineering.bootstrap.llms import open_llms
+from llm_engineering.bootstrap.asking import retrieval_ask
+from llm_engineering.bootstrap.llms import Accounts, open_llms
 from llm_engineering.bootstrap.searching import open_searcher
 from llm_engineering.bootstrap.state import open_state
 from llm_engineering.bootstrap.workspace import Workspace
 from llm_engineering.config import AssistantConfig
-from llm_engineering.domain.ports.answers import Assistant, AssistantState, Llm, Searcher
+from llm_engineering.domain.ports.answers import Assistant, Searcher
 from llm_engineering.infrastructure.observability.tracing import traced
 
 
@@ -36,21 +36,12 @@ async def open_inference(config: AssistantConfig, workspace: Workspace | None = 
     async with AsyncExitStack() as stack:
         state = await asyncio.to_thread(open_state, config, workspace)
         stack.callback(state.close)
-        ask = stack.enter_context(asking(_first(config, state, workspace))) if _asks_itself(config) else None
+        accounts = Accounts(workspace)
+        ask = stack.enter_context(retrieval_ask(config, state, workspace, accounts))
         searcher = await asyncio.to_thread(open_searcher, config, workspace, ask)
         stack.callback(searcher.close)
-        llms = open_llms(config.llms, state, workspace)
+        llms = open_llms(config.llms, state, workspace, accounts)
         assistant = open_assistant(config, workspace, searcher=searcher, llms=llms, state=state)
         watched = traced(assistant, config.tracing)
         stack.push_async_callback(watched.close)  # it closes the models too
         yield Inference(watched, searcher)
-
-
-def _asks_itself(config: AssistantConfig) -> bool:
-    """Tell whether a stage of the retrieval asks a model."""
-    return bool(config.llms) and '"kind":"llm"' in config.retrieval.model_dump_json()
-
-
-def _first(config: AssistantConfig, state: AssistantState, workspace: Workspace) -> Llm:
-    """Open the default model once more: an opened one belongs to one event loop, and retrieval has its own."""
-    return next(iter(open_llms(config.llms, state, workspace).values()))

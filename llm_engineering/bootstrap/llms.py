@@ -2,32 +2,75 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 
 from llm_engineering.bootstrap.workspace import Workspace
 from llm_engineering.domain.errors import UsageError
+from llm_engineering.domain.llms import LlmCard
 from llm_engineering.domain.ports import AssistantState, Llm
 from llm_engineering.infrastructure.llms import LlmSpec, Replay
+from llm_engineering.infrastructure.llms.breaker import Breaker
 from llm_engineering.infrastructure.llms.budget import Account, Budgeted
 from llm_engineering.infrastructure.llms.caching import Cached, Keeper, Memory
 from llm_engineering.infrastructure.llms.deadlines import Deadline, Silence
 from llm_engineering.infrastructure.llms.fallback import Fallback
+from llm_engineering.infrastructure.llms.ledgers import FileLedger
 from llm_engineering.infrastructure.llms.pace import Concurrency, Pace
 from llm_engineering.infrastructure.llms.retrying import Retrying
 from llm_engineering.infrastructure.llms.structured import Structured
 
 
-def open_llms(specs: Sequence[LlmSpec], state: AssistantState | None, workspace: Workspace) -> Mapping[str, Llm]:
+@dataclass
+class Accounts:
+    """The budgets of the models of a configuration, for all who open them. Safe to use from several threads."""
+
+    workspace: Workspace
+    _known: dict[str, Account] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def of(self, spec: LlmSpec, card: LlmCard) -> Account:
+        """Return the account of a model. That of a day lies in the home, and outlives this process.
+
+        Raises:
+            UsageError: its budget is one of money, and it has no price.
+        """
+        with self._lock:
+            if spec.name not in self._known:
+                ledger = FileLedger(self.workspace.home, spec.name) if spec.budget.per == "day" else None
+                self._known[spec.name] = Account(spec.budget, card, ledger=ledger)
+            return self._known[spec.name]
+
+
+def open_llms(
+    specs: Sequence[LlmSpec], state: AssistantState | None, workspace: Workspace, accounts: Accounts | None = None
+) -> Mapping[str, Llm]:
     """Open the models of a configuration by their names, in their order, the default first.
 
-    Each is wrapped, from outside to inside: fallback, cache, deadline, retries, structured answers, pace, concurrency,
-    budget, silence. Two calls of this function share no limits. An opened model belongs to one event loop.
+    Each is wrapped, from outside to inside: fallback, cache, deadline, retries, structured answers, pace,
+    concurrency, budget, breaker, silence. Two calls of this function share budgets if they are given the same accounts,
+    and no other limits. An opened model belongs to one event loop.
 
     Raises:
         UsageError: two have one name, a name leads nowhere, a key or an extra is missing, a budget has no price.
     """
-    opening = _Opening({spec.name: spec for spec in specs}, state if state is not None else Memory(), workspace)
-    _check_names(specs)
+    opening = _opening(specs, state, workspace, accounts)
     return {spec.name: opening.with_fallback(spec) for spec in specs}
+
+
+def open_default_llm(
+    specs: Sequence[LlmSpec], state: AssistantState | None, workspace: Workspace, accounts: Accounts | None = None
+) -> Llm:
+    """Open the default model alone, with those that it falls back on, as `open_llms` does."""
+    return _opening(specs, state, workspace, accounts).with_fallback(specs[0])
+
+
+def _opening(
+    specs: Sequence[LlmSpec], state: AssistantState | None, workspace: Workspace, accounts: Accounts | None
+) -> "_Opening":
+    _check_names(specs)
+    keeper = state if state is not None else Memory()
+    accounts = accounts if accounts is not None else Accounts(workspace)
+    return _Opening({spec.name: spec for spec in specs}, keeper, workspace, accounts)
 
 
 @dataclass
@@ -37,6 +80,7 @@ class _Opening:
     specs: Mapping[str, LlmSpec]
     keeper: Keeper
     workspace: Workspace
+    accounts: Accounts
     opened: dict[str, Llm] = field(default_factory=dict)
 
     def with_fallback(self, spec: LlmSpec) -> Llm:
@@ -56,8 +100,13 @@ class _Opening:
         llm: Llm = spec.open(self.workspace.home)
         takes_schema = bool(getattr(llm, "takes_schema", False))
         llm = Silence(llm, limits.first_token_timeout, limits.token_timeout)
+        if limits.breaker_failures:
+            # Never opened by the attempts of one call. One that is given up half-way to its first token's time-out has
+            # waited for nothing long enough.
+            failures, silence = max(limits.breaker_failures, limits.retries + 2), limits.first_token_timeout / 2
+            llm = Breaker(llm, failures, limits.breaker_seconds, silence)
         if spec.budget.tokens is not None or spec.budget.dollars is not None:
-            llm = Budgeted(llm, Account(spec.budget, llm.card))
+            llm = Budgeted(llm, self.accounts.of(spec, llm.card))
         llm = Concurrency(llm, limits.concurrency)
         if limits.requests_per_minute is not None or limits.tokens_per_minute is not None:
             llm = Pace(llm, limits.requests_per_minute, limits.tokens_per_minute)

@@ -1,7 +1,7 @@
 """The application: routes over ports, with everything that stands before them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
@@ -21,6 +21,7 @@ from llm_engineering.serving import (
 from llm_engineering.serving.front import Front
 from llm_engineering.serving.problems import Problem
 from llm_engineering.serving.service import Service
+from llm_engineering.serving.shapes import UNREADABLE
 
 ROUTES = (routes_ask, routes_search, routes_conversations, routes_openai, routes_health, routes_page)
 DESCRIPTION = "Cited answers from an index: ask, search, look up."
@@ -63,12 +64,21 @@ async def _invalid(request: Request, error: Exception) -> Response:
     """Say what is wrong with a body, without repeating what was sent."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
     mistakes = [f"{'.'.join(map(str, one['loc'][1:]))[:200] or 'body'}: {one['msg'][:200]}" for one in error.errors()]
+    # What a text holds is said once, and not what else it might have been.
+    unreadable = [f"the {_field(one['loc'])} {one['msg']}" for one in error.errors() if one["type"] == UNREADABLE]
     broken = any(one["type"] == "json_invalid" for one in error.errors())
     if broken:
         raise Problem(400, "bad_json", "the body is not valid JSON")
     if all(one["type"] == "model_attributes_type" for one in error.errors()):
         raise Problem(415 if not _is_json(request) else 422, "wrong_type", "send a JSON object as application/json")
-    raise Problem(400 if request.url.path.startswith("/v1/") else 422, "invalid", "; ".join(mistakes[:5]))
+    raise Problem(
+        400 if request.url.path.startswith("/v1/") else 422, "invalid", "; ".join((unreadable or mistakes)[:5])
+    )
+
+
+def _field(place: Sequence[object]) -> str:
+    field = str(place[1]) if len(place) > 1 else "body"
+    return {"messages": "message"}.get(field, field.replace("_", " "))
 
 
 def _is_json(request: Request) -> bool:

@@ -12,6 +12,7 @@ from llm_engineering.domain.answers import AnswerEvent, Broken, Conversation, Fi
 from llm_engineering.domain.conditions import condition_of
 from llm_engineering.domain.errors import LLMEngineeringError
 from llm_engineering.domain.llms import Message
+from llm_engineering.domain.ports import AssistantState
 from llm_engineering.serving.callers import Caller
 from llm_engineering.serving.problems import Problem, problem_of, shutting_down
 from llm_engineering.serving.service import Service
@@ -27,13 +28,17 @@ DETAILS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
-    """A question with whom it comes from and the conversation that it belongs to."""
+    """A question with whom it comes from and the conversation that it belongs to.
+
+    One that begins a conversation has its `conversation_id` when the answer is there: what fails leaves nothing behind.
+    """
 
     caller: Caller
     question: Question
     conversation_id: str | None = None
+    begins: bool = False
 
 
 async def asked(service: Service, caller: Caller, body: Ask) -> Asked:
@@ -54,23 +59,19 @@ async def asked(service: Service, caller: Caller, body: Ask) -> Asked:
         access=caller.access,
         k=body.k,
         llm=body.llm,
+        owner=caller.owner,
     )
-    return Asked(caller, question, conversation.id if conversation else None)
+    begins = body.stream and conversation is None
+    return Asked(caller, question, conversation.id if conversation else None, begins)
 
 
 async def _conversation(service: Service, caller: Caller, body: Ask) -> Conversation | None:
-    if body.conversation_id is not None:
-        found = await service.kept(service.state.conversation, caller.owner, body.conversation_id)
-        if found is None:
-            raise no_conversation()
-        return found
-    if not body.stream:
+    if body.conversation_id is None:
         return None
-    try:
-        return await service.kept(service.state.create_conversation, caller.owner, body.question[:80])
-    except LLMEngineeringError as error:  # an answer is worth more than its place in a list
-        logger.warning("no conversation could be begun: {}", error)
-        return None
+    found = await service.kept(service.state.conversation, caller.owner, body.conversation_id)
+    if found is None:
+        raise no_conversation()
+    return found
 
 
 def no_conversation() -> Problem:
@@ -153,14 +154,27 @@ def _without_details(service: Service, event: Broken) -> Broken:
 async def _keep(service: Service, asked: Asked, event: Finished) -> None:
     """Count the answer and add it to its conversation; an answer that cannot be added is given all the same."""
     service.metrics.answer(event.answer)
-    if asked.conversation_id is None:
+    if asked.conversation_id is None and not asked.begins:
         return
     answer, now = event.answer, datetime.now(UTC).isoformat(timespec="milliseconds")
     turn = Turn(question=asked.question.text, answer_id=answer.id, answer=answer.text, at=now)
     try:
-        await service.kept(service.state.add_turn, asked.caller.owner, asked.conversation_id, turn, documents_of(event))
+        asked.conversation_id = await service.kept(_added, service.state, asked, turn, documents_of(event))
     except LLMEngineeringError as error:
         logger.warning("answer {} was not added to its conversation: {}", answer.id, error)
+
+
+def _added(state: AssistantState, asked: Asked, turn: Turn, documents: set[str]) -> str:
+    """Add a turn to its conversation, or to a new one, and return which. No new one stays without its turn."""
+    owner, known = asked.caller.owner, asked.conversation_id
+    added_to = known or state.create_conversation(owner, turn.question[:80]).id
+    try:
+        state.add_turn(owner, added_to, turn, documents)
+    except LLMEngineeringError:
+        if known is None:
+            state.delete_conversation(owner, added_to)
+        raise
+    return added_to
 
 
 def documents_of(event: Finished) -> set[str]:

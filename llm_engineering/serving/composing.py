@@ -5,17 +5,16 @@ from contextlib import ExitStack
 from fastapi import FastAPI
 from loguru import logger
 
-from llm_engineering.application.retrieval import Ask
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.bootstrap.answering import open_assistant
-from llm_engineering.bootstrap.asking import asking
-from llm_engineering.bootstrap.llms import open_llms
+from llm_engineering.bootstrap.asking import retrieval_ask
+from llm_engineering.bootstrap.llms import Accounts, open_llms
 from llm_engineering.bootstrap.searching import open_searcher
 from llm_engineering.bootstrap.state import open_state
 from llm_engineering.config import AssistantConfig
 from llm_engineering.domain.access import ALL
 from llm_engineering.domain.errors import LLMEngineeringError
-from llm_engineering.domain.ports import AssistantState, Searcher
+from llm_engineering.domain.ports import Searcher
 from llm_engineering.serving.app import create_app
 from llm_engineering.serving.processors import few_threads
 from llm_engineering.serving.service import available_cores
@@ -35,22 +34,16 @@ def opened(config: AssistantConfig, workspace: Workspace, stack: ExitStack) -> F
     few_threads(config.serving.threads or available_cores())
     state = open_state(config, workspace)
     stack.callback(state.close)
-    searcher = open_searcher(config, workspace, _ask(config, workspace, state, stack))
+    accounts = Accounts(workspace)
+    ask = stack.enter_context(retrieval_ask(config, state, workspace, accounts))
+    searcher = open_searcher(config, workspace, ask)
     stack.callback(searcher.close)
-    llms = open_llms(config.llms, state, workspace)
+    llms = open_llms(config.llms, state, workspace, accounts)
     assistant = open_assistant(config, workspace, searcher=searcher, llms=llms, state=state)
     _warm(searcher)
     app = create_app(assistant, searcher, state, config.serving)
     app.state.service.on_end = assistant.close
     return app
-
-
-def _ask(config: AssistantConfig, workspace: Workspace, state: AssistantState, stack: ExitStack) -> Ask | None:
-    """Return the model for those stages of a search that ask one; it is opened apart, for it lives on another loop."""
-    if not config.llms or '"kind":"llm"' not in config.retrieval.model_dump_json():
-        return None
-    llms = open_llms(config.llms, state, workspace)
-    return stack.enter_context(asking(next(iter(llms.values()))))
 
 
 def _warm(searcher: Searcher) -> None:

@@ -10,16 +10,16 @@ from loguru import logger
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from llm_engineering.bootstrap import Inference
 from llm_engineering.domain.access import ALL, Access
-from llm_engineering.domain.answers import Answer, Broken, Citation, Finished, Question
+from llm_engineering.domain.answers import Answer, Broken, Finished, Question
 from llm_engineering.domain.conditions import Condition, Filter, condition_of
 from llm_engineering.domain.errors import LLMEngineeringError
-from llm_engineering.domain.queries import Hit
 from llm_engineering.domain.secrets import redact
 from llm_engineering.domain.value import Scalar
+from llm_engineering.serving.mcp_shapes import AskResult, DocumentPart, SearchResult, passage_of
 
 # A document is handed out in pieces of so many characters: what a model reads at once is little.
 LONGEST_READ = 20_000
@@ -38,54 +38,6 @@ AFilter = Annotated[
 ]
 _SHORT: TypeAdapter[dict[str, Scalar | list[Scalar]]] = TypeAdapter(dict[str, Scalar | list[Scalar]])
 _TREE: TypeAdapter[Condition] = TypeAdapter(Condition)
-
-
-class FoundPassage(BaseModel):
-    """A passage: the text of the document at [start, end)."""
-
-    document_id: str
-    uri: str
-    title: str
-    source: str
-    start: int
-    end: int
-    text: str
-    score: float
-    metadata: dict[str, Scalar]
-
-
-class SearchResult(BaseModel):
-    """Passages, best first. Where `answerable` is false they are the nearest there is, and no answer."""
-
-    passages: list[FoundPassage]
-    answerable: bool
-    confidence: float | None
-    index_version: str
-
-
-class AskResult(BaseModel):
-    """An answer. `[n]` in its text is citation n, which names the place in the document that says so."""
-
-    answer: str
-    outcome: str
-    citations: list[Citation]
-    flags: list[str]
-    confidence: float | None
-    answer_id: str
-    index_version: str
-
-
-class DocumentPart(BaseModel):
-    """The text of a document at [start, end) of its `length` characters."""
-
-    document_id: str
-    uri: str
-    title: str
-    source: str
-    start: int
-    end: int
-    length: int
-    text: str
 
 
 @dataclass
@@ -110,7 +62,7 @@ class Tools:
             condition, inference = _condition(filter), await self._inference()
             found = await asyncio.to_thread(inference.searcher.search, query, access=self.access, filter=condition, k=k)
         return SearchResult(
-            passages=[_passage(hit) for hit in found.hits],
+            passages=[passage_of(hit) for hit in found.hits],
             answerable=found.answerable,
             confidence=found.confidence,
             index_version=found.version,
@@ -236,17 +188,3 @@ async def _answer(inference: Inference, question: Question) -> Answer:
             if isinstance(event, Broken):
                 raise ToolError(redact(f"{event.reason}: {event.detail}"))
     raise ToolError("incomplete: the answer ended without its last event")
-
-
-def _passage(hit: Hit) -> FoundPassage:
-    return FoundPassage(
-        document_id=hit.document_id,
-        uri=hit.uri,
-        title=hit.title,
-        source=hit.source,
-        start=hit.start,
-        end=hit.end,
-        text=hit.text,
-        score=hit.score,
-        metadata=dict(hit.metadata),
-    )

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from llm_engineering.domain.answers import Conversation, Feedback
 from llm_engineering.serving.asking import no_conversation
 from llm_engineering.serving.problems import Problem
+from llm_engineering.serving.proofs import proofs
 from llm_engineering.serving.replies import reply
 from llm_engineering.serving.service import Asking, TheService
 from llm_engineering.serving.service import Rating as MayRate
@@ -29,13 +30,18 @@ async def conversations(service: TheService, caller: Asking) -> Response:
     return reply([conversation.model_dump(mode="json") for conversation in found])
 
 
-@router.get("/conversations/{conversation_id}", responses={200: {"model": Conversation}})
+@router.get(
+    "/conversations/{conversation_id}",
+    responses={200: {"model": Conversation, "description": "with what is known of each turn's answer beside its text"}},
+)
 async def conversation(conversation_id: str, service: TheService, caller: Asking) -> Response:
-    """Return one conversation of the caller with its turns."""
+    """Return one conversation of the caller with its turns, and with the sources that the caller may see now."""
     found = await service.kept(service.state.conversation, caller.owner, conversation_id)
     if found is None:
         raise no_conversation()
-    return reply(found.model_dump(mode="json"))
+    proven = await proofs(service, caller, found.turns)
+    turns = [turn.model_dump(mode="json") | proven.get(turn.answer_id, {}) for turn in found.turns]
+    return reply(found.model_dump(mode="json", exclude={"turns"}) | {"turns": turns})
 
 
 @router.delete("/conversations/{conversation_id}", status_code=204)

@@ -2,16 +2,26 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, WrapValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from llm_engineering.domain.conditions import Condition
 from llm_engineering.domain.value import Scalar
 
+# The type of mistakes whose message goes on from "the FIELD".
+UNREADABLE = "unreadable"
 
-def _printable(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("the text holds a NUL character")
+
+def _readable(text: Any) -> Any:
+    """Refuse what no store and no model takes as text, in words of our own."""
+    if isinstance(text, str):
+        if "\x00" in text:
+            raise PydanticCustomError(UNREADABLE, "holds a NUL character; take it out, and send it again")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            message = "holds half of a character (a lone surrogate); take it out, and send it again"
+            raise PydanticCustomError(UNREADABLE, message) from None
     return text
 
 
@@ -36,14 +46,14 @@ def _bounded(filter: Any, validate: Any) -> Any:
 # A condition of ten levels has two JSON levels for each of its own.
 DEEPEST_FILTER = 24
 LARGEST_FILTER = 2_000
-Text = Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(_printable)]
+Text = Annotated[str, Field(min_length=1, max_length=20_000), BeforeValidator(_readable)]
 Short = dict[Annotated[str, Field(min_length=1)], Scalar | list[Scalar]]
 Filter = Annotated[
     Annotated[Condition, Tag("condition")] | Annotated[Short, Tag("short")],
     Discriminator(_form),
     WrapValidator(lambda value, validate: _bounded(value, validate) if isinstance(value, dict) else validate(value)),
 ]
-Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+Id = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_readable)]
 
 
 class Shape(BaseModel):
@@ -82,7 +92,7 @@ class Search(Shape):
 class NewConversation(Shape):
     """A conversation to be begun."""
 
-    title: Annotated[str, Field(max_length=200), AfterValidator(_printable)] = ""
+    title: Annotated[str, Field(max_length=200), BeforeValidator(_readable)] = ""
 
 
 class Rating(Shape):
@@ -90,7 +100,7 @@ class Rating(Shape):
 
     answer_id: Id
     rating: Literal["up", "down"]
-    comment: Annotated[str, Field(max_length=4_000), AfterValidator(_printable)] = ""
+    comment: Annotated[str, Field(max_length=4_000), BeforeValidator(_readable)] = ""
 
 
 class Part(BaseModel):
@@ -104,7 +114,7 @@ class ChatMessage(BaseModel):
     """A message in OpenAI's shape."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[str, AfterValidator(_printable)] | list[Part] | None = None
+    content: Annotated[str, BeforeValidator(_readable)] | list[Part] | None = None
 
     @property
     def text(self) -> str:

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 
 from llm_engineering.application.answering.replaying import Replay, compare
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.bootstrap.answering import open_assistant
-from llm_engineering.bootstrap.asking import asking
-from llm_engineering.bootstrap.llms import open_llms
+from llm_engineering.bootstrap.asking import retrieval_ask
+from llm_engineering.bootstrap.llms import Accounts, open_llms
 from llm_engineering.bootstrap.searching import open_searcher
 from llm_engineering.bootstrap.state import open_state
 from llm_engineering.config import AssistantConfig
@@ -25,14 +25,20 @@ def ask(config: AssistantConfig, question: Question) -> Finished:
         BackendError: no answer came about; the message begins with the reason.
     """
     workspace = Workspace()
-    with closing(open_state(config, workspace)) as state, _searcher(config, workspace, state) as searcher:
-        return asyncio.run(_asked(config, workspace, question, searcher, state))
+    accounts = Accounts(workspace)
+    with closing(open_state(config, workspace)) as state, _searcher(config, workspace, state, accounts) as searcher:
+        return asyncio.run(_asked(config, workspace, question, searcher, state, accounts))
 
 
 async def _asked(
-    config: AssistantConfig, workspace: Workspace, question: Question, searcher: Searcher, state: AssistantState
+    config: AssistantConfig,
+    workspace: Workspace,
+    question: Question,
+    searcher: Searcher,
+    state: AssistantState,
+    accounts: Accounts,
 ) -> Finished:
-    llms = open_llms(config.llms, state, workspace)
+    llms = open_llms(config.llms, state, workspace, accounts)
     assistant = open_assistant(config, workspace, searcher=searcher, llms=llms, state=state)
     try:
         return await last_event(assistant, question)
@@ -70,7 +76,7 @@ def replay(config: AssistantConfig, answer_id: str) -> Replay:
             )
         settings = receipt.retrieval.get("settings", {})
         former = config.model_copy(update={"retrieval": type(config.retrieval).model_validate(settings)})
-        with _searcher(former, workspace, state) as searcher:
+        with _searcher(former, workspace, state, Accounts(workspace)) as searcher:
             k = receipt.retrieval.get("asked_k")
             found = searcher.search(receipt.query, access=receipt.access, filter=receipt.filter, k=k)
             cited = {citation.document_id for citation in receipt.answer.citations}
@@ -78,11 +84,12 @@ def replay(config: AssistantConfig, answer_id: str) -> Replay:
 
 
 @contextmanager
-def _searcher(config: AssistantConfig, workspace: Workspace, state: AssistantState) -> Iterator[Searcher]:
+def _searcher(
+    config: AssistantConfig, workspace: Workspace, state: AssistantState, accounts: Accounts
+) -> Iterator[Searcher]:
     """Open the searcher, with a model for its own questions where its settings name one."""
-    with ExitStack() as stack:
-        ask = None
-        if config.llms and '"kind":"llm"' in config.retrieval.model_dump_json():
-            llms = open_llms(config.llms, state, workspace)
-            ask = stack.enter_context(asking(next(iter(llms.values()))))
-        yield stack.enter_context(closing(open_searcher(config, workspace, ask)))
+    with (
+        retrieval_ask(config, state, workspace, accounts) as ask,
+        closing(open_searcher(config, workspace, ask)) as searcher,
+    ):
+        yield searcher

@@ -74,6 +74,34 @@ def test_a_question_its_citation_a_filter_a_conversation_and_feedback(real: Real
     assert real.state.conversations("local") == []
 
 
+def test_earlier_answers_have_their_sources_after_a_reload(real: Real) -> None:
+    page = real.desk.open()
+    real.desk.ask("Monday?")
+    expect(page.locator(".sources .source")).to_have_count(1)
+    page.reload()
+    expect(page.locator(".turn")).to_have_count(1)
+    page.get_by_role("button", name=re.compile("^Source .: faq:2")).click()
+    panel = page.get_by_role("complementary")
+    expect(panel.locator("mark")).to_have_text("Homework is handed in by a form.")
+    expect(page.get_by_text("not kept here")).to_have_count(0)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Good answer").click()
+    expect(page.get_by_label("Comment on the answer")).to_be_visible()
+    [conversation] = real.state.conversations("local")
+    kept = real.state.conversation("local", conversation.id)
+    assert kept
+    assert [thought.rating for thought in real.state.feedback(kept.turns[0].answer_id)] == ["up"]
+
+
+def test_every_module_of_the_page_is_understood_by_a_browser(real: Real) -> None:
+    page = real.desk.open()
+    modules = sorted(file.name for file in PAGE.glob("*.js") if file.name not in ("app.js", "theme.js"))
+    assert len(modules) > 10
+    for name in modules:
+        exported = page.evaluate("async (url) => Object.keys(await import(url)).length", f"/page/{name}")
+        assert exported, name
+
+
 def test_stop_ends_the_work_in_the_service(real: Real) -> None:
     page = real.desk.open()
     real.assistant.pause = 1.0
@@ -87,6 +115,11 @@ def test_stop_ends_the_work_in_the_service(real: Real) -> None:
             break
         page.wait_for_timeout(100)
     assert (real.assistant.running, real.assistant.cancelled) == (0, 1)
+    assert real.state.conversations("local") == [], "a question that was never answered leaves no conversation"
+    real.assistant.pause = 0.0
+    real.desk.ask("deadline?")
+    expect(page.locator(".sources")).to_have_count(1)
+    assert [one.title for one in real.state.conversations("local")] == ["deadline?"]
 
 
 def test_a_conversation_that_was_deleted_elsewhere_is_begun_anew(real: Real) -> None:

@@ -54,6 +54,18 @@ def test_the_answer_ends_at_the_limit_of_tokens(tiny: Path) -> None:
     assert (completion.finish, completion.usage.output_tokens, completion.usage.cost) == ("length", 16, 0.0)
 
 
+def test_it_counts_the_tokens_of_a_text_as_it_reads_them(tiny: Path) -> None:
+    async def counted(llm: Llm) -> None:
+        count = getattr(llm, "count_tokens", None)
+        assert count is not None
+        one = (await llm.complete(asked("whale"))).usage.input_tokens
+        two = (await llm.complete(asked("whale and owl " * 50))).usage.input_tokens
+        assert abs((two - one) - (count("whale and owl " * 50) - count("whale"))) <= 2
+        assert count("") == 0
+
+    using(of(tiny), counted)
+
+
 def test_at_temperature_zero_it_says_the_same_and_otherwise_something_else(tiny: Path) -> None:
     async def ask(llm: Llm) -> tuple[int, int]:
         cold = {(await llm.complete(asked())).text for _ in range(3)}

@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator
 import pytest
 from answering_world import Heard, Library, Shelf, Speaker, ask, assistant, document, events_of
 
+from llm_engineering.application.answering.wording import SENTENCES, Wording
 from llm_engineering.domain.access import Access
 from llm_engineering.domain.answers import Broken, Finished, Piece, Question, Sources
 from llm_engineering.domain.conditions import Eq
 from llm_engineering.domain.errors import BackendError, BudgetExceeded, UsageError
 from llm_engineering.domain.llms import Completion, Delta, LlmRequest, Message
+from llm_engineering.infrastructure.llms.layer import Layer
 
 COURSE = document(
     "The course starts in January. You can join after the start date. Homework has deadlines.", "course", title="Course"
@@ -50,6 +52,16 @@ def test_a_search_below_its_threshold_is_not_answered_even_with_a_model() -> Non
     assert not llm.requests
 
 
+@pytest.mark.parametrize("language", list(SENTENCES))
+def test_what_an_answer_says_by_itself_is_in_the_configured_language(language: Wording) -> None:
+    said = SENTENCES[language]
+    nothing = ask(assistant(library(), language=language), "Which volcano erupted?").answer
+    assert nothing.text.startswith(said.nothing)
+    invented = 'It costs 500 dollars [1].\nQUOTES\n[1] "The fee of the course is 500 dollars."'
+    unverified = ask(assistant(library(), Speaker(invented), language=language), "Can I join after the start?").answer
+    assert unverified.text.startswith(f"{said.unverified}\n\n")
+
+
 def test_an_empty_index_is_no_answer_and_no_error() -> None:
     heard = ask(assistant(Library(), Speaker(GOOD)), "Can I join?")
     assert (heard.answer.outcome, heard.answer.citations) == ("no_answer", ())
@@ -75,6 +87,24 @@ def test_a_forgotten_quote_is_found_for_the_claim() -> None:
     heard = ask(assistant(library(), Speaker("You can join after the start date [1].")), "Can I join after the start?")
     assert heard.verdicts == {1: "found"}
     assert heard.answer.citations[0].quote == "You can join after the start date."
+
+
+class Counting(Speaker):
+    """A model that knows its own tokens: a word is one."""
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+
+def test_passages_are_counted_by_the_model_where_it_can() -> None:
+    """By the estimate, 64 tokens are some 220 characters."""
+    words = document("Joining is free for all who want to. " * 7, "words")
+    for llm, whole in ((Speaker(GOOD), False), (Layer(Counting(GOOD)), True)):
+        ask(assistant(Library(words), llm, passage_tokens=64), "Is joining free?")
+        speaker = llm.inner if isinstance(llm, Layer) else llm
+        assert isinstance(speaker, Speaker)
+        prompt = speaker.requests[0].messages[-1].content
+        assert (prompt.count("Joining is free") == 7) is whole
 
 
 def test_a_made_up_answer_gives_way_to_quotes() -> None:

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from llm_engineering.infrastructure.parsers.worker import HtmlParser
 SENTENCE = "The boats came back in the evening, and nobody had expected the catch to be this good. "
 PARAGRAPH = f"<p>{SENTENCE * 5}</p>"
 URL = "https://news.example/a"
+MANUAL = Path("/usr/share/doc/postgresql-doc-15/html")
 
 
 def article(body: str, head: str = "") -> str:
@@ -209,3 +211,38 @@ def test_a_page_that_grows_out_of_all_proportion_is_given_up() -> None:
 
 def test_references_of_thousands_of_digits_are_no_characters() -> None:
     assert read_page(f"<p>before &#{'9' * 9_000} after</p>", "").text == "before \ufffd after"
+
+
+TEXT_OF_A_PAGE = "<p>" + "A query reads rows from tables and gives them back in an order that it names. " * 12 + "</p>"
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "title"),
+    [
+        # DocBook gives notes headings with the class that others give to the title of a page.
+        ("<title>SELECT</title>", "<h2>SELECT</h2>{text}<h3 class='title'>Note</h3>{text}", "SELECT"),
+        ("<title>SELECT | Manual</title>", "<h2>SELECT</h2>{text}<h3 class='title'>Warning</h3>{text}", "SELECT"),
+        ("<title>13.1. Locks</title>", "<h2 class='title'>13.1. Locks</h2>{text}", "13.1. Locks"),
+        ("<title>Plain</title>", "{text}<h3 class='title'>Caution</h3>{text}", "Plain"),
+        (
+            "<title>Site</title><meta property='og:title' content='Of the page'>",
+            "{text}<h3 class='title'>Tip</h3>",
+            "Of the page",
+        ),
+        # Without a better one, a heading is what there is; with one, `<title>` need not repeat the top heading.
+        ("", "<h2 class='title'>Alone</h2>{text}", "Alone"),
+        ("<title>Site</title>", "<h1>Top heading</h1>{text}<h3 class='title'>Note</h3>", "Top heading"),
+    ],
+)
+def test_the_title_of_a_note_is_not_the_title_of_the_page(head: str, body: str, title: str) -> None:
+    page = read_page(f"<html><head>{head}</head><body>{body.format(text=TEXT_OF_A_PAGE)}</body></html>", "")
+    assert page.title == title
+
+
+@pytest.mark.skipif(not MANUAL.is_dir(), reason="the PostgreSQL manual is not installed")
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("sql-select", "SELECT"), ("app-psql", "psql"), ("sql-createrule", "CREATE RULE"), ("pgupgrade", "pg_upgrade")],
+)
+def test_pages_of_a_manual_have_their_own_titles(name: str, title: str) -> None:
+    assert read_page((MANUAL / f"{name}.html").read_text(), "").title == title

@@ -48,8 +48,8 @@ def test_a_stream_begins_with_its_sources_and_ends_with_the_whole_answer(client:
 
 def test_a_streamed_question_begins_a_conversation_that_remembers_it(client: TestClient) -> None:
     first = events_of(client.post("/ask", json={"question": "deadline", "stream": True}).text)
-    conversation = first[0][1]["conversation_id"]
-    assert conversation == first[-1][1]["conversation_id"]
+    assert first[0][1]["conversation_id"] is None
+    conversation = first[-1][1]["conversation_id"]
     client.post("/ask", json={"question": "course", "conversation_id": conversation})
     turns = client.get(f"/conversations/{conversation}").json()["turns"]
     assert [turn["question"] for turn in turns] == ["deadline", "course"]

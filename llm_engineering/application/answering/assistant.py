@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from loguru import logger
 
-from llm_engineering.application.answering.making import Making, Tools
+from llm_engineering.application.answering.making import Making
+from llm_engineering.application.answering.tools import Tools
 from llm_engineering.domain.answers import AnswerEvent, Broken, Finished, Question
 from llm_engineering.domain.errors import BackendError, BudgetExceeded, UsageError
 from llm_engineering.domain.ports import Llm

@@ -11,6 +11,7 @@ from llm_engineering.application.answering.quotes import Proof, StoredText, prov
 from llm_engineering.application.answering.reply import Reply
 from llm_engineering.application.answering.settings import Answering
 from llm_engineering.application.answering.support import supporting
+from llm_engineering.application.answering.wording import SENTENCES
 from llm_engineering.application.text.sentences import sentence_spans
 from llm_engineering.application.text.spans import Span
 from llm_engineering.application.text.stems import Language
@@ -18,9 +19,6 @@ from llm_engineering.domain.answers import Citation, Outcome
 from llm_engineering.domain.documents import CleanedDocument
 
 UNSUPPORTED = "unsupported"
-NOTHING = "The sources do not answer this question."
-NEAREST = "The nearest passages: "
-UNVERIFIED = "The model's answer could not be verified in the sources. This is what they say:"
 _MOST_NEAREST = 3
 # Without a calibrated threshold, a quote must have this share of the question in it.
 _FLOOR = 0.25
@@ -95,7 +93,9 @@ def nothing_draft(evidence: Evidence) -> Draft:
         if citation.verdict == "found":
             nearest.append(citation)
     marks = " ".join(f"[{citation.number}]" for citation in nearest)
-    return Draft(f"{NOTHING} {NEAREST}{marks}" if nearest else NOTHING, "no_answer", tuple(nearest))
+    said = SENTENCES[evidence.settings.language]
+    text = f"{said.nothing} {said.nearest} {marks}" if nearest else said.nothing
+    return Draft(text, "no_answer", tuple(nearest))
 
 
 def checked_draft(evidence: Evidence, reply: Reply) -> Draft:
@@ -113,7 +113,8 @@ def checked_draft(evidence: Evidence, reply: Reply) -> Draft:
         return Draft(text, "answered", cited, (UNSUPPORTED,))
     quoted = quoted_draft(evidence)
     if quoted.outcome == "answered":
-        quoted = Draft(f"{UNVERIFIED}\n\n{quoted.text}", "no_answer", quoted.citations)
+        unverified = SENTENCES[evidence.settings.language].unverified
+        quoted = Draft(f"{unverified}\n\n{quoted.text}", "no_answer", quoted.citations)
     return Draft(quoted.text, "no_answer", quoted.citations, (UNSUPPORTED,))
 
 

@@ -3,10 +3,10 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import cast
 
 from loguru import logger
 
@@ -16,37 +16,23 @@ from llm_engineering.application.answering.exits import Outlet
 from llm_engineering.application.answering.generating import Generation, secret_of
 from llm_engineering.application.answering.history import completed, recent, rewritten
 from llm_engineering.application.answering.injection import is_injected
+from llm_engineering.application.answering.keeping import CUT, LEAK, cache, cached, with_receipt
 from llm_engineering.application.answering.keys import answer_key
 from llm_engineering.application.answering.leaks import Redactor
 from llm_engineering.application.answering.numbered import numbered
-from llm_engineering.application.answering.prompt_passages import Count, estimated_tokens, prompt_passages
-from llm_engineering.application.answering.prompting import Prompt
+from llm_engineering.application.answering.prompt_passages import prompt_passages
 from llm_engineering.application.answering.reply import AnswerPart
-from llm_engineering.application.answering.settings import Answering
+from llm_engineering.application.answering.tools import Tools
 from llm_engineering.application.text.stems import Language
-from llm_engineering.domain.answers import Answer, AnswerEvent, Finished, Piece, Question, Receipt, Sources, Versions
-from llm_engineering.domain.errors import BackendError, BudgetExceeded, UsageError
+from llm_engineering.domain.answers import Answer, AnswerEvent, Finished, Piece, Question, Sources, Versions
+from llm_engineering.domain.errors import BackendError, BudgetExceeded
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.llms import LlmRequest, Usage
-from llm_engineering.domain.ports import AssistantState, Llm, Searcher
+from llm_engineering.domain.ports import Llm
 from llm_engineering.domain.queries import Retrieved
 
-CUT, LEAK, LLM_FAILED, NO_RECEIPT = "cut", "leak", "llm_failed", "no_receipt"
+LLM_FAILED = "llm_failed"
 _CONDENSED_TOKENS = 120
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What answers are made with. `retrieval` are the settings that receipts keep."""
-
-    searcher: Searcher
-    settings: Answering
-    prompt: Prompt
-    condense: Prompt
-    state: AssistantState | None = None
-    collection: str = ""
-    retrieval: dict[str, Any] = field(default_factory=dict)
-    count: Count = estimated_tokens
 
 
 @dataclass
@@ -81,8 +67,7 @@ class Making:
             self.emit(Piece(draft.text))
             versions = versions.model_copy(update={"llm": "", "prompt": "", "prompt_hash": ""})
             answer = self._answer(draft, retrieved, versions)
-        if self.tools.settings.keep_receipts and self.tools.state is not None:
-            answer = await asyncio.to_thread(self._keep, self.tools.state, answer, retrieved)
+        answer = await with_receipt(self.tools, self.question, answer, retrieved, self.model)
         self.emit(Finished(answer, retrieved.hits))
 
     def _worth_asking(self, retrieved: Retrieved) -> bool:
@@ -128,14 +113,14 @@ class Making:
                 evidence.passages,
                 settings.passage_tokens,
                 neutralise=neutralise,
-                count=self.tools.count,
+                count=getattr(self.llm, "count_tokens", None) or self.tools.count,
             )
         if llm is None or not passages:
             return None
         key = answer_key(
             self.question, evidence.question, retrieved, passages, llm.card, self.tools.prompt.digest, settings
         )
-        if kept := await self._kept(key):
+        if kept := await cached(self.tools, key):
             self.emit(Piece(kept.text))
             return kept.model_copy(
                 update={"id": self.answer_id, "cached": True, "usage": self.usage, "seconds": self.seconds}
@@ -161,7 +146,7 @@ class Making:
         if not generation.shown:
             self.emit(Piece(draft.text))
         answer = self._answer(draft, retrieved, versions)
-        await self._keep_in_cache(key, answer, evidence.documents.keys())
+        await cache(self.tools, key, answer, evidence.documents.keys())
         return answer
 
     async def _shown(self, generation: Generation) -> bool:
@@ -186,26 +171,6 @@ class Making:
                 return False
         return True
 
-    async def _kept(self, key: str) -> Answer | None:
-        state = self.tools.state
-        if state is None or not self.tools.settings.cache_seconds:
-            return None
-        try:
-            text = await asyncio.to_thread(state.cached, key)
-            return None if text is None else Answer.model_validate_json(text)
-        except (BackendError, ValueError) as error:
-            logger.warning("the cache of answers cannot be read: {}", error)
-            return None
-
-    async def _keep_in_cache(self, key: str, answer: Answer, documents: Collection[str]) -> None:
-        state, seconds = self.tools.state, self.tools.settings.cache_seconds
-        if state is None or not seconds or {CUT, LEAK, drafting.UNSUPPORTED} & {*answer.flags}:
-            return
-        try:
-            await asyncio.to_thread(state.cache, key, answer.model_dump_json(), seconds, tuple(documents))
-        except (BackendError, UsageError) as error:
-            logger.warning("the answer could not be cached: {}", error)
-
     def _answer(self, draft: Draft, retrieved: Retrieved, versions: Versions) -> Answer:
         return Answer(
             id=self.answer_id,
@@ -219,23 +184,6 @@ class Making:
             usage=self.usage,
             seconds=dict(self.seconds),
         )
-
-    def _keep(self, state: AssistantState, answer: Answer, retrieved: Retrieved) -> Answer:
-        """Keep the receipt; an answer is not lost because its receipt cannot be kept."""
-        receipt = Receipt(
-            answer=answer,
-            access=self.question.access,
-            filter=self.question.filter,
-            retrieval={**self.tools.retrieval, "asked_k": self.question.k, "model": self.model},
-            hits=tuple((hit.chunk_id, hit.score) for hit in retrieved.hits),
-            query=retrieved.query,
-        )
-        try:
-            state.keep_receipt(self.question.owner, receipt)
-        except (BackendError, UsageError) as error:
-            logger.warning("the receipt of answer {} could not be kept: {}", self.answer_id, error)
-            return answer.model_copy(update={"flags": (*answer.flags, NO_RECEIPT)})
-        return answer
 
     def _versions(self, retrieved: Retrieved, manifest: IndexManifest) -> Versions:
         return Versions(

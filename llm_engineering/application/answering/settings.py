@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from llm_engineering.application.answering.wording import Wording
 from llm_engineering.domain.value import Value
 
 
@@ -18,6 +19,9 @@ class Answering(Value):
     timeout: float = Field(60.0, gt=0, description="seconds for the whole answer")
     sentences: int = Field(4, ge=1, le=20, description="at most so many sentences in an extractive answer")
     characters: int = Field(900, ge=80, description="an extractive answer is not much longer than this")
+    language: Wording = Field(
+        "en", description="of the sentences that answers say by themselves: en, de, fr, es, it, pt, nl, ru, zh, ja"
+    )
     prompt: str = Field("answer/1", min_length=1, description="prompt template: name/version of one that comes along")
     prompt_file: Path | None = Field(None, description="a Jinja template of your own with blocks `system` and `user`")
     unsupported: Literal["refuse", "flag"] = Field(

@@ -11,6 +11,7 @@ from llm_engineering.domain.ports import Llm
 from llm_engineering.infrastructure.llms.counting import most_tokens
 from llm_engineering.infrastructure.llms.failures import Refused
 from llm_engineering.infrastructure.llms.layer import Layer, streaming
+from llm_engineering.infrastructure.llms.ledgers import Ledger, MemoryLedger, Taken
 from llm_engineering.infrastructure.llms.settings import Budget
 
 
@@ -30,11 +31,16 @@ class Reservation:
 class Account:
     """What was spent and what is set aside, of one budget. Safe to use from several threads.
 
+    `spent_tokens` and `spent_dollars` are this account's own; the ledger also knows those of others that share it, and
+    of those before.
+
     Raises:
         UsageError: a budget of money, and no price to reckon with.
     """
 
-    def __init__(self, budget: Budget, card: LlmCard, today: Callable[[], str] = _today) -> None:
+    def __init__(
+        self, budget: Budget, card: LlmCard, today: Callable[[], str] = _today, ledger: Ledger | None = None
+    ) -> None:
         if budget.dollars is not None and card.cost(1, 1) is None:
             raise UsageError(
                 f"model {card.name!r} has a budget of {budget.dollars:g} US dollars, and its price is not known; set "
@@ -43,6 +49,7 @@ class Account:
         self._budget = budget
         self._card = card
         self._today = today
+        self._ledger = ledger if ledger is not None else MemoryLedger()
         self._lock = threading.Lock()
         self._day = self._period()
         self.spent_tokens = 0
@@ -60,7 +67,7 @@ class Account:
             self._turn_over()
             kept = Reservation(most_tokens(request), request.max_tokens, self._day)
             tokens, dollars = self._amount(kept.input_tokens, kept.output_tokens)
-            self._check(tokens, dollars)
+            self._ledger.change(self._day, lambda taken: self._checked(taken, tokens, dollars))
             self._held_tokens += tokens
             self._held_dollars += dollars
             return kept
@@ -71,25 +78,34 @@ class Account:
             self._turn_over()
             held_tokens, held_dollars = self._amount(kept.input_tokens, kept.output_tokens)
             tokens, dollars = self._amount(input_tokens, output_tokens)
+            self._ledger.change(self._day, lambda taken: taken.more(tokens - held_tokens, dollars - held_dollars))
             self._held_tokens -= held_tokens
             self._held_dollars -= held_dollars
             self.spent_tokens += tokens
             self.spent_dollars += dollars
 
-    def _check(self, tokens: int, dollars: float) -> None:
+    def _checked(self, taken: Taken, tokens: int, dollars: float) -> Taken:
+        """Return what is taken with this call, too.
+
+        Raises:
+            BudgetExceeded: it may be more than there is.
+        """
         budget, day = self._budget, f" of {self._day}" if self._day else ""
-        if budget.tokens is not None and self.spent_tokens + self._held_tokens + tokens > budget.tokens:
+        if budget.tokens is not None and taken.tokens + tokens > budget.tokens:
+            spent, held = taken.tokens - self._held_tokens, self._held_tokens
             raise BudgetExceeded(
-                f"the budget{day} of model {self._card.name!r} is {budget.tokens:,} tokens; {self.spent_tokens:,} are "
-                f"spent, {self._held_tokens:,} set aside for calls that run, and this one may take {tokens:,}. It was "
+                f"the budget{day} of model {self._card.name!r} is {budget.tokens:,} tokens; {max(0, spent):,} are "
+                f"spent, {held:,} set aside for calls that run, and this one may take {tokens:,}. It was "
                 "not made; wait, ask for fewer tokens, or raise `budget.tokens`"
             )
-        if budget.dollars is not None and self.spent_dollars + self._held_dollars + dollars > budget.dollars:
+        if budget.dollars is not None and taken.dollars + dollars > budget.dollars:
+            spent_dollars, held_dollars = taken.dollars - self._held_dollars, self._held_dollars
             raise BudgetExceeded(
-                f"the budget{day} of model {self._card.name!r} is ${budget.dollars:.4f}; ${self.spent_dollars:.4f} are "
-                f"spent, ${self._held_dollars:.4f} set aside for calls that run, and this one may take ${dollars:.4f}. "
+                f"the budget{day} of model {self._card.name!r} is ${budget.dollars:.4f}; ${max(0.0, spent_dollars):.4f}"
+                f" are spent, ${held_dollars:.4f} set aside for calls that run, and this one may take ${dollars:.4f}. "
                 "It was not made; wait, ask for fewer tokens, or raise `budget.dollars`"
             )
+        return taken.more(tokens, dollars)
 
     def _amount(self, input_tokens: int, output_tokens: int) -> tuple[int, float]:
         return input_tokens + output_tokens, self._card.cost(input_tokens, output_tokens) or 0.0
@@ -101,6 +117,8 @@ class Account:
         """Begin anew on a new day. What is set aside stays so: it will be spent on the day on which it ends."""
         if (day := self._period()) != self._day:
             self._day, self.spent_tokens, self.spent_dollars = day, 0, 0.0
+            if self._held_tokens:
+                self._ledger.change(day, lambda taken: taken.more(self._held_tokens, self._held_dollars))
 
 
 class Budgeted(Layer):

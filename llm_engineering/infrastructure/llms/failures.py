@@ -25,6 +25,10 @@ class Refused(BackendError):  # noqa: N818 - a decision, not a fault
     """The server said no instead of working, so the call cost nothing."""
 
 
+class LeftAlone(Refused):
+    """The model was not asked, because it failed too often; nobody should wait for it."""
+
+
 class SchemaRefused(Refused):
     """The server does not take a JSON Schema for its answer."""
 

@@ -85,6 +85,13 @@ class Generator:
         placed.train(mode=False)
         return cls(placed, tokenizer)
 
+    def count(self, text: str) -> int:
+        """Return how many tokens a text has. The model may be generating meanwhile."""
+        fast = getattr(self._tokenizer, "backend_tokenizer", None)
+        if fast is not None:  # the wrapper around it changes its settings, which another thread may be reading
+            return len(fast.encode(text, add_special_tokens=False).ids)
+        return len(self._tokenizer.encode(text, add_special_tokens=False))
+
     def write(self, request: LlmRequest, say: Say, cancelled: threading.Event) -> Written:
         """Generate the answer to a conversation, saying each piece.
 

@@ -1,6 +1,6 @@
 """Layers around a model: each is a model itself and adds one thing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from llm_engineering.domain.llms import Completion, Delta, LlmRequest
@@ -13,6 +13,11 @@ class Layer:
     def __init__(self, inner: Llm) -> None:
         self.inner = inner
         self.card = inner.card
+
+    @property
+    def count_tokens(self) -> Callable[[str], int] | None:
+        """The model's own count of the tokens of a text, where it has one."""
+        return getattr(self.inner, "count_tokens", None)
 
     async def complete(self, request: LlmRequest) -> Completion:
         return await self.inner.complete(request)

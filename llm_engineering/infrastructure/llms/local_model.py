@@ -18,6 +18,10 @@ class HuggingFaceLlm:
         self._generator = generator
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"llm-{card.name}")
 
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens a text has for this model. Safe to use from any thread."""
+        return self._generator.count(text)
+
     async def complete(self, request: LlmRequest) -> Completion:
         events = self.stream(request)
         try:

@@ -9,6 +9,7 @@ from loguru import logger
 from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.llms import Completion, Delta, LlmRequest
 from llm_engineering.domain.ports import Llm
+from llm_engineering.infrastructure.llms.failures import LeftAlone
 from llm_engineering.infrastructure.llms.layer import Layer, streaming
 
 _FIRST_WAIT = 0.5
@@ -53,7 +54,7 @@ class Retrying(Layer):
 
     async def _wait(self, error: BackendError, attempt: int, end: float) -> None:
         """Wait before the next attempt, or raise the error if there is to be none."""
-        if not error.transient or attempt == self._retries:
+        if not error.transient or isinstance(error, LeftAlone) or attempt == self._retries:
             raise error
         most = min(_LONGEST_WAIT, self._first_wait * 2**attempt)
         jitter = random.uniform(0, most)  # noqa: S311 - spreads callers, guards nothing

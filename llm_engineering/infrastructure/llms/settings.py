@@ -16,7 +16,10 @@ class Price(Value):
 
 
 class Budget(Value):
-    """How much a model may take in this process; a call that might pass it is not made. null: as much as it likes."""
+    """How much a model may take; a call that might pass it is not made. null: as much as it likes.
+
+    A budget of a day is one for all processes that share a home, and outlives them.
+    """
 
     tokens: int | None = Field(None, gt=0, description="tokens read and written, together")
     dollars: float | None = Field(None, gt=0, description="US dollars; needs a known price")
@@ -31,6 +34,10 @@ class CallLimits(Value):
     token_timeout: float = Field(30.0, gt=0, description="seconds between two pieces of a stream")
     retries: int = Field(2, ge=0, le=10, description="further attempts after a failure that may pass")
     concurrency: int = Field(16, ge=1, le=10_000, description="calls at the same time; others wait")
+    breaker_failures: int = Field(
+        5, ge=0, le=1_000, description="attempts in a row that failed, after which it is left alone; 0: never"
+    )
+    breaker_seconds: float = Field(30.0, gt=0, le=86_400, description="for so long; then one call tries it again")
     requests_per_minute: int | None = Field(None, gt=0)
     tokens_per_minute: int | None = Field(None, gt=0)
 

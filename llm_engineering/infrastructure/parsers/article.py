@@ -30,6 +30,8 @@ _SHORT = 400
 _MOST_UNSEEN = 0.01
 _UNSEEN = frozenset({"script", "style", "title", "noscript", "template"})
 
+_LOWER_HEADINGS = ("h2", "h3", "h4", "h5", "h6")
+
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _MOST_DIGITS = 20
 _NUMERIC_REFERENCE = re.compile(r"(?i)&#(x[0-9a-f]+|[0-9]+);?")
@@ -172,8 +174,34 @@ def _is_better(text: str, coverage: float, visible: VisiblePage) -> bool:
 
 
 def _title(main: _Article, visible: VisiblePage) -> str:
-    candidates = (main.title, visible.meta.get("og:title", ""), *visible.headings, visible.title)
-    return next((" ".join(title.split()).rstrip("¶ ") for title in candidates if title.strip()), "")
+    """Return the title of a page. A lower heading is one only if `<title>` names it: notes and warnings have headings
+    with a class `title`, too, which the extraction takes for the page's."""
+    agreeing = [text for text in _headings(visible) if _names(visible.title, text)][:1]
+    trusted = [] if _is_only_a_section(main.title, visible) else [main.title]
+    candidates = (*trusted, visible.meta.get("og:title", ""), *visible.headings, *agreeing, visible.title, main.title)
+    return next((text for title in candidates if (text := _plain(title))), "")
+
+
+def _is_only_a_section(title: str, visible: VisiblePage) -> bool:
+    named = (visible.title, visible.meta.get("og:title", ""))
+    if not any(map(_plain, named)) or any(_names(name, _plain(title)) for name in named):
+        return False
+    return _plain(title) in _headings(visible)
+
+
+def _headings(visible: VisiblePage) -> list[str]:
+    """Return the texts of the headings below the top one."""
+    return [_plain(block.text) for block in visible.blocks if block.tag in _LOWER_HEADINGS]
+
+
+def _names(title: str, heading: str) -> bool:
+    """Tell whether a title begins or ends with a heading: the rest is the site's name, or the chapter's."""
+    words, wanted = _plain(title).casefold().split(), heading.casefold().split()
+    return bool(wanted) and wanted in (words[: len(wanted)], words[-len(wanted) :])
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).rstrip("¶# ")
 
 
 def _joined(url: str, reference: str) -> str:

@@ -2,9 +2,7 @@
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, TypeVar
 from uuid import uuid4
 
 from llm_engineering.domain.answers import Conversation, Feedback, Receipt, Turn
@@ -20,39 +18,8 @@ from llm_engineering.infrastructure.state.keeping import (
     title_of,
 )
 from llm_engineering.infrastructure.state.memory import MemoryState
-from llm_engineering.infrastructure.state.writing import hashed, iso, to_text
-
-Marks = frozenset[str]
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-@dataclass
-class _Talk:
-    id: str
-    owner: str
-    title: str
-    created: int
-    updated: int
-    turns: list[tuple[Turn, Marks]] = field(default_factory=list)
-
-    def conversation(self, *, whole: bool) -> Conversation:
-        turns = tuple(turn for turn, _ in self.turns) if whole else ()
-        return Conversation(
-            id=self.id,
-            owner=self.owner,
-            title=self.title,
-            created_at=iso(self.created),
-            updated_at=iso(self.updated),
-            turns=turns,
-        )
-
-
-@dataclass(frozen=True)
-class _Entry:
-    value: str | None  # None: claimed
-    until: int
-    marks: Marks
+from llm_engineering.infrastructure.state.memory_items import Entry, Marks, Talk, bound, drop_before
+from llm_engineering.infrastructure.state.writing import hashed, to_text
 
 
 class MemoryAssistantState:
@@ -63,8 +30,8 @@ class MemoryAssistantState:
         self._most = spec.max_items
         self._lock = Lock()
         self._time = 0
-        self._talks: dict[str, _Talk] = {}
-        self._entries: dict[str, _Entry] = {}
+        self._talks: dict[str, Talk] = {}
+        self._entries: dict[str, Entry] = {}
         self._receipts: dict[tuple[str, str], tuple[Receipt, Marks, int]] = {}
         self._feedback: dict[tuple[str, str], tuple[Feedback, int]] = {}
         self._forgotten: set[str] = set()
@@ -77,9 +44,9 @@ class MemoryAssistantState:
             self._prune(now)
             if sum(talk.owner == owner for talk in self._talks.values()) >= self._keeping.max_conversations:
                 raise self._keeping.too_many_conversations()
-            talk = _Talk(str(uuid4()), owner, title, now, now)
+            talk = Talk(str(uuid4()), owner, title, now, now)
             self._talks[talk.id] = talk
-            _bound(self._talks, self._most)
+            bound(self._talks, self._most)
             return talk.conversation(whole=True)
 
     def conversation(self, owner: str, conversation_id: str) -> Conversation | None:
@@ -128,7 +95,7 @@ class MemoryAssistantState:
         with self._lock:
             self._entries.pop(hashed(key), None)
             if not marks & self._forgotten:
-                self._put(key, _Entry(value, self._now() + lasting, marks))
+                self._put(key, Entry(value, self._now() + lasting, marks))
 
     def claim(self, key: str, seconds: float) -> bool:
         lasting = microseconds("a claim", seconds)
@@ -136,7 +103,7 @@ class MemoryAssistantState:
             entry, now = self._entries.get(hashed(key)), self._now()
             if entry and entry.until > now:
                 return False
-            self._put(key, _Entry(None, now + lasting, frozenset()))
+            self._put(key, Entry(None, now + lasting, frozenset()))
             return True
 
     def release(self, key: str) -> None:
@@ -157,7 +124,7 @@ class MemoryAssistantState:
                 return
             self._receipts.pop((receipt.answer.id, owner), None)
             self._receipts[receipt.answer.id, owner] = (receipt, marks, now)
-            _bound(self._receipts, self._most)
+            bound(self._receipts, self._most)
 
     def receipt(self, owner: str | None, answer_id: str) -> Receipt | None:
         with self._lock:
@@ -175,7 +142,7 @@ class MemoryAssistantState:
             if answer_mark(feedback.answer_id) not in self._forgotten:
                 self._feedback.pop((feedback.answer_id, feedback.owner), None)
                 self._feedback[feedback.answer_id, feedback.owner] = (feedback, self._now())
-                _bound(self._feedback, self._most)
+                bound(self._feedback, self._most)
 
     def feedback(self, answer_id: str) -> Sequence[Feedback]:
         with self._lock:
@@ -220,12 +187,12 @@ class MemoryAssistantState:
         found += [f"cached {key[:16]}" for key, entry in self._entries.items() if entry.marks & marks]
         return found, marks
 
-    def _talk(self, owner: str, conversation_id: str) -> _Talk | None:
+    def _talk(self, owner: str, conversation_id: str) -> Talk | None:
         self._prune(self._now())
         talk = self._talks.get(conversation_id)
         return talk if talk and talk.owner == owner else None
 
-    def _put(self, key: str, entry: _Entry) -> None:
+    def _put(self, key: str, entry: Entry) -> None:
         self._entries.pop(hashed(key), None)
         self._entries[hashed(key)] = entry
         if len(self._entries) > self._most:
@@ -241,22 +208,10 @@ class MemoryAssistantState:
             if talk.updated >= cutoff:
                 break
             del self._talks[talk.id]
-        _drop_before(self._receipts, cutoff)
-        _drop_before(self._feedback, cutoff)
+        drop_before(self._receipts, cutoff)
+        drop_before(self._feedback, cutoff)
 
     def _now(self) -> int:
         """Return the time in microseconds, later than ever before."""
         self._time = max(time.time_ns() // 1_000, self._time + 1)
         return self._time
-
-
-def _bound(kept: dict[K, V], most: int) -> None:
-    while len(kept) > most:
-        del kept[next(iter(kept))]
-
-
-def _drop_before(kept: "dict[K, tuple[*tuple[Any, ...], int]]", cutoff: int) -> None:
-    for key in list(kept):
-        if kept[key][-1] >= cutoff:
-            return
-        del kept[key]

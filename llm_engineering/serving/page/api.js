@@ -45,7 +45,9 @@ export class Service {
     return this.#json(`documents/${encodeURIComponent(id)}?${new URLSearchParams({ start, end, context })}`);
   }
 
-  /** Ask, and iterate over the events of the answer. `once` names this question: sent again, it is not paid for twice. */
+  /**
+   * Ask, and iterate over the events of the answer. `once` names this question: sent again, it is not paid for twice.
+   */
   async *ask(body, { signal, once }) {
     const response = await this.#send("ask", {
       method: "POST", body: { ...body, stream: true }, signal, headers: { "Idempotency-Key": once },
@@ -116,8 +118,9 @@ async function failureOf(response) {
   const error = body && typeof body.error === "object" && body.error ? body.error : {};
   const message = WORDS[status] ?? (status >= 500 ? WORDS[500] : null);
   const told = sentence(error.message);
-  const options = { status, wait: waitOf(response), request: typeof error.request_id === "string" ? error.request_id : "" };
-  return new Failure(String(error.code ?? status), [message, told].filter(Boolean).join(" ") || `The service answered ${status}.`, options);
+  const request = typeof error.request_id === "string" ? error.request_id : "";
+  const words = [message, told].filter(Boolean).join(" ") || `The service answered ${status}.`;
+  return new Failure(String(error.code ?? status), words, { status, wait: waitOf(response), request });
 }
 
 const WORDS = {

@@ -58,7 +58,8 @@ function ask(text) {
   welcome.hidden = true;
   scroller.toEnd();
   const model = byId("model").value;
-  const body = { question: text, ...(filters.value() ? { filter: filters.value() } : {}), ...(model ? { llm: model } : {}) };
+  const filter = filters.value();
+  const body = { question: text, ...(filter && { filter }), ...(model && { llm: model }) };
   run(view, turn, body);
 }
 
@@ -166,7 +167,8 @@ function pastTurn({ question, answer, answer_id, citations, ...kept }) {
   const turn = new Turn(question, actions);
   turn.finish({ text: answer, id: answer_id, citations: citations ?? [], ...kept });
   if (!citations && /\[\d+\]/.test(answer)) {
-    turn.after.prepend(el("p", { class: "quiet" }, "The sources of this earlier answer are not kept here. Ask again to see them."));
+    const words = "The sources of this earlier answer are not kept here. Ask again to see them.";
+    turn.after.prepend(el("p", { class: "quiet" }, words));
   }
   return turn.element;
 }
@@ -207,7 +209,8 @@ async function load() {
   byId("forget").hidden = !service.hasKey;
   byId("trouble")?.remove();
   if (!failed) return;
-  const failure = failed.reason instanceof Failure ? failed.reason : new Failure("unreadable", "The service sent something this page cannot read.");
+  const unreadable = new Failure("unreadable", "The service sent something this page cannot read.");
+  const failure = failed.reason instanceof Failure ? failed.reason : unreadable;
   const box = failureBox(failure, load);
   box.id = "trouble";
   welcome.append(box);

@@ -95,7 +95,8 @@ function endOfList(lines, at) {
   let end = at + 1;
   while (end < lines.length) {
     const line = lines[end];
-    const loose = !line.trim() && end + 1 < lines.length && (ITEM.test(lines[end + 1]) || /^\s{2,}\S/.test(lines[end + 1]));
+    const goesOn = end + 1 < lines.length && (ITEM.test(lines[end + 1]) || /^\s{2,}\S/.test(lines[end + 1]));
+    const loose = !line.trim() && goesOn;
     const continues = line.trim() && (ITEM.test(line) || /^\s/.test(line) || !startsBlock(line));
     if (!loose && !continues) break;
     end += 1;

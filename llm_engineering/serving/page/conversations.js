@@ -2,7 +2,8 @@
 
 import { byId, el, icon, oneLine } from "./dom.js";
 
-export const titleOf = (conversation) => oneLine(conversation.title || conversation.turns?.[0]?.question, 120) || "Untitled conversation";
+export const titleOf = (conversation) =>
+  oneLine(conversation.title || conversation.turns?.[0]?.question, 120) || "Untitled conversation";
 
 export class ConversationList {
   #place = byId("conversations");
@@ -20,7 +21,8 @@ export class ConversationList {
 
   /** Show the conversations, the one changed last first; `current` is the id of the open one. */
   show(conversations, current) {
-    this.#known = [...conversations].sort((one, other) => String(other.updated_at ?? "").localeCompare(String(one.updated_at ?? "")));
+    const when = (conversation) => String(conversation.updated_at ?? "");
+    this.#known = [...conversations].sort((one, other) => when(other).localeCompare(when(one)));
     this.#place.replaceChildren(...this.#known.map((conversation) => this.#row(conversation)));
     byId("no-conversations").hidden = this.#known.length > 0;
     this.mark(current);

@@ -16,7 +16,9 @@ const ICONS = {
   bin: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13M10.5 11v5M13.5 11v5",
   warn: "M12 4l9 16H3zM12 10v4.5M12 17.2v.3",
   moon: "M20 14.5A8 8 0 119.5 4a6.5 6.5 0 0010.5 10.5z",
-  sun: "M12 8a4 4 0 100 8 4 4 0 000-8zM12 3v1.5M12 19.5V21M3 12h1.5M19.5 12H21M5.6 5.6l1.1 1.1M17.3 17.3l1.1 1.1M18.4 5.6l-1.1 1.1M6.7 17.3l-1.1 1.1",
+  sun:
+    "M12 8a4 4 0 100 8 4 4 0 000-8zM12 3v1.5M12 19.5V21M3 12h1.5M19.5 12H21M5.6 5.6l1.1 1.1M17.3 17.3l1.1 1.1" +
+    "M18.4 5.6l-1.1 1.1M6.7 17.3l-1.1 1.1",
   left: "M14 6l-6 6 6 6",
   right: "M10 6l6 6-6 6",
 };
@@ -45,7 +47,8 @@ export function el(name, properties = {}, ...children) {
 /** Draw one of the known icons. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
-  for (const [key, value] of [["viewBox", "0 0 24 24"], ["class", "icon"], ["aria-hidden", "true"], ["focusable", "false"]]) {
+  const attributes = { viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true", focusable: "false" };
+  for (const [key, value] of Object.entries(attributes)) {
     svg.setAttribute(key, value);
   }
   const path = document.createElementNS(SVG, "path");

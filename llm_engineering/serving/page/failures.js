@@ -8,7 +8,10 @@ export function failureBox(failure, retry, { label = "Try again" } = {}) {
   const clock = button && failure.wait > 0 ? el("span", { class: "clock", role: "timer" }) : null;
   const request = failure.request ? el("span", { class: "quiet" }, `Request ${failure.request}`) : null;
   const box = el("div", { class: "failure", role: "group", "aria-label": "Problem" },
-    icon("warn"), el("div", { class: "failure-body" }, el("p", { dir: "auto" }, failure.message), el("div", { class: "failure-foot" }, button, clock, request)));
+    icon("warn"),
+    el("div", { class: "failure-body" },
+      el("p", { dir: "auto" }, failure.message),
+      el("div", { class: "failure-foot" }, button, clock, request)));
   if (clock) countDown(button, clock, failure.wait);
   return box;
 }

@@ -26,11 +26,17 @@ export function feedbackButtons(send, say) {
     for (const [name, button] of buttons) button.setAttribute("aria-pressed", String(name === rating));
   };
   for (const [name, label, drawing] of [["up", "Good answer", "good"], ["down", "Bad answer", "bad"]]) {
-    const properties = { type: "button", class: "icon-button small", "aria-label": label, "aria-pressed": "false", title: label };
+    const names = { "aria-label": label, title: label };
+    const properties = { type: "button", class: "icon-button small", "aria-pressed": "false", ...names };
     buttons.set(name, el("button", { ...properties, onclick: () => rate(name) }, icon(drawing)));
   }
 
-  const text = el("textarea", { rows: "2", maxlength: "4000", "aria-label": "Comment on the answer", placeholder: "What was good, what was wrong? (optional)" });
+  const text = el("textarea", {
+    rows: "2",
+    maxlength: "4000",
+    "aria-label": "Comment on the answer",
+    placeholder: "What was good, what was wrong? (optional)",
+  });
   const close = () => {
     note.hidden = true;
     buttons.get(rating)?.focus();

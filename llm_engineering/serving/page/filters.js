@@ -26,7 +26,8 @@ export class Filters {
   /** The filter as the interface takes it, or undefined without one. */
   value() {
     if (!this.#chosen.size) return undefined;
-    return Object.fromEntries([...this.#chosen].map(([field, values]) => [field, values.length === 1 ? values[0] : values]));
+    const oneOrAll = (values) => (values.length === 1 ? values[0] : values);
+    return Object.fromEntries([...this.#chosen].map(([field, values]) => [field, oneOrAll(values)]));
   }
 
   /** Fold the boxes away; the chips still show what is in use. */
@@ -71,7 +72,9 @@ export class Filters {
   #draw() {
     const chips = [...this.#chosen].flatMap(([field, values]) => values.map((value) => {
       const words = `${oneLine(labelOf(field), 40)}: ${oneLine(value, 60)}`;
-      const remove = el("button", { type: "button", "aria-label": `Remove the filter ${words}`, onclick: () => this.#remove(field, value) }, icon("close"));
+      const onclick = () => this.#remove(field, value);
+      const label = `Remove the filter ${words}`;
+      const remove = el("button", { type: "button", "aria-label": label, onclick }, icon("close"));
       return el("li", { class: "chip" }, el("bdi", {}, words), remove);
     }));
     this.#chips.replaceChildren(...chips);
@@ -81,13 +84,16 @@ export class Filters {
 
 function selected(id, ranked, choose) {
   const options = ranked.map(([value, number]) => el("option", { value }, `${oneLine(value, 80)} (${count(number)})`));
-  return [el("select", { id, onchange: (event) => choose(event.target) }, el("option", { value: "" }, "Any"), ...options)];
+  const any = el("option", { value: "" }, "Any");
+  return [el("select", { id, onchange: (event) => choose(event.target) }, any, ...options)];
 }
 
 function typed(id, ranked, choose) {
   const list = el("datalist", { id: `${id}-values` }, ...ranked.map(([value]) => el("option", { value })));
-  const properties = { id, list: `${id}-values`, type: "text", autocomplete: "off", placeholder: `Any of ${count(ranked.length)}` };
-  return [el("input", { ...properties, oninput: (event) => choose(event.target), onchange: (event) => choose(event.target) }), list];
+  const placeholder = `Any of ${count(ranked.length)}`;
+  const chosen = (event) => choose(event.target);
+  const properties = { id, list: `${id}-values`, type: "text", autocomplete: "off", placeholder };
+  return [el("input", { ...properties, oninput: chosen, onchange: chosen }), list];
 }
 
 function scopeOf(facets) {

@@ -74,7 +74,8 @@ export class Renderer {
     const cells = (line, name) => cellsOf(line).map((cell) => el(name, {}, ...this.inlines(cell)));
     const head = el("thead", {}, el("tr", {}, ...cells(block.head, "th")));
     const body = el("tbody", {}, ...block.lines.map((line) => el("tr", {}, ...cells(line, "td"))));
-    return el("div", { class: "table", tabindex: "0", role: "group", "aria-label": "Table" }, el("table", {}, head, body));
+    const around = { class: "table", tabindex: "0", role: "group", "aria-label": "Table" };
+    return el("div", around, el("table", {}, head, body));
   }
 
   /** Build what stands in a line: code, emphasis, citation marks, links; everything else as text. */
@@ -134,7 +135,8 @@ export class Renderer {
     const target = text.slice(middle + 2, end).trim();
     if (words.includes("[") || /\s/.test(target)) return null;
     const url = this.#linked.has(target) ? webAddress(target) : null;
-    if (url) return [el("a", { href: url.href, target: "_blank", rel: "noopener noreferrer" }, words || target), end + 1];
+    const away = { target: "_blank", rel: "noopener noreferrer" };
+    if (url) return [el("a", { href: url.href, ...away }, words || target), end + 1];
     return [el("span", { class: "unlinked" }, words && words !== target ? `${words} (${target})` : target), end + 1];
   }
 

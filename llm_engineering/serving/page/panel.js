@@ -34,7 +34,8 @@ export class Panel {
     this.#cover(matchMedia("(max-width: 760px)").matches);
     this.#element.parentElement.classList.add("with-panel");
     const title = el("h2", { id: "panel-title", tabindex: "-1" }, el("bdi", {}, nameOf(place)));
-    const close = el("button", { type: "button", class: "icon-button", "aria-label": "Close the source", onclick: () => this.close() }, icon("close"));
+    const closing = { "aria-label": "Close the source", onclick: () => this.close() };
+    const close = el("button", { type: "button", class: "icon-button", ...closing }, icon("close"));
     const body = el("div", { class: "panel-body" });
     this.#element.replaceChildren(el("header", { class: "panel-head" }, title, close), body);
     title.focus();
@@ -69,22 +70,28 @@ export class Panel {
     body.replaceChildren(...parts);
     body.removeAttribute("aria-busy");
     const mark = body.querySelector("mark");
-    if (mark) body.scrollTop += mark.getBoundingClientRect().top - body.getBoundingClientRect().top - body.clientHeight / 4;
+    const top = (element) => element.getBoundingClientRect().top;
+    if (mark) body.scrollTop += top(mark) - top(body) - body.clientHeight / 4;
   }
 
   #parts(source, place, context, body) {
     const { before = "", span = "", after = "", characters } = source;
     const cutBefore = source.start - Array.from(before).length > 0;
     const cutAfter = characters - source.end - Array.from(after).length > 0;
+    const widen = () => this.#fill(body, place, Math.min(context * 4, LARGEST_CONTEXT));
     const more = (cutBefore || cutAfter) && context < LARGEST_CONTEXT
-      ? el("button", { type: "button", class: "button", onclick: () => this.#fill(body, place, Math.min(context * 4, LARGEST_CONTEXT)) }, "Show more around it")
+      ? el("button", { type: "button", class: "button", onclick: widen }, "Show more around it")
       : null;
-    const text = el("div", { class: "document", tabindex: "0", role: "group", "aria-label": "Text of the source", dir: "auto" },
+    const around = { class: "document", tabindex: "0", role: "group", "aria-label": "Text of the source", dir: "auto" };
+    const text = el("div", around,
       cutBefore ? "… " : "", before, el("mark", { id: "span" }, span), after, cutAfter ? " …" : "");
     const name = oneLine(source.source ?? place.source, 100);
-    const where = `characters ${count(source.start)}–${count(source.end)}${characters ? ` of ${count(characters)}` : ""}`;
+    const all = characters ? ` of ${count(characters)}` : "";
+    const where = `characters ${count(source.start)}–${count(source.end)}${all}`;
     return [
-      el("p", { class: "panel-meta" }, name ? el("bdi", { class: "source-name" }, name) : null, el("span", { class: "quiet" }, where)),
+      el("p", { class: "panel-meta" },
+        name ? el("bdi", { class: "source-name" }, name) : null,
+        el("span", { class: "quiet" }, where)),
       source.uri ?? place.uri ? el("p", { class: "panel-uri" }, address(source.uri ?? place.uri)) : null,
       place.verdict ? this.#verdict(place, span) : null,
       text,
@@ -95,6 +102,9 @@ export class Panel {
   #verdict(place, span) {
     const [, , meaning] = verdictOf(place.verdict);
     const quote = place.quote && place.quote !== span ? el("blockquote", { dir: "auto" }, place.quote) : null;
-    return el("div", { class: "panel-verdict" }, el("p", {}, badge(place.verdict), " ", meaning), quote && el("p", { class: "quiet" }, "The answer quotes:"), quote);
+    return el("div", { class: "panel-verdict" },
+      el("p", {}, badge(place.verdict), " ", meaning),
+      quote && el("p", { class: "quiet" }, "The answer quotes:"),
+      quote);
   }
 }

@@ -81,7 +81,8 @@ export async function copy(text) {
     await navigator.clipboard.writeText(text);
     say("Copied, with the sources.", true);
   } catch {
-    say(copyBySelection(text) ? "Copied, with the sources." : "The browser did not allow copying. Select the text and copy it yourself.", true);
+    const refused = "The browser did not allow copying. Select the text and copy it yourself.";
+    say(copyBySelection(text) ? "Copied, with the sources." : refused, true);
   }
 }
 

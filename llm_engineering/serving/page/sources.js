@@ -17,7 +17,11 @@ export function markButton(citation, open) {
   const [words, kind] = verdictOf(citation.verdict);
   const label = `Source ${citation.number}: ${nameOf(citation)}. ${words}`;
   return el("button", {
-    type: "button", class: `mark ${kind}`, "aria-label": label, title: nameOf(citation), onclick: (event) => open(citation, event.currentTarget),
+    type: "button",
+    class: `mark ${kind}`,
+    "aria-label": label,
+    title: nameOf(citation),
+    onclick: (event) => open(citation, event.currentTarget),
   }, String(citation.number));
 }
 
@@ -54,6 +58,9 @@ function row(place, open, number = null) {
 /** The answer as plain text with its sources, to be pasted elsewhere. */
 export function asText(text, citations) {
   if (!citations.length) return text;
-  const lines = citations.map((citation) => `[${citation.number}] ${[...new Set([nameOf(citation), oneLine(citation.uri, 2000)])].filter(Boolean).join(" — ")}`);
+  const lines = citations.map((citation) => {
+    const names = new Set([nameOf(citation), oneLine(citation.uri, 2000)]);
+    return `[${citation.number}] ${[...names].filter(Boolean).join(" — ")}`;
+  });
   return `${text}\n\nSources\n${lines.join("\n")}`;
 }

@@ -71,7 +71,8 @@ export class Turn {
     this.before.replaceChildren(...(nothing ? [note("The sources do not answer this.", "empty")] : []));
     for (const sentence of flagsOf(answer.flags)) this.before.append(note(sentence));
     const words = nothing ? `${plural(hits.length, "nearest passage")}, in case one helps` : null;
-    this.after.replaceChildren(...[sourceList(citations, open), otherPassages(hits, citations, open, words)].filter(Boolean), ...this.#foot(answer, citations));
+    const lists = [sourceList(citations, open), otherPassages(hits, citations, open, words)].filter(Boolean);
+    this.after.replaceChildren(...lists, ...this.#foot(answer, citations));
     this.#onChange();
   }
 
@@ -79,7 +80,8 @@ export class Turn {
   stop(again) {
     this.#settle();
     const message = this.#text ? "Stopped. What was written so far is kept, unchecked." : "Stopped.";
-    this.after.replaceChildren(el("p", { class: "stopped" }, message, el("button", { type: "button", class: "button", onclick: again }, "Ask again")));
+    const button = el("button", { type: "button", class: "button", onclick: again }, "Ask again");
+    this.after.replaceChildren(el("p", { class: "stopped" }, message, button));
     this.#onChange();
   }
 
@@ -109,10 +111,15 @@ export class Turn {
     const { feedback, say, copy } = this.#actions;
     const label = "Copy the answer with its sources";
     const copying = el("button", {
-      type: "button", class: "icon-button small", "aria-label": label, title: label, onclick: () => copy(asText(answer.text, citations)),
+      type: "button",
+      class: "icon-button small",
+      "aria-label": label,
+      title: label,
+      onclick: () => copy(asText(answer.text, citations)),
     }, icon("copy"));
     const id = answer.id ?? answer.answer_id;
-    const opinion = id ? feedbackButtons((body) => feedback({ answer_id: id, ...body }), say) : { buttons: [], note: null };
+    const rate = (body) => feedback({ answer_id: id, ...body });
+    const opinion = id ? feedbackButtons(rate, say) : { buttons: [], note: null };
     const meta = el("span", { class: "meta" }, ...metaOf(answer).map((part) => el("bdi", {}, oneLine(part, 80))));
     return [el("div", { class: "foot" }, copying, ...opinion.buttons, meta), opinion.note].filter(Boolean);
   }

@@ -8,12 +8,16 @@ const VERDICTS = {
   absent: ["Not in the source", "bad", "The quotation could not be found in what was read."],
 };
 
-export const verdictOf = (verdict) => VERDICTS[Object.hasOwn(VERDICTS, verdict) ? verdict : ""] ?? ["Unchecked", "warn", "This quotation was not checked."];
+const UNCHECKED = ["Unchecked", "warn", "This quotation was not checked."];
+export const verdictOf = (verdict) => (Object.hasOwn(VERDICTS, verdict) ? VERDICTS[verdict] : UNCHECKED);
 
 const FLAGS = {
   injection: "A source contains instructions to the assistant; they were ignored.",
   unsupported: "No citation in this answer could be verified. Treat it with caution.",
   cut: "The answer reached its length limit and ends early.",
+  llm_failed: "The language model failed; these are quotations in place of its words.",
+  withdrawn: "Some sources of this answer can no longer be seen.",
+  outdated: "A source has changed since this answer was given.",
 };
 
 /** Sentences for the flags of an answer, each once. */
