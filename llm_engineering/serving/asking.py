@@ -12,6 +12,7 @@ from llm_engineering.domain.answers import AnswerEvent, Broken, Conversation, Fi
 from llm_engineering.domain.conditions import condition_of
 from llm_engineering.domain.errors import LLMEngineeringError
 from llm_engineering.domain.llms import Message
+from llm_engineering.infrastructure.observability.sessions import in_session
 from llm_engineering.serving.callers import Caller
 from llm_engineering.serving.problems import Problem, problem_of, shutting_down
 from llm_engineering.serving.service import Service
@@ -54,6 +55,7 @@ async def asked(service: Service, caller: Caller, body: Ask) -> Asked:
         access=caller.access,
         k=body.k,
         llm=body.llm,
+        owner=caller.owner,
     )
     return Asked(caller, question, conversation.id if conversation else None)
 
@@ -98,7 +100,7 @@ async def answered(service: Service, asked: Asked) -> Finished:
     """
     last: AnswerEvent | None = None
     try:
-        with service.gate(asked.question.llm).passed():
+        with service.gate(asked.question.llm).passed(), in_session(asked.conversation_id or ""):
             async with (
                 service.lifetime.within(service.settings.request_seconds),
                 aclosing(events(service, asked)) as all_,
