@@ -33,6 +33,8 @@ from llm_engineering.domain.queries import Retrieved
 
 CUT, LEAK, LLM_FAILED, NO_RECEIPT = "cut", "leak", "llm_failed", "no_receipt"
 _CONDENSED_TOKENS = 120
+# How often publications may come between the parts of one search before the last one has to do.
+_SEARCHES = 5
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,8 @@ class Making:
         """Search, answer, check, keep the receipt."""
         with self._timed("query"):
             query = await self._query()
-        with self._timed("search"):
-            retrieved, manifest = await asyncio.to_thread(self._search, query)
+        retrieved, manifest, evidence = await asyncio.to_thread(self._found, query)
         self.emit(Sources(self.answer_id, retrieved))
-        with self._timed("sources"):
-            evidence = await asyncio.to_thread(self._evidence, query, retrieved, manifest)
         self.model = manifest.model.digest
         versions = self._versions(retrieved, manifest)
         answer = await self._generated(evidence, retrieved, versions) if self._worth_asking(retrieved) else None
@@ -98,25 +97,32 @@ class Making:
             return by_rules
         messages = self.tools.condense.render(turns=recent(question.history), question=question.text)
         try:
-            reply = await self.llm.complete(LlmRequest(messages=messages, max_tokens=_CONDENSED_TOKENS))
+            reply = await self.llm.complete(LlmRequest(messages=messages, max_tokens=_CONDENSED_TOKENS, documents=None))
         except (BackendError, BudgetExceeded, TimeoutError) as error:
             logger.warning("the model did not rewrite the question, rules do: {}", error)
             return by_rules
         self.usage += reply.usage
         return rewritten(reply.text) or by_rules
 
-    def _search(self, query: str) -> tuple[Retrieved, IndexManifest]:
-        asked, searcher = self.question, self.tools.searcher
-        retrieved = searcher.search(query, access=asked.access, filter=asked.filter, k=asked.k)
-        return retrieved, searcher.manifest()
-
-    def _evidence(self, query: str, retrieved: Retrieved, manifest: IndexManifest) -> Evidence:
-        passages = numbered(retrieved.hits, self.question.k or self.tools.settings.passages)
-        ids = {passage.hit.document_id for passage in passages}
-        documents = self.tools.searcher.documents(ids, self.question.access) if ids else {}
+    def _found(self, query: str) -> tuple[Retrieved, IndexManifest, Evidence]:
+        """Search, and read the documents that the hits are from: of one publication, or quotes would be looked for in
+        another text than they were taken from. If the next one comes in between, search again."""
+        searcher, access = self.tools.searcher, self.question.access
+        for _ in range(_SEARCHES):
+            publication = searcher.publication()
+            with self._timed("search"):
+                retrieved = searcher.search(query, access=access, filter=self.question.filter, k=self.question.k)
+                manifest = searcher.manifest()
+            with self._timed("sources"):
+                passages = numbered(retrieved.hits, self.question.k or self.tools.settings.passages)
+                ids = {passage.hit.document_id for passage in passages}
+                documents = searcher.documents(ids, access) if ids else {}
+            if searcher.publication() == publication:
+                break
         self.flags += [f"injection:{one.hit.chunk_id}" for one in passages if is_injected(one.text)]
         judged = retrieved.confidence is not None
-        return Evidence(query, passages, documents, self.tools.settings, _language(manifest), judged)
+        evidence = Evidence(query, passages, documents, self.tools.settings, _language(manifest), judged)
+        return retrieved, manifest, evidence
 
     async def _generated(self, evidence: Evidence, retrieved: Retrieved, versions: Versions) -> Answer | None:
         """Return the answer of the model, or None if quotes must do."""
@@ -144,7 +150,12 @@ class Making:
         evidence = replace(evidence, passages=[one for one in evidence.passages if one.number in read])
         boundary = secrets.token_hex(8)
         messages = self.tools.prompt.render(passages=passages, question=evidence.question, boundary=boundary)
-        request = LlmRequest(messages=messages, max_tokens=settings.max_tokens, temperature=settings.temperature)
+        request = LlmRequest(
+            messages=messages,
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            documents=tuple(evidence.documents),
+        )
         inert = evidence.inert if settings.links == "passages" else ()
         generation = Generation(
             llm, request, AnswerPart(), Redactor(secret_of(messages)), Outlet(read, evidence.uris, inert)
