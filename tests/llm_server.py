@@ -316,6 +316,14 @@ async def _drip(exchange: Exchange) -> None:
         await asyncio.sleep(0.1)
 
 
+async def _babbles(exchange: Exchange) -> None:
+    """Write sentence after sentence, for ever."""
+    await exchange.begin()
+    while True:
+        await exchange.piece("The tower has 199 steps [1]. ")
+        await asyncio.sleep(0.1)
+
+
 async def _hang(exchange: Exchange) -> None:
     await asyncio.sleep(3_600)
 

@@ -1,4 +1,4 @@
-"""A service at work while its index is changed and documents are erased by others: nothing fails, nothing old returns."""
+"""A service at work while others change its index and erase documents: nothing fails, nothing old returns."""
 
 import json
 import re
@@ -40,7 +40,8 @@ class Town:
         self.texts = folder / "texts"
         self.texts.mkdir()
         (self.texts / "baker.md").write_text("# Baker\n\nThe baker opens at six in the morning.\n")
-        more = f"llms: [{{kind: openai, name: writer, model: quotes, base_url: '{llms.url}/v1'}}]\nanswering: {{condense: rules}}\n"
+        model = f"{{kind: openai, name: writer, model: quotes, base_url: '{llms.url}/v1'}}"
+        more = f"llms: [{model}]\nanswering: {{condense: rules}}\n"
         self.file = config_file(folder, f"{{kind: files, name: texts, root: {self.texts}}}", more=more)
         self.config = read_config(FeatureConfig, self.file)
 

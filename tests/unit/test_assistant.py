@@ -336,3 +336,15 @@ def test_a_publication_between_hits_and_documents_makes_it_search_again() -> Non
     assert set(heard.verdicts.values()) == {"found"}
     assert heard.sources is not None
     assert "300" in heard.sources.retrieved.hits[0].text
+
+
+def test_a_model_whose_key_is_refused_is_its_owners_mistake_and_not_the_askers() -> None:
+    def refuse(_: LlmRequest) -> str:
+        raise UsageError("model 'speaker': the key was refused; check `api_key`")
+
+    heard = ask(assistant(library(), Speaker(refuse)), "Can I join after the start?")
+    assert heard.answer.outcome == "answered"
+    assert "llm_failed" in heard.answer.flags
+    heard = ask(assistant(library(), Speaker(refuse), llm_failure="break"), "Can I join after the start?")
+    assert heard.broken is not None
+    assert heard.broken.reason == "llm_failed"

@@ -98,7 +98,7 @@ class Making:
         messages = self.tools.condense.render(turns=recent(question.history), question=question.text)
         try:
             reply = await self.llm.complete(LlmRequest(messages=messages, max_tokens=_CONDENSED_TOKENS, documents=None))
-        except (BackendError, BudgetExceeded, TimeoutError) as error:
+        except (BackendError, BudgetExceeded, UsageError, TimeoutError) as error:
             logger.warning("the model did not rewrite the question, rules do: {}", error)
             return by_rules
         self.usage += reply.usage
@@ -187,11 +187,12 @@ class Making:
                 async with aclosing(generation.pieces()) as pieces:
                     async for piece in pieces:
                         self.emit(Piece(piece))
-            except (BackendError, BudgetExceeded) as error:
+            # A refused key is a UsageError of the model: whoever runs this can mend it, whoever asks cannot.
+            except (BackendError, BudgetExceeded, UsageError) as error:
                 if generation.shown or self.tools.settings.llm_failure == "break":
                     if isinstance(error, BudgetExceeded):
                         raise
-                    raise LlmFailed(str(error), transient=error.transient, retry_after=error.retry_after) from error
+                    raise _failed(error) from error
                 logger.warning("the model {} failed, quotes stand in for it: {}", generation.llm.card.name, error)
                 self.flags.append(LLM_FAILED)
                 return False
@@ -271,6 +272,12 @@ class LlmFailed(BackendError):  # noqa: N818 - named as the event that it become
     """The model failed, and nothing stands in for it."""
 
     reason = "llm_failed"
+
+
+def _failed(error: BackendError | UsageError) -> LlmFailed:
+    if isinstance(error, UsageError):
+        return LlmFailed(str(error))
+    return LlmFailed(str(error), transient=error.transient, retry_after=error.retry_after)
 
 
 def _quoted(evidence: Evidence) -> Draft:
