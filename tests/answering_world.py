@@ -71,6 +71,9 @@ class Library:
     def manifest(self) -> IndexManifest:
         return MANIFEST.model_copy(update={"version": self.version})
 
+    def publication(self) -> str:
+        return self.version
+
     def document(self, document_id: str, access: Access) -> CleanedDocument | None:
         return self.documents([document_id], access).get(document_id)
 

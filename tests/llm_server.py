@@ -5,6 +5,7 @@ The name of the model in a request is what the server does: `normal`, `hang`, `d
 
 import asyncio
 import json
+import re
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -280,6 +281,17 @@ async def _says(exchange: Exchange) -> None:
     await exchange.says(replies.pop(0) if len(replies) > 1 else replies[0])
 
 
+async def _quotes(exchange: Exchange) -> None:
+    """Repeat the first line with words of each passage in the prompt, and prove it by a quote."""
+    prompt = exchange.received.body["messages"][-1]["content"]
+    passages = re.findall(r"<<(\w+) passage (\d+)>>\n(.*?)\n<<\1 end", prompt, re.DOTALL)
+    said = [
+        (number, next(line for line in reversed(text.splitlines()) if line.strip())) for _, number, text in passages
+    ]
+    answer = " ".join(f"{line.rstrip('.')} [{number}]." for number, line in said)
+    await exchange.says(answer + "\nQUOTES\n" + "\n".join(f'[{number}] "{line}"' for number, line in said))
+
+
 async def _no_schema(exchange: Exchange) -> None:
     if "response_format" in exchange.received.body:
         await exchange.json({"error": {"message": "no response_format", "type": "invalid_request_error"}}, 400)
@@ -301,6 +313,14 @@ async def _drip(exchange: Exchange) -> None:
     await exchange.begin()
     while True:
         await exchange.piece("a")
+        await asyncio.sleep(0.1)
+
+
+async def _babbles(exchange: Exchange) -> None:
+    """Write sentence after sentence, for ever."""
+    await exchange.begin()
+    while True:
+        await exchange.piece("The tower has 199 steps [1]. ")
         await asyncio.sleep(0.1)
 
 

@@ -55,12 +55,17 @@ class Usage(Value):
 
 class LlmRequest(Value):
     """A conversation to be continued. With a `schema` (JSON Schema of an object), the text that comes back is JSON that
-    is valid for it."""
+    is valid for it.
+
+    `documents` are those that its messages quote: what is kept of a reply is forgotten with them. None: nobody knows
+    which, so no reply is kept. They are not sent, and do not make it another request.
+    """
 
     messages: tuple[Message, ...] = Field(min_length=1)
     max_tokens: int = Field(1_024, gt=0)
     temperature: float = Field(0.0, ge=0, le=2)
     json_schema: dict[str, Any] | None = None
+    documents: tuple[str, ...] | None = ()
 
 
 class Completion(Value):

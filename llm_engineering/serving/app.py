@@ -69,7 +69,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     broken = any(one["type"] == "json_invalid" for one in error.errors())
     if broken:
         raise Problem(400, "bad_json", "the body is not valid JSON")
-    if all(one["type"] == "model_attributes_type" for one in error.errors()):
+    if all(one["type"] == "model_attributes_type" and one["loc"] == ("body",) for one in error.errors()):
         raise Problem(415 if not _is_json(request) else 422, "wrong_type", "send a JSON object as application/json")
     raise Problem(
         400 if request.url.path.startswith("/v1/") else 422, "invalid", "; ".join((unreadable or mistakes)[:5])

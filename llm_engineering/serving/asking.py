@@ -13,6 +13,7 @@ from llm_engineering.domain.conditions import condition_of
 from llm_engineering.domain.errors import LLMEngineeringError
 from llm_engineering.domain.llms import Message
 from llm_engineering.domain.ports import AssistantState
+from llm_engineering.infrastructure.observability.sessions import in_session
 from llm_engineering.serving.callers import Caller
 from llm_engineering.serving.problems import Problem, problem_of, shutting_down
 from llm_engineering.serving.service import Service
@@ -99,7 +100,7 @@ async def answered(service: Service, asked: Asked) -> Finished:
     """
     last: AnswerEvent | None = None
     try:
-        with service.gate(asked.question.llm).passed():
+        with service.gate(asked.question.llm).passed(), in_session(asked.conversation_id or ""):
             async with (
                 service.lifetime.within(service.settings.request_seconds),
                 aclosing(events(service, asked)) as all_,

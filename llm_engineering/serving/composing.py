@@ -15,6 +15,7 @@ from llm_engineering.config import AssistantConfig
 from llm_engineering.domain.access import ALL
 from llm_engineering.domain.errors import LLMEngineeringError
 from llm_engineering.domain.ports import Searcher
+from llm_engineering.infrastructure.observability.tracing import traced
 from llm_engineering.serving.app import create_app
 from llm_engineering.serving.processors import few_threads
 from llm_engineering.serving.service import available_cores
@@ -39,7 +40,7 @@ def opened(config: AssistantConfig, workspace: Workspace, stack: ExitStack) -> F
     searcher = open_searcher(config, workspace, ask)
     stack.callback(searcher.close)
     llms = open_llms(config.llms, state, workspace, accounts)
-    assistant = open_assistant(config, workspace, searcher=searcher, llms=llms, state=state)
+    assistant = traced(open_assistant(config, workspace, searcher=searcher, llms=llms, state=state), config.tracing)
     _warm(searcher)
     app = create_app(assistant, searcher, state, config.serving)
     app.state.service.on_end = assistant.close

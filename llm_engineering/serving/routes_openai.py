@@ -41,18 +41,25 @@ async def model(name: str, service: TheService) -> Response:
 async def complete(body: Chat, service: TheService, caller: Asking) -> Response:
     """Answer the last message of the user."""
     asked = Asked(caller, _question(service, caller, body))
+    named = body.model or service.assistant.models()[0]
     if body.stream:
         usage = body.stream_options is not None and body.stream_options.include_usage
-        return AnswerStream(service, asked, Chunks(body.model, with_usage=usage))
+        return AnswerStream(service, asked, Chunks(named, with_usage=usage))
     answer = (await answered(service, asked)).answer
     message = {"role": "assistant", "content": answer.text, "refusal": None}
     choice = {"index": 0, "message": message, "finish_reason": _finish(answer), "logprobs": None}
-    head = _head(answer.id, "chat.completion", body.model or answer.versions.llm)
+    head = _head(answer.id, "chat.completion", named)
     return reply(head | {"choices": [choice], "usage": _usage(answer.usage), "citations": _citations(answer)})
 
 
 def _question(service: Service, caller: Caller, body: Chat) -> Question:
-    said = [Message(role=one.role, content=one.text) for one in body.messages if one.role in SPEAKERS]
+    spoken = [one for one in body.messages if one.role in SPEAKERS]
+    if spoken and spoken[-1].unread:
+        kind = spoken[-1].unread
+        raise Problem(
+            400, "not_text", f"the last message has a part of type {kind!r}; only parts of type 'text' are read"
+        )
+    said = [Message(role=one.role, content=one.text) for one in spoken if one.role in SPEAKERS]
     if not said or said[-1].role != "user" or not said[-1].content.strip():
         raise Problem(400, "no_question", "the last message must be one of the user, with a text")
     if len(said[-1].content) > 20_000:

@@ -106,22 +106,36 @@ class Rating(Shape):
 class Part(BaseModel):
     """A part of a message in OpenAI's shape; only texts are understood."""
 
-    type: Literal["text"]
-    text: Text
+    type: str = Field(max_length=100)
+    text: Annotated[str, BeforeValidator(_readable)] = ""
+
+
+def _content(content: Any) -> str:
+    return "parts" if isinstance(content, list) else "text"
 
 
 class ChatMessage(BaseModel):
     """A message in OpenAI's shape."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[str, BeforeValidator(_readable)] | list[Part] | None = None
+    content: Annotated[
+        Annotated[Annotated[str, BeforeValidator(_readable)] | None, Tag("text")]
+        | Annotated[list[Part], Field(max_length=1_000), Tag("parts")],
+        Discriminator(_content),
+    ] = None
 
     @property
     def text(self) -> str:
         """The text of all parts."""
         if self.content is None or isinstance(self.content, str):
             return self.content or ""
-        return "\n".join(part.text for part in self.content)
+        return "\n".join(part.text for part in self.content if part.type == "text" and part.text)
+
+    @property
+    def unread(self) -> str:
+        """The type of the first part that is no text."""
+        parts = self.content if isinstance(self.content, list) else []
+        return next((part.type for part in parts if part.type != "text"), "")
 
 
 class StreamOptions(BaseModel):

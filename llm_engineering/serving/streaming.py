@@ -7,6 +7,7 @@ from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
 from llm_engineering.domain.answers import AnswerEvent, Broken, Finished, Sources
+from llm_engineering.infrastructure.observability.sessions import in_session
 from llm_engineering.serving.asking import Asked, events, interrupted
 from llm_engineering.serving.front import Stalled
 from llm_engineering.serving.service import Service
@@ -45,7 +46,8 @@ class AnswerStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
         writer = _Writer(self._rendering, send)
         try:
-            with self._service.gate(self._asked.question.llm).passed():
+            place = self._service.gate(self._asked.question.llm).passed()
+            with place, in_session(self._asked.conversation_id or ""):
                 await self._write(writer)
                 await send({"type": "http.response.body", "body": b""})
         finally:

@@ -15,6 +15,7 @@ from llm_engineering.config import AssistantConfig
 from llm_engineering.domain.answers import Broken, Finished, Question
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.ports import Assistant, AssistantState, Searcher
+from llm_engineering.infrastructure.observability.tracing import traced
 
 
 def ask(config: AssistantConfig, question: Question) -> Finished:
@@ -39,7 +40,7 @@ async def _asked(
     accounts: Accounts,
 ) -> Finished:
     llms = open_llms(config.llms, state, workspace, accounts)
-    assistant = open_assistant(config, workspace, searcher=searcher, llms=llms, state=state)
+    assistant = traced(open_assistant(config, workspace, searcher=searcher, llms=llms, state=state), config.tracing)
     try:
         return await last_event(assistant, question)
     finally:

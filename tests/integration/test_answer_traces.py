@@ -17,7 +17,7 @@ from scripted_assistant import TEXT, FewDocuments, ScriptedAssistant
 from llm_engineering.domain.answers import AnswerEvent, Finished, Question
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.ports.answers import Assistant
-from llm_engineering.infrastructure.observability.traced_assistant import in_session
+from llm_engineering.infrastructure.observability.sessions import in_session
 from llm_engineering.infrastructure.observability.tracing import Tracing, traced
 
 QUESTION = "who sings at night, Ada?"

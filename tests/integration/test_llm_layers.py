@@ -4,7 +4,8 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from llm_engineering.infrastructure.llms.budget import Account, Budgeted
 from llm_engineering.infrastructure.llms.caching import Cached, Memory
 from llm_engineering.infrastructure.llms.pace import Pace
 from llm_engineering.infrastructure.llms.structured import Check
+from llm_engineering.infrastructure.state import MemoryState
 
 T = TypeVar("T")
 SCHEMA = {
@@ -353,6 +355,24 @@ class TestCache:
         assert using([Scripted(text="two", cache_seconds=60)], ask, store).text == "two"
         assert using([Scripted(text="one", cache_seconds=60)], ask, store).cached
 
+    def test_a_completion_is_forgotten_with_the_documents_that_its_prompt_quotes(self) -> None:
+        async def ask(llm: Llm) -> Completion:
+            return await llm.complete(asked(documents=("d1", "d2")))
+
+        with closing(MemoryState().open(Path())) as state:
+            using([Scripted(text="one", cache_seconds=60)], ask, state)
+            assert using([Scripted(text="one", cache_seconds=60)], ask, state).cached
+            assert state.forget_documents(["d2"]) == 1
+            assert not using([Scripted(text="one", cache_seconds=60)], ask, state).cached
+
+    def test_what_quotes_nobody_knows_which_documents_is_not_kept(self) -> None:
+        async def ask(llm: Llm) -> Completion:
+            return await llm.complete(asked(documents=None))
+
+        store = Memory()
+        for _ in range(2):
+            assert not using([Scripted(text="one", cache_seconds=60)], ask, store).cached
+
     def test_what_is_old_or_rarely_used_goes(self) -> None:
         now = [0.0]
         memory = Memory(most=2, clock=lambda: now[0])
@@ -372,7 +392,7 @@ class TestCache:
                     raise BackendError("the store is gone")
                 return kept
 
-            def cache(self, key: str, value: str, seconds: float) -> None:
+            def cache(self, key: str, value: str, seconds: float, documents: Collection[str] = ()) -> None:
                 raise BackendError("the store is gone")
 
         assert asyncio.run(Cached(Stub(), Broken(), 60, "x").complete(asked())).text == "said"

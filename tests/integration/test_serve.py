@@ -1,16 +1,11 @@
 """The service as a user starts it, over a real index."""
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-from command_lines import ROOT, config_file, tool
+from command_lines import config_file, tool
+from serve_command import served
 
 from llm_engineering import plain
 from llm_engineering.config import FeatureConfig, read_config
@@ -33,27 +28,6 @@ def configuration(tmp_path: Path, home: Path) -> Path:
 def fill(configuration: Path) -> None:
     config = read_config(FeatureConfig, configuration)
     plain.feature(config)
-
-
-@contextmanager
-def served(home: Path, configuration: Path, *arguments: str) -> Iterator[str]:
-    command = [sys.executable, "-m", "tools.serve", "--port", "0", "--config", str(configuration), *arguments]
-    environment = os.environ | {"LLM_ENGINEERING_HOME": str(home)}
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        if not line:
-            raise AssertionError(process.communicate()[1])
-        yield line.split("answers at ")[1].split()[0]
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0, process.communicate()[1]
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 def test_it_starts_without_an_index_and_answers_once_there_is_one(home: Path, configuration: Path) -> None:

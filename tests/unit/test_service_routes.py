@@ -106,3 +106,52 @@ def test_the_same_request_twice_is_one_answer(client: TestClient) -> None:
     assert first == again == events_of(streamed)[-1][1]
     assert other.status_code == 422
     assert other.json()["error"]["code"] == "idempotency_mismatch"
+
+
+USER = {"role": "user", "content": "join the course"}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": [{"type": "text", "text": ""}, {"type": "text", "text": "join the course"}]}],
+        [{"role": "system", "content": [{"type": "text", "text": "s" * 30_000}]}, USER],
+        [USER, {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}, USER],
+        [USER, {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function"}]},
+         {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "result"}]}, USER],
+        [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}, USER],
+        [{"role": "user", "content": "join the course", "name": "bob"}],
+    ],
+)  # fmt: skip
+def test_messages_of_other_clients_are_understood(client: TestClient, messages: list[dict[str, Any]]) -> None:
+    more = {"seed": 1, "response_format": {"type": "text"}, "tools": [], "stop": ["."], "logprobs": None, "user": "x"}
+    reply = client.post("/v1/chat/completions", json={"model": "extractive", "messages": messages, **more})
+    assert reply.status_code == 200, reply.text
+    assert "[1]" in reply.json()["choices"][0]["message"]["content"]
+
+
+def test_a_model_that_nobody_named_is_named_in_the_reply(client: TestClient) -> None:
+    assert client.post("/v1/chat/completions", json={"messages": [USER]}).json()["model"] == "extractive"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, "'image_url'"),
+        ({"messages": [{"role": "user", "content": {"a": 1}}]}, "messages.0.content.text: "),
+        ({"messages": [USER], "n": 2}, "n: "),
+        ({"messages": [{"role": "system", "content": "be nice"}]}, "the last message"),
+    ],
+)
+def test_what_cannot_be_answered_is_named_plainly(client: TestClient, body: dict[str, Any], said: str) -> None:
+    reply = client.post("/v1/chat/completions", json=body)
+    assert reply.status_code == 400
+    assert said in reply.json()["error"]["message"]
+    assert "function-after" not in reply.text
+
+
+@pytest.mark.parametrize("filter", [[], "tenant", 1])
+def test_a_filter_of_another_type_is_named_and_not_the_body(client: TestClient, filter: Any) -> None:
+    reply = client.post("/search", json={"query": "course", "filter": filter})
+    assert reply.status_code == 422
+    assert "filter" in reply.json()["error"]["message"]

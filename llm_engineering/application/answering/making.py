@@ -25,7 +25,7 @@ from llm_engineering.application.answering.reply import AnswerPart
 from llm_engineering.application.answering.tools import Tools
 from llm_engineering.application.text.stems import Language
 from llm_engineering.domain.answers import Answer, AnswerEvent, Finished, Piece, Question, Sources, Versions
-from llm_engineering.domain.errors import BackendError, BudgetExceeded
+from llm_engineering.domain.errors import BackendError, BudgetExceeded, UsageError
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.llms import LlmRequest, Usage
 from llm_engineering.domain.ports import Llm
@@ -33,6 +33,8 @@ from llm_engineering.domain.queries import Retrieved
 
 LLM_FAILED = "llm_failed"
 _CONDENSED_TOKENS = 120
+# How often publications may come between the parts of one search before the last one has to do.
+_SEARCHES = 5
 
 
 @dataclass
@@ -53,11 +55,8 @@ class Making:
         """Search, answer, check, keep the receipt."""
         with self._timed("query"):
             query = await self._query()
-        with self._timed("search"):
-            retrieved, manifest = await asyncio.to_thread(self._search, query)
+        retrieved, manifest, evidence = await asyncio.to_thread(self._found, query)
         self.emit(Sources(self.answer_id, retrieved))
-        with self._timed("sources"):
-            evidence = await asyncio.to_thread(self._evidence, query, retrieved, manifest)
         self.model = manifest.model.digest
         versions = self._versions(retrieved, manifest)
         answer = await self._generated(evidence, retrieved, versions) if self._worth_asking(retrieved) else None
@@ -83,25 +82,32 @@ class Making:
             return by_rules
         messages = self.tools.condense.render(turns=recent(question.history), question=question.text)
         try:
-            reply = await self.llm.complete(LlmRequest(messages=messages, max_tokens=_CONDENSED_TOKENS))
-        except (BackendError, BudgetExceeded, TimeoutError) as error:
+            reply = await self.llm.complete(LlmRequest(messages=messages, max_tokens=_CONDENSED_TOKENS, documents=None))
+        except (BackendError, BudgetExceeded, UsageError, TimeoutError) as error:
             logger.warning("the model did not rewrite the question, rules do: {}", error)
             return by_rules
         self.usage += reply.usage
         return rewritten(reply.text) or by_rules
 
-    def _search(self, query: str) -> tuple[Retrieved, IndexManifest]:
-        asked, searcher = self.question, self.tools.searcher
-        retrieved = searcher.search(query, access=asked.access, filter=asked.filter, k=asked.k)
-        return retrieved, searcher.manifest()
-
-    def _evidence(self, query: str, retrieved: Retrieved, manifest: IndexManifest) -> Evidence:
-        passages = numbered(retrieved.hits, self.question.k or self.tools.settings.passages)
-        ids = {passage.hit.document_id for passage in passages}
-        documents = self.tools.searcher.documents(ids, self.question.access) if ids else {}
+    def _found(self, query: str) -> tuple[Retrieved, IndexManifest, Evidence]:
+        """Search, and read the documents that the hits are from: of one publication, or quotes would be looked for in
+        another text than they were taken from. If the next one comes in between, search again."""
+        searcher, access = self.tools.searcher, self.question.access
+        for _ in range(_SEARCHES):
+            publication = searcher.publication()
+            with self._timed("search"):
+                retrieved = searcher.search(query, access=access, filter=self.question.filter, k=self.question.k)
+                manifest = searcher.manifest()
+            with self._timed("sources"):
+                passages = numbered(retrieved.hits, self.question.k or self.tools.settings.passages)
+                ids = {passage.hit.document_id for passage in passages}
+                documents = searcher.documents(ids, access) if ids else {}
+            if searcher.publication() == publication:
+                break
         self.flags += [f"injection:{one.hit.chunk_id}" for one in passages if is_injected(one.text)]
         judged = retrieved.confidence is not None
-        return Evidence(query, passages, documents, self.tools.settings, _language(manifest), judged)
+        evidence = Evidence(query, passages, documents, self.tools.settings, _language(manifest), judged)
+        return retrieved, manifest, evidence
 
     async def _generated(self, evidence: Evidence, retrieved: Retrieved, versions: Versions) -> Answer | None:
         """Return the answer of the model, or None if quotes must do."""
@@ -129,7 +135,12 @@ class Making:
         evidence = replace(evidence, passages=[one for one in evidence.passages if one.number in read])
         boundary = secrets.token_hex(8)
         messages = self.tools.prompt.render(passages=passages, question=evidence.question, boundary=boundary)
-        request = LlmRequest(messages=messages, max_tokens=settings.max_tokens, temperature=settings.temperature)
+        request = LlmRequest(
+            messages=messages,
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            documents=tuple(evidence.documents),
+        )
         inert = evidence.inert if settings.links == "passages" else ()
         generation = Generation(
             llm, request, AnswerPart(), Redactor(secret_of(messages)), Outlet(read, evidence.uris, inert)
@@ -161,11 +172,12 @@ class Making:
                 async with aclosing(generation.pieces()) as pieces:
                     async for piece in pieces:
                         self.emit(Piece(piece))
-            except (BackendError, BudgetExceeded) as error:
+            # A refused key is a UsageError of the model: whoever runs this can mend it, whoever asks cannot.
+            except (BackendError, BudgetExceeded, UsageError) as error:
                 if generation.shown or self.tools.settings.llm_failure == "break":
                     if isinstance(error, BudgetExceeded):
                         raise
-                    raise LlmFailed(str(error), transient=error.transient, retry_after=error.retry_after) from error
+                    raise _failed(error) from error
                 logger.warning("the model {} failed, quotes stand in for it: {}", generation.llm.card.name, error)
                 self.flags.append(LLM_FAILED)
                 return False
@@ -208,6 +220,12 @@ class LlmFailed(BackendError):  # noqa: N818 - named as the event that it become
     """The model failed, and nothing stands in for it."""
 
     reason = "llm_failed"
+
+
+def _failed(error: BackendError | UsageError) -> LlmFailed:
+    if isinstance(error, UsageError):
+        return LlmFailed(str(error))
+    return LlmFailed(str(error), transient=error.transient, retry_after=error.retry_after)
 
 
 def _quoted(evidence: Evidence) -> Draft:

@@ -12,9 +12,15 @@ Ask = Callable[[LlmRequest], Completion]
 
 
 def ask_json(
-    ask: Ask | None, order: str, content: str, schema: Mapping[str, Any], max_tokens: int = 300
+    ask: Ask | None,
+    order: str,
+    content: str,
+    schema: Mapping[str, Any],
+    max_tokens: int = 300,
+    documents: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Return what the model answers, an object by the schema as far as the model kept to it.
+    """Return what the model answers, an object by the schema as far as the model kept to it. `documents` are those that
+    the content quotes.
 
     Raises:
         BackendError: there is no model, it failed, or it said something else than an object.
@@ -22,8 +28,9 @@ def ask_json(
     if ask is None:
         raise BackendError("no language model is configured (llms:), and this stage needs one; the search goes on")
     messages = (Message(role="system", content=order), Message(role="user", content=content))
+    request = LlmRequest(messages=messages, max_tokens=max_tokens, json_schema=dict(schema), documents=documents)
     try:
-        said = ask(LlmRequest(messages=messages, max_tokens=max_tokens, json_schema=dict(schema))).text
+        said = ask(request).text
         answer = json.loads(said)
     except (ValueError, RecursionError) as error:
         raise BackendError(f"the language model was to answer in JSON and did not: {error}") from error

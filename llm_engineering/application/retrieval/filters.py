@@ -77,15 +77,25 @@ def _parts(condition: Condition) -> Iterator[Condition]:
         case Not(condition=denied):
             yield denied
         case Eq(value=value):
-            _check_number(value)
+            _check_value(value)
         case In(values=values):
             for value in values:
-                _check_number(value)
+                _check_value(value)
 
 
-def _check_number(value: Scalar) -> None:
+def _check_value(value: Scalar) -> None:
     if isinstance(value, float) and not isfinite(value):
         raise UsageError(f"the filter asks for {value}, which no field can equal; use a number")
+    if isinstance(value, str):
+        _check_text(value)
+
+
+def _check_text(text: str) -> None:
+    """Refuse what no engine can be sent: half of a surrogate pair is no character, and UTF-8 cannot hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the filter holds {text[:50]!a}, which is no Unicode text; send whole characters") from None
 
 
 def _check_agreement(filter: Mapping[str, object]) -> None:
@@ -114,4 +124,5 @@ def payload_field(key: str) -> str:
     """Return the payload field that a filter key means."""
     if not key or key == METADATA:
         raise UsageError("a filter has an empty key; write it as key=value, for example source=documentation")
+    _check_text(key)
     return key if key in PAYLOAD_FIELDS or key.startswith(METADATA) else METADATA + key

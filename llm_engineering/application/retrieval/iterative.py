@@ -65,7 +65,8 @@ class LlmIterative(Value):
         schema = {"type": "object", "properties": properties, "required": ["enough", "query"]}
         shown = "\n".join(f"<passage>{' '.join(hit.text.split())[:EXCERPT]}</passage>" for hit in hits[:SHOWN])
         content = f"Question: {query}\n\nAsked so far: {'; '.join(asked)}\n\nFound:\n{shown or 'nothing'}"
-        answer = ask_json(ask, ORDER, content, schema)
+        quoted = tuple({hit.document_id: None for hit in hits[:SHOWN]})
+        answer = ask_json(ask, ORDER, content, schema, documents=quoted)
         if answer.get("enough") is True:
             return None
         [text] = texts_in([answer.get("query")], 1) or ("",)

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from typing import Protocol
 
 from loguru import logger
@@ -23,8 +23,8 @@ class Keeper(Protocol):
         """Return a kept text, unless it is too old."""
         ...
 
-    def cache(self, key: str, value: str, seconds: float) -> None:
-        """Keep a text."""
+    def cache(self, key: str, value: str, seconds: float, documents: Collection[str] = ()) -> None:
+        """Keep a text that was made from these documents."""
         ...
 
 
@@ -44,7 +44,7 @@ class Memory:
         self._texts.move_to_end(key)
         return text
 
-    def cache(self, key: str, value: str, seconds: float) -> None:
+    def cache(self, key: str, value: str, seconds: float, documents: Collection[str] = ()) -> None:  # noqa: ARG002
         self._texts[key] = (self._clock() + seconds, value)
         self._texts.move_to_end(key)
         while len(self._texts) > self._most:
@@ -96,11 +96,13 @@ class Cached(Layer):
         return None
 
     async def _keep(self, request: LlmRequest, completion: Completion) -> None:
-        if request.temperature > 0 or completion.finish != "stop" or not completion.text:
+        documents = request.documents
+        if documents is None or request.temperature > 0 or completion.finish != "stop" or not completion.text:
             return
         kept = completion.model_copy(update={"usage": Usage(), "cached": True})
         try:
-            await asyncio.to_thread(self._keeper.cache, self._key(request), kept.model_dump_json(), self._seconds)
+            text = kept.model_dump_json()
+            await asyncio.to_thread(self._keeper.cache, self._key(request), text, self._seconds, documents)
         except Exception as error:  # noqa: BLE001 - the answer is there; that it is not kept costs money, not truth
             logger.warning("model {}: a completion could not be kept: {}", self.card.name, error)
 

@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from loguru import logger
@@ -12,20 +11,9 @@ from loguru import logger
 from llm_engineering.domain.answers import AnswerEvent, Broken, Finished, Piece, Question, Sources
 from llm_engineering.domain.ports.answers import Assistant
 from llm_engineering.infrastructure.observability.answer_spans import Observed, record
+from llm_engineering.infrastructure.observability.sessions import current_session
 from llm_engineering.infrastructure.observability.span_export import Provider
 from llm_engineering.infrastructure.observability.tracing import Content
-
-_session: ContextVar[str] = ContextVar("session", default="")
-
-
-@contextmanager
-def in_session(session_id: str) -> Iterator[None]:
-    """Let the answers of a block belong to a conversation: viewers show its traces together."""
-    token = _session.set(session_id)
-    try:
-        yield
-    finally:
-        _session.reset(token)
 
 
 @dataclass(frozen=True)
@@ -37,7 +25,7 @@ class TracedAssistant:
     content: Content = "hashes"
 
     async def answer(self, question: Question) -> AsyncIterator[AnswerEvent]:
-        seen = Observed(question=question, session=_session.get(), began=time.time_ns())
+        seen = Observed(question=question, session=current_session(), began=time.time_ns())
         try:
             async with aclosing(self.inner.answer(question)) as events:  # type: ignore[type-var]  # it is a generator
                 async for event in events:
