@@ -48,15 +48,22 @@ def main() -> None:
             built.touch()
             print(f"built {arguments.chunks:,} chunks in {time.perf_counter() - started:.0f} s", flush=True)
         floor(arguments.seconds)
-        with served() as url:
-            measured(url, arguments.seconds)
+        with served() as (url, process):
+            measured(url, process, arguments.seconds)
 
 
-def measured(url: str, seconds: float) -> None:
+def measured(url: str, process: int, seconds: float) -> None:
     """Print latencies with 8 clients, and what overload does."""
     loaded(url, "/search", "query", clients=8, seconds=2)
+    before = processor_seconds(process)
     search = shown("/search, 8 clients", loaded(url, "/search", "query", clients=8, seconds=seconds))
-    shown("/ask extractive, 8 clients", loaded(url, "/ask", "question", clients=8, seconds=seconds))
+    between = processor_seconds(process)
+    ask = shown("/ask extractive, 8 clients", loaded(url, "/ask", "question", clients=8, seconds=seconds))
+    for name, reply, used in (
+        ("search", search, between - before),
+        ("answer", ask, processor_seconds(process) - between),
+    ):
+        print(f"processor time of a {name}: {1_000 * used / reply['200']['count']:.1f} ms", flush=True)
     capacity = search["200"]["per_second"]
     for factor in (0.8, 2, 10):
         reply = loaded(url, "/search", "query", rate=factor * capacity, seconds=seconds)
@@ -109,14 +116,20 @@ def floor(seconds: float) -> None:
     shown("query embedding alone", {"-": summary(taken, seconds)})
 
 
+def processor_seconds(process: int) -> float:
+    """Return how long a process has computed so far (Linux)."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def served() -> Iterator[str]:
-    """Run the service as a process and yield its address."""
+def served() -> Iterator[tuple[str, int]]:
+    """Run the service as a process and yield its address and its number."""
     command = [sys.executable, "-m", "tools.serve", "--port", "0", "--set", f"load.collection={COLLECTION}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     try:
-        yield process.stdout.readline().split("answers at ")[1].split()[0]
+        yield process.stdout.readline().split("answers at ")[1].split()[0], process.pid
     finally:
         process.terminate()
         process.wait(60)

@@ -10,7 +10,7 @@ from llm_engineering.application.cleaning import Cleaning, Unicode, Whitespace
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.application.text.sentences import sentence_spans
 from llm_engineering.application.text.spans import lines, paragraphs
-from llm_engineering.application.text.words import words
+from llm_engineering.application.text.words import distinct_stems, stems, words
 from llm_engineering.domain.documents import Document, Format
 
 ANYTHING = st.text(alphabet=st.characters(), max_size=200)  # lone surrogates too
@@ -82,3 +82,10 @@ def test_words_stand_in_the_text_and_vectors_are_well_formed(text: str) -> None:
     assert all(0 <= index < 2**32 for index in vector.indices)
     assert all(0 < value < 1000 for value in vector.values)
     assert Tokenizing().query(text).indices == vector.indices
+
+
+@given(text=st.text() | st.text("aZ09_.'+#cCfF- \n"))
+def test_distinct_stems_are_the_stems_and_ascii_has_words_like_any_text(text: str) -> None:
+    assert distinct_stems(text) == frozenset(stems(text))
+    # A letter of another script far behind turns the pattern for ASCII off.
+    assert words(f"{text}\n\né")[:-1] == words(text)

@@ -70,3 +70,23 @@ def test_embedding_with_it_imports_neither_transformers_nor_sentence_transformer
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+@pytest.mark.parametrize("text", ["a", "Can I still join the course?", "How do I install Docker? " * 60], ids=len)
+def test_a_query_with_packed_weights_has_the_vector_of_the_model(tmp_path: Path, text: str) -> None:
+    from llm_engineering.infrastructure.embedders.sentence_transformers import SentenceTransformers
+
+    encoder = SentenceTransformers(device="cpu", precision="bf16").open(tmp_path)
+    if encoder._packed is None:
+        pytest.skip("this torch does not pack weights for this processor")
+    ids = encoder._tokenizer.query_ids(text, "")
+    assert sum(a * b for a, b in zip(encoder.embed_query(text), encoder._encode([ids])[0], strict=True)) > 0.9999
+    assert encoder.embed_query(text) == encoder.embed_query(text)
+
+
+def test_weights_are_packed_for_plain_berts_alone() -> None:
+    import torch
+
+    from llm_engineering.infrastructure.embedders.packed_bert import packed
+
+    assert packed(torch.nn.Linear(2, 2)) is None

@@ -15,7 +15,7 @@ from pydantic import Field, FiniteFloat
 from llm_engineering.application.retrieval.fusion import DENSE, SPARSE, Rankings
 from llm_engineering.application.text.stems import Language
 from llm_engineering.application.text.tokenizing import ENGLISH_STOP_WORDS
-from llm_engineering.application.text.words import stems
+from llm_engineering.application.text.words import distinct_stems, stems
 from llm_engineering.domain.queries import Hit, ScoredPoint
 from llm_engineering.domain.value import Value
 
@@ -169,4 +169,4 @@ def _words_of(point: ScoredPoint, language: Language) -> frozenset[str]:
 @lru_cache(maxsize=4096)
 def _words(title: str, context: str, text: str, language: Language) -> frozenset[str]:
     """Return the stems of a passage. Searches meet the same passages again and again."""
-    return frozenset(stems(f"{title}\n{context}\n{text}"[:LONGEST], language))
+    return distinct_stems(f"{title}\n{context}\n{text}"[:LONGEST], language)

@@ -16,6 +16,7 @@ from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.indexes import ModelCard
 from llm_engineering.infrastructure.embedders.bert import Bert, is_plain_bert
 from llm_engineering.infrastructure.embedders.model_files import ModelFiles
+from llm_engineering.infrastructure.embedders.packed_bert import packed
 from llm_engineering.infrastructure.embedders.tokenizer import FileTokenizer
 from llm_engineering.infrastructure.embedders.window import check_window, length_buckets
 
@@ -40,6 +41,7 @@ class Encoder:
             for module in model.modules():
                 if isinstance(module, torch.nn.Linear):
                     module.to(torch.bfloat16)
+        self._packed = packed(model) if self.precision == "bf16" and self.device == "cpu" else None
 
     @classmethod
     def load(
@@ -66,7 +68,13 @@ class Encoder:
 
     def embed_query(self, text: str) -> Vector:
         """Return the vector of a query; what exceeds the window does not count."""
-        return self._encode([self._tokenizer.query_ids(text, self._spec.query_prompt)])[0]
+        ids = self._tokenizer.query_ids(text, self._spec.query_prompt)
+        if self._packed is None:
+            return self._encode([ids])[0]
+        try:
+            return self._unit(self._packed.vector(ids))[0]
+        except (RuntimeError, IndexError) as error:
+            raise BackendError(f"model {self.card.name!r} failed on a query of {len(ids)} tokens: {error}") from error
 
     def token_vectors(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         """Return for each text the unit vectors of its tokens, (tokens, components); what exceeds the window does not
@@ -83,7 +91,11 @@ class Encoder:
 
     def _encode(self, ids: Sequence[Sequence[int]]) -> list[Vector]:
         """Return the vectors of one batch of token ids."""
-        vectors = self._output(ids)["sentence_embedding"].float().cpu().numpy()
+        return self._unit(self._output(ids)["sentence_embedding"])
+
+    def _unit(self, found: torch.Tensor) -> list[Vector]:
+        """Return the rows as vectors of length 1."""
+        vectors = found.float().cpu().numpy()
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not np.isfinite(lengths).all() or not lengths.all():
             raise BackendError(
