@@ -82,7 +82,7 @@ def failing(error: Exception) -> Callable[[LlmRequest], Completion]:
 
 def test_every_search_tells_its_stages_and_its_version(index: VectorIndex) -> None:
     found = search(index, "late homework", k=2)
-    assert [one.stage for one in found.stages] == ["candidates", "fusion"]
+    assert [one.stage for one in found.stages] == ["candidates", "fusion", "answerability"]
     assert stage(found, "candidates").detail["dense"] == 5
     assert (stage(found, "fusion").given, stage(found, "fusion").left) == (5, 2)
     assert (found.version, found.answerable, found.confidence) == ("v7", True, None)
@@ -183,7 +183,7 @@ def test_another_round_asks_with_the_words_that_hits_share(index: VectorIndex) -
     found = search(index, "homework", iterative=rules)
     assert stage(found, "iterative").detail["asked"] == "homework cluster late scored"
     enough = search(index, "homework", iterative=RuleIterative(min_score=-1, enough=1))
-    assert [one.stage for one in enough.stages] == ["candidates", "fusion"]
+    assert [one.stage for one in enough.stages] == ["candidates", "fusion", "answerability"]
 
 
 def test_rounds_end(index: VectorIndex) -> None:

@@ -53,7 +53,8 @@ class PackedLayer:
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """Turn (tokens, size) in fp32 into the same."""
-        parts = self.attention(hidden.bfloat16()).unflatten(-1, (3, 1, self.heads, -1)).permute(1, 2, 3, 0, 4)
+        together = self.attention(hidden.bfloat16())
+        parts = together.view(len(together), 3, 1, self.heads, -1).permute(1, 2, 3, 0, 4)
         query, key, value = parts  # each (1, heads, tokens, size / heads)
         mixed = functional.scaled_dot_product_attention(query, key, value)[0].transpose(0, 1).flatten(1)
         hidden = normalised(self.mixed(mixed) + hidden, self.norms[0])
@@ -76,7 +77,8 @@ class PackedBert:
             hidden = self.embeddings(torch.tensor([ids]))[0]
             for layer in self.layers:
                 hidden = layer(hidden)
-            return hidden.sum(0, keepdim=True) / len(ids)
+            summed: Tensor = hidden.sum(0, keepdim=True)
+            return summed / len(ids)
 
 
 def normalised(rows: Tensor, norm: torch.nn.LayerNorm) -> Tensor:
@@ -89,7 +91,7 @@ def packed(model: torch.nn.Module) -> PackedBert | None:
 
     Packing is no public part of torch: what fails, or gives other vectors than the model, is not used.
     """
-    if not isinstance(model, Bert) or not torch.backends.mkldnn.is_available():
+    if not isinstance(model, Bert) or not torch._C._has_mkldnn:
         return None
     probe = [1, *range(2, 20)]
     features = {"input_ids": torch.tensor([probe]), "attention_mask": torch.ones((1, len(probe)), dtype=torch.long)}
