@@ -1,6 +1,6 @@
 """The YAML, typed: one frozen model per pipeline, one section per step. An unknown key anywhere is refused."""
 
-from llm_engineering.config.inference import AssistantConfig, BatchInferenceConfig, ProjectConfig
+from llm_engineering.config.inference import AssistantConfig, BatchInferenceConfig
 from llm_engineering.config.pipelines import (
     Author,
     Config,
@@ -14,15 +14,25 @@ from llm_engineering.config.pipelines import (
     Select,
     link_name,
 )
+from llm_engineering.config.project import ProjectConfig
 from llm_engineering.config.reading import read_config
 from llm_engineering.config.serving import Key, Rate, Scope, Serving
+from llm_engineering.config.training import (
+    DatasetConfig,
+    EvaluationConfig,
+    PromotionConfig,
+    TrainingConfig,
+    TrainingSettings,
+)
 
 __all__ = [
     "AssistantConfig",
     "Author",
     "BatchInferenceConfig",
     "Config",
+    "DatasetConfig",
     "DigitalDataEtlConfig",
+    "EvaluationConfig",
     "FeatureConfig",
     "FeatureEngineeringConfig",
     "Gate",
@@ -31,10 +41,13 @@ __all__ = [
     "Limits",
     "Load",
     "ProjectConfig",
+    "PromotionConfig",
     "Rate",
     "Scope",
     "Select",
     "Serving",
+    "TrainingConfig",
+    "TrainingSettings",
     "link_name",
     "read_config",
 ]

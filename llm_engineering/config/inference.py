@@ -6,7 +6,7 @@ from pydantic import Field
 
 from llm_engineering.application.answering import Answering
 from llm_engineering.application.answering.batch_settings import BatchSettings
-from llm_engineering.config.pipelines import Config, FeatureConfig, Load, kind_or
+from llm_engineering.config.pipelines import Config, Load, kind_or
 from llm_engineering.config.retrieval import RetrievalSection
 from llm_engineering.config.serving import Serving
 from llm_engineering.infrastructure.embedders import EmbedderSpec, SentenceTransformers
@@ -74,7 +74,3 @@ class BatchInferenceConfig(AssistantConfig):
 
 # The settings of a model that decide what it says.
 _OF_A_MODEL = {"kind", "name", "model", "tier", "revision", "dtype", "base_url", "endpoint", "region", "text", "of"}
-
-
-class ProjectConfig(FeatureConfig, BatchInferenceConfig):
-    """All that a YAML file may say. Each pipeline takes its part."""

@@ -258,12 +258,14 @@ class FeatureConfig(FeatureEngineeringConfig, DigitalDataEtlConfig):
     def of(self, pipeline: type[C]) -> C:
         """Return the part that a pipeline knows, so that one file serves all pipelines.
 
-        The index of `feature_engineering` holds the sources that the file names, if it names any.
+        An index that is made without reading from sources (`feature_engineering`, `promotion`) holds the sources that
+        the file names, if it names any.
         """
         parts = {name: getattr(self, name) for name in pipeline.model_fields}
-        if pipeline is FeatureEngineeringConfig and self.names_sources:
+        without_sources = issubclass(pipeline, FeatureEngineeringConfig) and not issubclass(pipeline, FeatureConfig)
+        if without_sources and self.names_sources:
             parts["select"] = Select(sources=self.source_names)
-        if pipeline is FeatureEngineeringConfig:
+        if without_sources:
             parts["load"] = self.load.model_copy(update={"payload_indexes": self.payload_indexes})
         return pipeline.model_validate(parts)
 

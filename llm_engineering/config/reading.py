@@ -7,10 +7,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from llm_engineering.config.inference import ProjectConfig
 from llm_engineering.config.lines import Lines, load_with_lines
 from llm_engineering.config.mistakes import describe
 from llm_engineering.config.pipelines import C
+from llm_engineering.config.project import ProjectConfig
 from llm_engineering.domain.errors import UsageError
 
 

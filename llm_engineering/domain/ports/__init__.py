@@ -8,6 +8,13 @@ from llm_engineering.domain.ports.data import Dataset, Progress
 from llm_engineering.domain.ports.embedding import Embedder, SubwordTokenizer
 from llm_engineering.domain.ports.features import FeatureVersion, FeatureWriter
 from llm_engineering.domain.ports.sources import KnownProvenance, KnownProvenances, Source
+from llm_engineering.domain.ports.training import (
+    DatasetStore,
+    EvaluationStore,
+    ModelRegistry,
+    TrackedRun,
+    Tracker,
+)
 from llm_engineering.domain.ports.vector_stores import VectorIndex, VectorStore
 from llm_engineering.domain.ports.warehouse import Warehouse
 
@@ -15,17 +22,22 @@ __all__ = [
     "Assistant",
     "AssistantState",
     "Dataset",
+    "DatasetStore",
     "Embedder",
+    "EvaluationStore",
     "FeatureVersion",
     "FeatureWriter",
     "KnownProvenance",
     "KnownProvenances",
     "Llm",
+    "ModelRegistry",
     "Progress",
     "Reranker",
     "Searcher",
     "Source",
     "SubwordTokenizer",
+    "TrackedRun",
+    "Tracker",
     "VectorIndex",
     "VectorStore",
     "Warehouse",
