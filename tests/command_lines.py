@@ -35,7 +35,7 @@ def python(home: Path, arguments: Sequence[str], cwd: Path = ROOT, **environment
         env={**inherited, "LLM_ENGINEERING_HOME": str(home), **environment},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=480,
         check=False,
     )
     return Finished(done.returncode, done.stdout, done.stderr)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from llm_engineering.domain import secrets
 from llm_engineering.domain.ports import Warehouse
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -16,6 +17,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give each test a home of its own, so that no test sees the state of another or of the developer."""
     for name in [name for name in os.environ if name.startswith("LLM_ENGINEERING_")]:
         monkeypatch.delenv(name)
+    # A secret of another test, handed out in this process, would be hidden in this one's messages.
+    monkeypatch.setattr(secrets, "_known", set())
     home = tmp_path / "home"
     monkeypatch.setenv("LLM_ENGINEERING_HOME", str(home))
     return home

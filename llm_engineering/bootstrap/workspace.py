@@ -54,8 +54,8 @@ class Workspace:
                 shutil.rmtree(spool, ignore_errors=True)
 
     def keep_alive(self, run: int) -> None:
-        """Give signs of life for the run from now on, until it is closed or this process ends."""
-        if run not in _beating:
+        """Give signs of life for the run from now on, until it is closed or this process ends; run 0 is none."""
+        if run and run not in _beating:
             # A sign of life that does not come through is followed by the next one, so none is repeated.
             impatient = partial(self.warehouse, patience_seconds=0.0)
             _beating[run] = Heartbeat(impatient, run, self.settings.lease_seconds)

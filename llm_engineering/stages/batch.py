@@ -54,8 +54,7 @@ def plan_questions(config: BatchInferenceConfig, run: int = 0) -> BatchPlan:
         UsageError: the table cannot be read, is empty, or lacks a column; an answer's column is there already.
     """
     workspace = Workspace()
-    if run:
-        workspace.keep_alive(run)
+    workspace.keep_alive(run)
     source, target = config.batch.files
     facts = _table(config).facts()
     wanted = [config.batch.question, *config.batch.filters, *([config.batch.id] if config.batch.id else [])]

@@ -149,7 +149,7 @@ class Reader:
         return self.seen
 
 
-def ended(process: BaseProcess, seconds: float = 240) -> int:
+def ended(process: BaseProcess, seconds: float = 480) -> int:
     """Wait for a process and return its exit code."""
     process.join(seconds)
     if process.exitcode is None:

@@ -136,6 +136,12 @@ def test_twenty_publications_under_load_fail_no_question_and_no_old_answer_retur
         assert {said(turn["answer"]) for turn in turns} >= {SWITCHES}
 
 
+def begun(stream: str) -> str:
+    """Return the conversation that a streamed answer began; its last event names it."""
+    conversation: str = json.loads(stream.split("event: finished\ndata: ")[1].split("\n")[0])["conversation_id"]
+    return conversation
+
+
 def test_what_is_erased_comes_out_of_a_running_service_no_more(tmp_path: Path, home: Path, llms: LlmServer) -> None:
     town = Town(tmp_path, llms)
     town.build(7)
@@ -146,7 +152,7 @@ def test_what_is_erased_comes_out_of_a_running_service_no_more(tmp_path: Path, h
         first = client.post("/ask", json=asked, headers=key).json()
         assert said(first["text"]) == 7
         streamed = client.post("/ask", json={**asked, "stream": True}).text
-        conversation = json.loads(streamed.split("data: ")[1].split("\n")[0])["conversation_id"]
+        conversation = begun(streamed)
         document = first["citations"][0]["document_id"]
         assert "1007" in client.get(f"/conversations/{conversation}").text
         assert client.get(f"/documents/{document}").status_code == 200
@@ -156,7 +162,7 @@ def test_what_is_erased_comes_out_of_a_running_service_no_more(tmp_path: Path, h
         def ask_on() -> None:
             while not gone.is_set():
                 reply = client.post("/ask", json={**asked, "stream": True}).text
-                kept.append(json.loads(reply.split("data: ")[1].split("\n")[0])["conversation_id"])
+                kept.append(begun(reply))
 
         with ThreadPoolExecutor(2) as threads:
             asking = [threads.submit(ask_on) for _ in range(2)]

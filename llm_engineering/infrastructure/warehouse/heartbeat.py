@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 from loguru import logger
 
-from llm_engineering.domain.errors import BackendError
+from llm_engineering.domain.errors import LLMEngineeringError
 from llm_engineering.domain.ports import Warehouse
 
 BEATS_PER_LEASE = 6
@@ -41,6 +41,6 @@ class Heartbeat:
             try:
                 with self._open() as warehouse:
                     warehouse.beat(self._run)
-            except BackendError as error:
+            except LLMEngineeringError as error:
                 # The work itself meets the same trouble, with a caller to tell. Here the next beat tries again.
                 logger.debug("no sign of life from run {}: {}", self._run, error)
