@@ -3,6 +3,7 @@
 import ast
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from llm_engineering.application.cleaning import Cleaning, Unicode, Whitespace
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.application.text.sentences import sentence_spans
 from llm_engineering.application.text.spans import lines, paragraphs
-from llm_engineering.application.text.words import distinct_stems, stems, words
+from llm_engineering.application.text.words import Forms, distinct_words, stems, words
 from llm_engineering.domain.documents import Document, Format
 
 ANYTHING = st.text(alphabet=st.characters(), max_size=200)  # lone surrogates too
@@ -84,8 +85,22 @@ def test_words_stand_in_the_text_and_vectors_are_well_formed(text: str) -> None:
     assert Tokenizing().query(text).indices == vector.indices
 
 
-@given(text=st.text() | st.text("aZ09_.'+#cCfF- \n"))
-def test_distinct_stems_are_the_stems_and_ascii_has_words_like_any_text(text: str) -> None:
-    assert distinct_stems(text) == frozenset(stems(text))
+TEXTS = st.text() | st.text("aZ09_.'+#cCfF- \n") | st.sampled_from(["x" * 50 + " running", "走" * 60, "l'homme runs"])
+
+
+@given(texts=st.lists(TEXTS, min_size=1, max_size=5), limit=st.integers(0, 20), asked=st.lists(st.sampled_from("axf")))
+def test_stems_found_by_known_forms_are_the_stems_of_the_text(texts: list[str], limit: int, asked: list[str]) -> None:
+    for language in ("english", "french"):
+        forms = Forms(language)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("llm_engineering.application.text.words._FORMS", limit)
+            for text in texts:
+                there = frozenset(stems(text, language))
+                wanted = [*asked, *sorted(there)[:20]]
+                assert forms.among(distinct_words(text), wanted) == there.intersection(wanted)
+
+
+@given(text=TEXTS)
+def test_ascii_has_words_like_any_text(text: str) -> None:
     # A letter of another script far behind turns the pattern for ASCII off.
     assert words(f"{text}\n\né")[:-1] == words(text)

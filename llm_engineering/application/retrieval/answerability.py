@@ -15,7 +15,7 @@ from pydantic import Field, FiniteFloat
 from llm_engineering.application.retrieval.fusion import DENSE, SPARSE, Rankings
 from llm_engineering.application.text.stems import Language
 from llm_engineering.application.text.tokenizing import ENGLISH_STOP_WORDS
-from llm_engineering.application.text.words import distinct_stems, stems
+from llm_engineering.application.text.words import Forms, distinct_words, stems
 from llm_engineering.domain.queries import Hit, ScoredPoint
 from llm_engineering.domain.value import Value
 
@@ -114,7 +114,8 @@ def features(
     """
     dense, sparse = rankings.get(DENSE, ()), rankings.get(SPARSE, ())
     asked = content_words(query[:LONGEST], language)
-    found = [_words_of(point, language) for point in _first(dense, sparse)]
+    forms = _forms(language)
+    found = [forms.among(_words_of(point), asked) for point in _first(dense, sparse)]
     return {
         "cosine": dense[0].score if dense else 0.0,
         "bm25": sparse[0].score if sparse else 0.0,
@@ -122,7 +123,7 @@ def features(
         "overlap": len({point.id for point in dense[:FIRST]} & {point.id for point in sparse[:FIRST]}) / FIRST,
         "words": log1p(len(asked)),
         "known": sum(any(word in words for words in found) for word in asked) / max(len(asked), 1),
-        "covered": _covered(asked, _words(hits[0].title, hits[0].context, hits[0].text, language), found)
+        "covered": _covered(asked, forms.among(_words(hits[0].title, hits[0].context, hits[0].text), asked), found)
         if hits
         else 0.0,
     }
@@ -160,13 +161,18 @@ def _covered(asked: Sequence[str], words: frozenset[str], found: Sequence[frozen
     return sum(weight for word, weight in weights.items() if word in words) / total if total > 0 else 0.0
 
 
-def _words_of(point: ScoredPoint, language: Language) -> frozenset[str]:
+def _words_of(point: ScoredPoint) -> frozenset[str]:
     payload = point.payload
     title, context, text = (str(payload.get(field) or "") for field in ("title", "context", "text"))
-    return _words(title, context, text, language)
+    return _words(title, context, text)
 
 
 @lru_cache(maxsize=4096)
-def _words(title: str, context: str, text: str, language: Language) -> frozenset[str]:
-    """Return the stems of a passage. Searches meet the same passages again and again."""
-    return distinct_stems(f"{title}\n{context}\n{text}"[:LONGEST], language)
+def _words(title: str, context: str, text: str) -> frozenset[str]:
+    """Return the words of a passage. Searches meet the same passages again and again."""
+    return distinct_words(f"{title}\n{context}\n{text}"[:LONGEST])
+
+
+@lru_cache(maxsize=8)
+def _forms(language: Language) -> Forms:
+    return Forms(language)
