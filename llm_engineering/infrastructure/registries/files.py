@@ -20,7 +20,7 @@ from llm_engineering.domain.models import ModelFile, RegisteredModel, Stage, Swi
 from llm_engineering.infrastructure.embedders.model_files import ModelFiles
 from llm_engineering.infrastructure.processes import is_alive
 from llm_engineering.infrastructure.registries.numbers import check_numbers
-from llm_engineering.infrastructure.registries.references import NAME, SCHEME, checked_name, split_reference
+from llm_engineering.infrastructure.registries.references import NAME, checked_name, split_reference
 from llm_engineering.infrastructure.registries.states import States
 from llm_engineering.infrastructure.registries.weights import (
     check_finite,
@@ -135,6 +135,11 @@ class FileRegistry:
             elif former := states.at(Stage.PRODUCTION):
                 states = states.with_stage(former, Stage.ARCHIVED)
             states.model_copy(update={"switches": (*states.switches, switch)}).write(place)
+
+    def stage_of(self, name: str, stage: Stage) -> int:
+        """Return the number of the version in a stage, or 0."""
+        number = States.read(self.root / checked_name(name)).at(stage)
+        return number if number in self._numbers(name) else 0
 
     def intend(self, switch: Switch) -> None:
         """Write down a switch that is about to be made, so that whoever comes after a kill can end it."""
@@ -273,8 +278,3 @@ def _free_names(folder: Path, name: str) -> Iterator[Path]:
     yield folder / f"{name}.json"
     for number in count(2):
         yield folder / f"{name}-{number}.json"
-
-
-def registry_reference(model: RegisteredModel) -> str:
-    """Return how a YAML file names this very version."""
-    return f"{SCHEME}{model.reference}"
