@@ -16,7 +16,7 @@ from llm_engineering.bootstrap.inference import Inference, open_inference
 from llm_engineering.bootstrap.registered import pinned, refuse_if_left, retrieval_of
 from llm_engineering.bootstrap.searching import open_searcher
 from llm_engineering.bootstrap.state import open_state
-from llm_engineering.bootstrap.training import open_registry
+from llm_engineering.bootstrap.training import open_datasets, open_registry
 from llm_engineering.bootstrap.workspace import Workspace
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Workspace",
     "asking",
     "manifest_of",
+    "open_datasets",
     "open_inference",
     "open_registry",
     "open_searcher",
