@@ -63,7 +63,19 @@ class ModelRegistry(Protocol):
         ...
 
     def record(self, switch: Switch) -> None:
-        """Note a switch, and set the stages that follow from it, in one step."""
+        """Note a switch, and set the stages that follow from it, in one step; one that is noted is not noted again."""
+        ...
+
+    def intend(self, switch: Switch) -> None:
+        """Write down a switch that is about to be made, so that whoever comes after a kill can end it."""
+        ...
+
+    def intents(self) -> Sequence[Switch]:
+        """Return the switches that were begun and not ended, one for a model at most."""
+        ...
+
+    def forget_intent(self, name: str) -> None:
+        """Remove what `intend` wrote down for a model."""
         ...
 
 

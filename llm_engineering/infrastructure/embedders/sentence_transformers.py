@@ -30,13 +30,14 @@ class SentenceTransformers(Value):
     model: str = Field(
         DEFAULT_MODEL,
         min_length=1,
-        description="name on the Hugging Face hub, a local folder, or registry:NAME[@NUMBER]; the default comes with the "
-        "installation",
+        description="name on the Hugging Face hub, a local folder, or registry:NAME[@NUMBER]; the default comes with "
+        "the installation",
     )
     registered: str = Field(
         "",
         pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,62})?$",
-        description="name in the registry: its version in production takes the place of `model` as soon as there is one",
+        description="name in the registry: its version in production takes the place of `model` as soon as there "
+        "is one",
     )
     revision: str | None = Field(None, description="commit on the hub; empty = the pinned one, or the newest")
     digest: str | None = Field(
@@ -63,18 +64,18 @@ class SentenceTransformers(Value):
         from llm_engineering.infrastructure.embedders.encoder import Encoder
 
         spec = self.resolved(home)
-        files = spec._files(home)  # noqa: SLF001 - of the same class
-        return Encoder.load(spec, files, spec._card(files), spec._tokenizer(files))  # noqa: SLF001 - of the same class
+        files = spec._files(home)
+        return Encoder.load(spec, files, spec._card(files), spec._tokenizer(files))
 
     def open_tokenizer(self, home: Path) -> "FileTokenizer":
         """Return the model's tokenizer for sizing chunks; the passage prompt takes its part of the window."""
         spec = self.resolved(home)
-        return spec._tokenizer(spec._files(home))  # noqa: SLF001 - of the same class
+        return spec._tokenizer(spec._files(home))
 
     def card(self, home: Path) -> ModelCard:
         """Identify the model by its files, without loading it."""
         spec = self.resolved(home)
-        return spec._card(spec._files(home))  # noqa: SLF001 - of the same class
+        return spec._card(spec._files(home))
 
     def resolved(self, home: Path) -> "SentenceTransformers":
         """Return these settings with the very version of a registered model, so that they mean the same for ever.

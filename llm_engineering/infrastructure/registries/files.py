@@ -126,10 +126,11 @@ class FileRegistry:
         return States.read(self.root / checked_name(name)).switches
 
     def record(self, switch: Switch) -> None:
-        """Note a switch, with the stages that follow from it, in one step."""
         with self._locked(switch.name):
             place = self.root / switch.name
             states = States.read(place)
+            if states.switches and states.switches[-1] == switch:
+                return
             if switch.number:
                 states = states.with_stage(switch.number, Stage.PRODUCTION)
             elif former := states.at(Stage.PRODUCTION):
@@ -142,11 +143,9 @@ class FileRegistry:
         return number if number in self._numbers(name) else 0
 
     def intend(self, switch: Switch) -> None:
-        """Write down a switch that is about to be made, so that whoever comes after a kill can end it."""
         replace_file(self.root / checked_name(switch.name) / INTENT, switch.model_dump_json())
 
     def intents(self) -> Sequence[Switch]:
-        """Return the switches that were begun and not ended."""
         found = []
         for path in sorted(self.root.glob(f"*/{INTENT}")):
             try:
@@ -160,7 +159,6 @@ class FileRegistry:
         return found
 
     def forget_intent(self, name: str) -> None:
-        """Remove what `intend` wrote."""
         path = self.root / checked_name(name) / INTENT
         path.unlink(missing_ok=True)
         sync(path.parent)

@@ -18,8 +18,8 @@ def meant(reference: str, kind: ModelKind, home: Path) -> RegisteredModel:
     model = registry.find(reference)
     if not split_reference(reference)[1] and model.stage is not Stage.PRODUCTION:
         raise UsageError(
-            f"no version of model {model.name!r} is in production; name one ({SCHEME}{model.reference}), or promote one "
-            f"(`python -m tools.models promote {model.name}`)"
+            f"no version of model {model.name!r} is in production; name one ({SCHEME}{model.reference}), or promote "
+            f"one (`python -m tools.models promote {model.name}`)"
         )
     if model.kind != kind:
         raise UsageError(f"model {model.reference} of the registry is of kind {model.kind}; here a {kind} is needed")
