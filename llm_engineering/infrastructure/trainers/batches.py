@@ -60,7 +60,9 @@ class SpreadBatches:
     def __iter__(self) -> Iterator[list[Key]]:
         random = np.random.default_rng([self._seed, self.epoch])
         groups = list(self._of.values())
-        dealt = [groups[place][row] for place in random.permutation(len(groups)) for row in _order(random, groups[place])]
+        dealt = [
+            groups[place][row] for place in random.permutation(len(groups)) for row in _order(random, groups[place])
+        ]
         batches = [dealt[first :: len(self)] for first in range(len(self))]
         for place in random.permutation(len(self)):
             yield [(self.epoch, position) for position in batches[place]]
@@ -147,7 +149,10 @@ class PairBatches:
             "passage_order": passage_order,
             "target": torch.tensor([at[place] for place in answering]),
             "allowed": torch.tensor(
-                [[self._may_stand(row, own, place) for place in places] for row, own in zip(rows, answering, strict=True)]
+                [
+                    [self._may_stand(row, own, place) for place in places]
+                    for row, own in zip(rows, answering, strict=True)
+                ]
             ),
             "question_rows": torch.tensor([position for _, position in keys]),
             "passage_rows": torch.tensor(places),

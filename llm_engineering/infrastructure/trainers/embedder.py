@@ -101,7 +101,7 @@ class _Training:
         failpoints.reach("training.before_result")
         starting.save_model(model, files, work_folders(self.folder)[1])
         record = record.model_copy(update={"precision": precision, "device": device})
-        return Trained(record, spec.base, digest, metrics)
+        return Trained(record=record, base=spec.base, base_digest=digest, metrics=dict(metrics))
 
     def _tokens(self, files: Any) -> tuple[Mapping[str, list[int]], list[list[int]], Any]:
         """Tokenise every text once: those of questions and general passages by text, questions by row, passages."""
@@ -146,7 +146,9 @@ class _Training:
 
     def _check_matryoshka(self, dimension: int) -> None:
         if wrong := [size for size in self.spec.matryoshka if not 1 <= size <= dimension]:
-            raise UsageError(f"matryoshka has {wrong[0]}, but vectors of {self.spec.base!r} have {dimension} components")
+            raise UsageError(
+                f"matryoshka has {wrong[0]}, but vectors of {self.spec.base!r} have {dimension} components"
+            )
 
 
 def _encoder(loss: Any, budget: int) -> "Encode":
@@ -175,5 +177,3 @@ def _means(questions: "Questions", encode: "Encode") -> dict[str, float]:
     from llm_engineering.infrastructure.trainers.measuring import gains
 
     return {name: float(values.mean()) for name, values in gains(questions, encode).items()}
-
-

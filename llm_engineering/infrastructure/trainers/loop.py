@@ -63,7 +63,9 @@ class _Ours:
         )
         return self.accelerator.prepare(loader)
 
-    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:  # noqa: ARG002, FBT001, FBT002 - the library's signature
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
         failpoints.reach("training.step")
         loss = self.loss(inputs)
         if not torch.isfinite(loss):
@@ -168,7 +170,9 @@ def train(
 def trainable(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Return the weights that are trained, by name."""
     return {
-        name: value.detach().cpu().contiguous().clone() for name, value in model.named_parameters() if value.requires_grad
+        name: value.detach().cpu().contiguous().clone()
+        for name, value in model.named_parameters()
+        if value.requires_grad
     }
 
 

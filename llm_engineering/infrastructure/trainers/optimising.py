@@ -13,7 +13,9 @@ class Optimising(Value):
 
     revision: str | None = Field(None, description="commit of `base` on the hub; empty = the pinned one, or the newest")
     digest: str | None = Field(
-        None, pattern="^[0-9a-f]{64}$", description="SHA-256 that the weights of `base` must have; empty = any, or pinned"
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 that the weights of `base` must have; empty = any, or pinned",
     )
     epochs: int = Field(3, ge=1, le=1_000, description="passes over the training rows")
     batch: int = Field(64, ge=2, le=65_536, description="rows in a batch; the others' passages are negatives")

@@ -35,7 +35,9 @@ class RerankerTrainer(Optimising):
     loss: Literal["listwise", "binary"] = Field(
         "listwise", description="passages of a question against each other, or each pair by itself"
     )
-    max_tokens: int = Field(256, ge=16, le=131_072, description="question and passage together; passages lose their end")
+    max_tokens: int = Field(
+        256, ge=16, le=131_072, description="question and passage together; passages lose their end"
+    )
 
     def train(self, data: TrainingData, folder: Path, home: Path, watch: Watch = unwatched) -> Trained:
         """Train on the rows, leave the model in the folder (`model`), and return how it went.
@@ -45,7 +47,9 @@ class RerankerTrainer(Optimising):
         """
         check_rows(data)
         if not any(row.negatives for row in data.train):
-            raise UsageError(f"data set {data.reference} has no mined negatives; a reranker learns nothing without them")
+            raise UsageError(
+                f"data set {data.reference} has no mined negatives; a reranker learns nothing without them"
+            )
         if known := finished(folder):
             return known
         return keep_finished(folder, _Training(self, data, folder, home).run(watch))
@@ -82,7 +86,7 @@ class _Training:
         failpoints.reach("training.before_result")
         starting.save_model(model, None, work_folders(self.folder)[1])
         record = record.model_copy(update={"precision": precision, "device": device})
-        return Trained(record, spec.base, digest, metrics)
+        return Trained(record=record, base=spec.base, base_digest=digest, metrics=dict(metrics))
 
 
 def _load(files: "ModelFiles", device: str, seed: int) -> Any:
@@ -109,8 +113,8 @@ def _gains(loss: Any, pairs: Any, asked: Sequence[RetrievalPair], spec: Reranker
     import numpy as np
     import torch
 
-    from llm_engineering.infrastructure.trainers.pairs import pair_groups
     from llm_engineering.infrastructure.trainers.measuring import ranked_gains
+    from llm_engineering.infrastructure.trainers.pairs import pair_groups
 
     device = next(loss.model.parameters()).device
     was_training = loss.model.training
@@ -139,9 +143,7 @@ def _means(loss: Any, pairs: Any, asked: Sequence[RetrievalPair], spec: Reranker
     return {name: float(values.mean()) for name, values in _gains(loss, pairs, asked, spec).items()}
 
 
-def _measured(
-    loss: Any, pairs: Any, asked: Sequence[RetrievalPair], spec: RerankerTrainer
-) -> Mapping[str, Estimate]:
+def _measured(loss: Any, pairs: Any, asked: Sequence[RetrievalPair], spec: RerankerTrainer) -> Mapping[str, Estimate]:
     from llm_engineering.infrastructure.trainers.measuring import estimate
 
     found = _gains(loss, pairs, asked, spec).items()

@@ -1,6 +1,5 @@
 """The model that training begins with, low-rank adapters in it, and the finished one as files."""
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,10 +7,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from llm_engineering.domain.errors import UsageError
+from llm_engineering.infrastructure.embedders.library_model import quiet_transformers
 from llm_engineering.infrastructure.embedders.model_files import HARMLESS, REFUSED, ModelFiles
 from llm_engineering.infrastructure.embedders.model_source import find_model
 from llm_engineering.infrastructure.embedders.sentence_transformers import PINNED
@@ -46,11 +46,15 @@ def add_adapters(model: nn.Module, rank: int, alpha: float, seed: int) -> None:
     from peft import LoraConfig, inject_adapter_in_model
 
     torch.manual_seed(seed)
-    inner = next((module for module in model.modules() if hasattr(module, "config") and hasattr(module, "dtype")), model)
+    inner = next(
+        (module for module in model.modules() if hasattr(module, "config") and hasattr(module, "dtype")), model
+    )
     try:
         inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0), inner)  # type: ignore[arg-type]
     except ValueError as error:
-        raise UsageError(f"lora_rank is {rank}, but peft knows no place for adapters: {error}. Set lora_rank 0") from error
+        raise UsageError(
+            f"lora_rank is {rank}, but peft knows no place for adapters: {error}. Set lora_rank 0"
+        ) from error
     for name, value in model.named_parameters():
         value.requires_grad_("lora_" in name or name.startswith("classifier"))
 
@@ -68,7 +72,7 @@ def merge_adapters(model: nn.Module) -> None:
 
 @torch.no_grad()
 def blend(model: nn.Module, before: Mapping[str, torch.Tensor], share: float) -> None:
-    """Take the mean of the weights with those before training (Wortsman et al. 2022); `share` is of the trained ones."""
+    """Take the mean with the weights before training (Wortsman et al. 2022); `share` is that of the trained ones."""
     for name, value in model.named_parameters():
         if name in before:
             value.lerp_(before[name].to(value), 1 - share)
@@ -83,28 +87,39 @@ def save_model(model: Any, base: ModelFiles | None, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as name:
         written, chosen = Path(name) / "written", Path(name) / "chosen"
-        model.save_pretrained(str(written), create_model_card=False)
+        with quiet_transformers():
+            model.save_pretrained(str(written), create_model_card=False)
         _check_finite(written)
         _copy(written, chosen)
-        if base is not None and _weights(base.folder, base.files) == _weights(written, sorted(_under(written))):
+        if base is not None and _holds(written, base):
             shutil.rmtree(chosen)
             for path in base.files:
-                _copy_file((written if path.suffix == ".safetensors" else base.folder) / path, chosen / path)
+                _copy_like(written, base.folder, path, chosen)
         shutil.rmtree(folder, ignore_errors=True)
-        os.rename(chosen, folder)
+        chosen.rename(folder)
 
 
 def _under(folder: Path) -> list[Path]:
     return [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
 
 
-def _weights(folder: Path, files: list[Path]) -> dict[str, tuple[str, ...]]:
-    """Return the names of the weights in each file."""
-    found = {}
-    for path in files:
-        if path.suffix == ".safetensors":
-            found[path.as_posix()] = tuple(sorted(load_file(folder / path)))
-    return found
+def _holds(written: Path, base: ModelFiles) -> bool:
+    """Tell whether all weights of the base are written, each in the same file under the same name."""
+    weights = [path for path in base.files if path.suffix == ".safetensors"]
+    return all(
+        (written / path).is_file() and set(load_file(base.folder / path)) <= set(load_file(written / path))
+        for path in weights
+    )
+
+
+def _copy_like(written: Path, base: Path, path: Path, chosen: Path) -> None:
+    """Copy a file of the base; of weights the trained ones, without those that the library made up."""
+    if path.suffix != ".safetensors":
+        _copy_file(base / path, chosen / path)
+        return
+    (chosen / path).parent.mkdir(parents=True, exist_ok=True)
+    trained = load_file(written / path)
+    save_file({name: trained[name] for name in load_file(base / path)}, chosen / path, metadata={"format": "pt"})
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -123,5 +138,3 @@ def _check_finite(folder: Path) -> None:
         for name, tensor in load_file(path).items():
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():
                 raise UsageError(f"weight {name!r} is not finite after training; use a lower learning_rate")
-
-
