@@ -190,8 +190,8 @@ def test_every_setting_of_the_yaml_reaches_the_trainer(home: Path, monkeypatch: 
 
 @pytest.mark.parametrize(
     "change",
-    [{"scale": 5.0}, {"negatives": 0}, {"blend": 0.5}, {"distillation": 5.0}, {"matryoshka": (16, 32)}, {"lora_rank": 2},
-     {"passage_tokens": 8}, {"query_prompt": "query: "}, {"dropout": 0.5}, {"weight_decay": 0.9}],
+    [{"scale": 5.0}, {"negatives": 0}, {"blend": 0.5}, {"distillation": 5.0}, {"matryoshka": (16, 32)},
+     {"lora_rank": 2}, {"passage_tokens": 8}, {"query_prompt": "query: "}, {"dropout": 0.5}, {"weight_decay": 0.9}],
 )  # fmt: skip
 def test_every_setting_changes_what_comes_out(home: Path, change: dict[str, object]) -> None:
     def weights(place: str, **settings: object) -> bytes:

@@ -64,7 +64,11 @@ class _Ours:
         return self.accelerator.prepare(loader)
 
     def compute_loss(
-        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        self,
+        model: Any,  # noqa: ARG002 - the signature of the library
+        inputs: Any,
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,  # noqa: ARG002
     ) -> Any:
         failpoints.reach("training.step")
         loss = self.loss(inputs)

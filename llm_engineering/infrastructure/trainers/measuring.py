@@ -21,8 +21,8 @@ Encode = Callable[[Sequence[list[int]]], NDArray[np.float32]]
 class Questions:
     """Questions with what is searched for them, all as token ids.
 
-    `documents` says which document a passage is of, `relevant` which documents answer a question. A question is asked
-    of the passages that have the same `scope` (what its search is limited to). Tokens are looked up by `question:TEXT` and
+    `documents` says which document a passage is of, `relevant` which documents answer a question. A question is
+    asked of passages of the same `scope` (what its search is limited to). Tokens are looked up by `question:TEXT` or
     `passage:TEXT`, since the two have different prompts and windows.
     """
 
