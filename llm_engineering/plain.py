@@ -12,6 +12,7 @@ from llm_engineering.config import (
     DigitalDataEtlConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
+    TrainingConfig,
 )
 from llm_engineering.domain.documents import Document
 from llm_engineering.domain.indexes import Plan
@@ -50,6 +51,16 @@ def batch_inference(config: BatchInferenceConfig) -> Report:
         batch, answers = stages.answer_questions(config, plan, run)
         stages.write_answers(config, plan, answers)
         return stages.report("batch_inference", run, batch=batch)
+
+
+def training(config: TrainingConfig) -> Report:
+    """Run pipeline `training`; see `pipelines.training`."""
+    config = config.resolved()
+    with _run("training", config) as run:
+        plan = stages.plan_training(config, run)
+        trained, weights = stages.train_model(config, plan, run)
+        done = stages.register_model(config, plan, trained, weights, run)
+        return stages.report("training", run, training=done)
 
 
 def _run(pipeline: str, config: Config) -> AbstractContextManager[int]:

@@ -15,6 +15,7 @@ from zenml.materializers.pydantic_materializer import PydanticMaterializer
 
 from llm_engineering.domain.batches import AnswerRow
 from llm_engineering.domain.chunks import Chunk
+from llm_engineering.domain.training import Trained, WeightsFolder
 from llm_engineering.domain.value import Scalar, Value
 from llm_engineering.infrastructure.observability import pictures
 from llm_engineering.infrastructure.parquet import ParquetDataset, read_dataset
@@ -76,6 +77,59 @@ class ValueMaterializer(PydanticMaterializer):
                 rows = [item.model_dump(mode="json") for item in value]
                 shown |= _write(self.uri, f"{name}.csv", pictures.table(rows).encode(), VisualizationType.CSV)
         return shown
+
+
+class TrainedMaterializer(ValueMaterializer):
+    """Stores how a training went, with its curve as a picture and its figures as metadata."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Trained,)
+
+    def extract_metadata(self, data: BaseModel) -> dict[str, Any]:
+        assert isinstance(data, Trained)  # noqa: S101 - the type above
+        return dict(_scalars(data)) | dict(_scalars(data.record)) | {k: v.value for k, v in data.metrics.items()}
+
+    def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
+        shown = super().save_visualizations(data)
+        curve = data.record.curve
+        series = {
+            name: [(point.step, value) for point in curve if (value := getattr(point, name)) is not None]
+            for name in ("loss", "metric", "learning_rate")
+        }
+        if curve:
+            rows = [point.model_dump(mode="json") for point in curve]
+            picture = pictures.lines({name: points for name, points in series.items() if points}, "Training", "steps")
+            shown |= _write(self.uri, "curve.png", picture, VisualizationType.IMAGE)
+            shown |= _write(self.uri, "curve.csv", pictures.table(rows).encode(), VisualizationType.CSV)
+        return shown
+
+
+class WeightsMaterializer(BaseMaterializer):
+    """Stores the folder of a model as its files, copied as they are: safetensors and settings, never pickles."""
+
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (WeightsFolder,)
+
+    def save(self, data: WeightsFolder) -> None:
+        for path in data.files():
+            target = f"{self.uri}/{path.as_posix()}"
+            fileio.makedirs(target.rpartition("/")[0])
+            fileio.copy(str(data.folder / path), target, overwrite=True)
+
+    def load(self, data_type: type[Any]) -> WeightsFolder:  # noqa: ARG002 - the signature of the base class
+        """Open the folder in place, or a copy of it where the artifact store is not a local folder."""
+        if "://" not in self.uri:
+            return WeightsFolder(Path(self.uri))
+        folder = Path(tempfile.mkdtemp(prefix="weights-"))
+        for place, _, names in fileio.walk(self.uri):
+            below = str(place).removeprefix(self.uri).strip("/")
+            (folder / below).mkdir(parents=True, exist_ok=True)
+            for name in names:
+                fileio.copy(f"{place}/{name}", str(folder / below / str(name)))
+        return WeightsFolder(folder)
+
+    def extract_metadata(self, data: WeightsFolder) -> dict[str, Any]:
+        files = [data.folder / path for path in data.files()]
+        return {"files": len(files), "bytes": sum(path.stat().st_size for path in files)}
 
 
 def _scalars(data: BaseModel) -> Iterator[tuple[str, Scalar]]:

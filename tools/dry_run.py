@@ -13,6 +13,7 @@ from llm_engineering.config import (
     DigitalDataEtlConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
+    TrainingConfig,
     link_name,
 )
 from llm_engineering.domain.costs import Cost
@@ -56,6 +57,8 @@ def _steps(config: Config) -> Iterator[tuple[str, str]]:
         yield from _into_feature_store(config)
     if isinstance(config, BatchInferenceConfig):
         yield from _into_answers(config)
+    if isinstance(config, TrainingConfig):
+        yield from _into_model(config)
 
 
 def _into_warehouse(config: DigitalDataEtlConfig) -> Iterator[tuple[str, str]]:
@@ -94,3 +97,11 @@ def _into_answers(config: BatchInferenceConfig) -> Iterator[tuple[str, str]]:
     model = config.batch.llm or next((spec.name for spec in config.llms), "extractive")
     yield "answer_questions", f"collection {config.load.collection}, {model}, {config.batch.concurrency} at once"
     yield "write_answers", str(plan.output)
+
+
+def _into_model(config: TrainingConfig) -> Iterator[tuple[str, str]]:
+    plan = stages.plan_training(config)
+    trainer = config.training.trainer
+    yield "plan_training", f"data set {plan.dataset}: {plan.train} rows to learn from, {plan.validation} to choose by"
+    yield "train_model", f"{plan.kind} from {getattr(trainer, 'base', 'its settings')}, seed {trainer.seed}"
+    yield "register_model", f"a new version of {plan.model} in the registry, in no stage"

@@ -7,6 +7,7 @@ from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.reports import BatchReport, Incident, IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redact
+from llm_engineering.domain.training import TrainingReport
 
 
 def add_up(
@@ -19,6 +20,7 @@ def add_up(
     verified: VerifyReport | None = None,
     evaluated: EvaluationReport | None = None,
     batch: BatchReport | None = None,
+    training: TrainingReport | None = None,
 ) -> Report:
     """Return the account of a run.
 
@@ -54,6 +56,7 @@ def add_up(
         failures=books.failures,
         evaluation=evaluated,
         batch=batch,
+        training=training,
     )
 
 

@@ -1,5 +1,6 @@
 """The configuration of training: evaluate, make data, train, promote."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -23,6 +24,10 @@ class TrainingSettings(Value):
         "retriever", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", description="name of the model in the registry"
     )
     dataset: str = Field("retrieval", min_length=1, description="data set: NAME (its newest version) or NAME@VERSION")
+    general: Path | None = Field(
+        None,
+        description="JSONL of {question, passage} of another field, to see what is forgotten; empty: the ones shipped",
+    )
     trainer: Annotated[TrainerSpec, kind_or("embedder")] = Field(default_factory=EmbedderTrainer)
 
 

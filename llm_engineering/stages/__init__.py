@@ -8,6 +8,7 @@ from llm_engineering.stages.etl import crawl_links, get_or_create_user, ingest
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
 from llm_engineering.stages.runs import check, fail_run, open_run, refuse_if_held, report, run_of
 from llm_engineering.stages.searching import search
+from llm_engineering.stages.training import plan_training, register_model, train_model
 from llm_engineering.stages.versions import activate, evaluate, verify
 
 __all__ = [
@@ -27,11 +28,14 @@ __all__ = [
     "open_run",
     "plan",
     "plan_questions",
+    "plan_training",
     "refuse_if_held",
+    "register_model",
     "report",
     "run_of",
     "search",
     "tokenize",
+    "train_model",
     "verify",
     "write_answers",
 ]

@@ -36,6 +36,23 @@ def bars(counts: Mapping[str, int], title: str, unit: str) -> bytes:
     return picture.getvalue()
 
 
+def lines(series: Mapping[str, Sequence[tuple[float, float]]], title: str, along: str) -> bytes:
+    """Return a line for each series of (x, y), each in a field of its own below the last one, as PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 2.5 * max(1, len(series))), dpi=120, layout="constrained")
+    fields = figure.subplots(max(1, len(series)), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (name, points) in zip(fields, series.items(), strict=False):
+        axes.plot([x for x, _ in points], [y for _, y in points], color="#2f6fed", marker=".")
+        axes.set(ylabel=name)
+        axes.spines[["top", "right"]].set_visible(False)
+    fields[0].set(title=title)
+    fields[-1].set(xlabel=along)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return picture.getvalue()
+
+
 def histogram(values: Sequence[int], title: str, unit: str) -> bytes:
     """Return a histogram of at least one value as PNG."""
     # Drawn on a figure of its own, without pyplot: that would keep every figure and look for a display.
