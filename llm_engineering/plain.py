@@ -6,12 +6,14 @@ For notebooks, for debugging, and for those who orchestrate with something else.
 from contextlib import AbstractContextManager
 
 from llm_engineering import stages
+from llm_engineering.bootstrap import Workspace, pinned
 from llm_engineering.config import (
     BatchInferenceConfig,
     Config,
     DigitalDataEtlConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
+    PromotionConfig,
 )
 from llm_engineering.domain.documents import Document
 from llm_engineering.domain.indexes import Plan
@@ -29,14 +31,14 @@ def digital_data_etl(config: DigitalDataEtlConfig) -> Report:
 
 def feature_engineering(config: FeatureEngineeringConfig) -> Report:
     """Run pipeline `feature_engineering`; see `pipelines.feature_engineering`."""
-    config = without_forgotten(config)
+    config = pinned(without_forgotten(config), Workspace().home)
     with _run("feature_engineering", config) as run:
         return _fill_feature_store("feature_engineering", config, config.select.sources, run, [])
 
 
 def feature(config: FeatureConfig) -> Report:
     """Run pipeline `feature`; see `pipelines.feature`."""
-    config = without_forgotten(config)
+    config = pinned(without_forgotten(config), Workspace().home)
     with _run("feature", config) as run:
         books = _fill_warehouse(config, run)
         return _fill_feature_store("feature", config, config.source_names, run, books)
@@ -50,6 +52,22 @@ def batch_inference(config: BatchInferenceConfig) -> Report:
         batch, answers = stages.answer_questions(config, plan, run)
         stages.write_answers(config, plan, answers)
         return stages.report("batch_inference", run, batch=batch)
+
+
+def promotion(config: PromotionConfig) -> Report:
+    """Run pipeline `promotion`; see `pipelines.promotion`."""
+    config, built = stages.name_candidate(without_forgotten(config).resolved())
+    with _run("promotion", config) as run:
+        candidate = stages.find_candidate(config, run)
+        plan, loaded, verified = None, None, None
+        if candidate.kind == "embedder":
+            plan, documents = stages.plan_index(built, run)
+            loaded = make_features(built, plan, documents)
+            verified = stages.verify(plan, config.load)
+        evidence = stages.evaluate_candidate(config, candidate, plan, run)
+        verdict = stages.judge_candidate(config, candidate, evidence, plan, run)
+        done = stages.promote(config, candidate, verdict, plan, run)
+        return stages.report("promotion", run, plan=plan, loaded=loaded, verified=verified, promotion=done)
 
 
 def _run(pipeline: str, config: Config) -> AbstractContextManager[int]:

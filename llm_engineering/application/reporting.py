@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from llm_engineering.domain.errors import GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.indexes import Plan
+from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.reports import BatchReport, Incident, IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redact
 
@@ -19,6 +20,7 @@ def add_up(
     verified: VerifyReport | None = None,
     evaluated: EvaluationReport | None = None,
     batch: BatchReport | None = None,
+    promotion: PromotionReport | None = None,
 ) -> Report:
     """Return the account of a run.
 
@@ -54,6 +56,7 @@ def add_up(
         failures=books.failures,
         evaluation=evaluated,
         batch=batch,
+        promotion=promotion,
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from llm_engineering.domain.evaluation import EvaluationReport
+from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.value import Value
 
 
@@ -168,6 +169,7 @@ class Report(Value):
     failures: tuple[Incident, ...] = ()
     evaluation: EvaluationReport | None = None
     batch: BatchReport | None = None
+    promotion: PromotionReport | None = None
 
     @property
     def _documents(self) -> str:
@@ -187,6 +189,7 @@ class Report(Value):
                 f"{self.pipeline}, run {self.run}, {self.seconds:.1f} s",
                 str(self.batch) if self.batch else self._documents,
                 *([index] if self.index_version else []),
+                *([str(self.promotion)] if self.promotion else []),
                 *([f"evaluation: {self.evaluation}"] if self.evaluation else []),
                 *(f"rejected {item.uri}: {item.reason}: {item.detail}" for item in self.rejections),
                 *(f"failed {item.uri}: {item.reason}: {item.detail}" for item in self.failures),
