@@ -81,7 +81,7 @@ def _shown(name: str) -> dict[str, ModelVersionResponse] | None:
     except KeyError:
         return None
     page = Client().list_model_versions(model=model.id, size=_MANY, hydrate=True)
-    return {version.name: version for version in page.items}
+    return {version.name or "": version for version in page.items}
 
 
 def _log(model: RegisteredModel, facts: dict[str, Any]) -> None:
