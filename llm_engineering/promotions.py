@@ -3,6 +3,8 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from loguru import logger
+
 from llm_engineering import stages
 from llm_engineering.bootstrap import Workspace, open_registry
 from llm_engineering.bootstrap.promoting import settle
@@ -119,11 +121,20 @@ def compare_models(left: str, right: str) -> ModelDifference:
     metrics = {name: (_figure(models[0], name), _figure(models[1], name)) for name in names}
     references = {model.reference for model in models}
     paths = dict.fromkeys(path for model in models for path in registry.verdicts(model.name))
-    kept = [PromotionVerdict.model_validate_json(path.read_text(encoding="utf-8")) for path in paths]
+    kept = [verdict for path in paths if (verdict := _verdict(path))]
     between = tuple(one for one in kept if {one.model, one.against} == references)
     return ModelDifference(
         left=models[0].reference, right=models[1].reference, facts=facts, metrics=metrics, verdicts=between
     )
+
+
+def _verdict(path: Path) -> PromotionVerdict | None:
+    try:
+        return PromotionVerdict.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        # One that was refused for a figure that is no number has none in its place.
+        logger.warning("the verdict {} is left out: {}", path, type(error).__name__)
+        return None
 
 
 def _figure(model: RegisteredModel, name: str) -> str:

@@ -8,6 +8,7 @@ from llm_engineering.stages.etl import crawl_links, get_or_create_user, ingest
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
 from llm_engineering.stages.promotion import (
     BASE,
+    PRODUCTION,
     check_promotion,
     evaluate_candidate,
     find_candidate,
@@ -25,6 +26,7 @@ from llm_engineering.stages.versions import activate, evaluate, verify
 
 __all__ = [
     "BASE",
+    "PRODUCTION",
     "activate",
     "answer_questions",
     "check",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from llm_engineering.infrastructure.parquet import ParquetDataset
 
 BASE = "the configured base model"
+PRODUCTION = Stage.PRODUCTION
 
 
 def name_candidate(config: PromotionConfig) -> tuple[PromotionConfig, PromotionConfig]:
@@ -331,7 +332,8 @@ def _kept(
     path = registry.keep_verdict(model, f"run{run}", verdict.model_dump_json(indent=1))
     logger.info("{}; kept in {}", verdict, path)
     after = verdict.evidence.after
-    if after is not None and after.slices:
+    sound = any(check.name == "evaluation" and check.passed for check in verdict.checks)
+    if sound and after is not None and after.slices:
         metrics = {f"test/{name}": figure for name, figure in after.slices[0].metrics.items()}
         made = {"collection": config.load.collection, "version": verdict.index} if verdict.index else {}
         evaluations = tuple(dict.fromkeys([*model.evaluations, after.id]))
