@@ -27,7 +27,7 @@ def show_model(
 ) -> Annotated[str, "shown"]:
     """Show the model with its stage, its figures, the verdict and the artifacts of this run."""
     show(candidate.name)
-    found = Client().get_model_version(candidate.name, str(candidate.number))
+    found = Client().get_model_version(candidate.name, _version(candidate))
     _log(candidate, {"verdict": _of_verdict(verdict)})
     for artifact in _artifacts_of_run():
         Client().zen_store.create_model_version_artifact_link(
@@ -45,9 +45,9 @@ def show(name: str) -> list[str]:
         client.create_model(name=name, description="See `python -m tools.models show`", save_models_to_registry=False)
         shown = {}
     for model in versions:
-        version = shown.get(str(model.number))
+        version = shown.get(_version(model))
         if version is None:
-            version = client.create_model_version(name, name=str(model.number), description=model.base)
+            version = client.create_model_version(name, name=_version(model), description=model.base)
         logged = dict(version.run_metadata)
         news = {key: value for key, value in _facts(model).items() if logged.get(key) != value}
         if news:
@@ -55,22 +55,22 @@ def show(name: str) -> list[str]:
     # Whoever leaves production or staging goes first: there is one of each at most.
     shown = _shown(name) or {}
     for model in sorted(versions, key=lambda one: one.stage in (Stage.PRODUCTION, Stage.STAGING)):
-        if (shown[str(model.number)].stage or "none") != model.stage:
-            client.update_model_version(name, shown[str(model.number)].id, stage=model.stage.value, force=True)
+        if (shown[_version(model)].stage or "none") != model.stage:
+            client.update_model_version(name, shown[_version(model)].id, stage=model.stage.value, force=True)
     return differences
 
 
 def disagreements(name: str) -> Iterator[str]:
     """Say where ZenML shows something else of a model than the registry."""
     shown = _shown(name) or {}
-    versions = {str(model.number): model for model in open_registry(Workspace()).versions(name)}
+    versions = {_version(model): model for model in open_registry(Workspace()).versions(name)}
     for number, model in versions.items():
         if number not in shown:
             yield f"ZenML does not show {model.reference}"
         elif (stage := shown[number].stage or "none") != model.stage:
             yield f"ZenML shows {model.reference} as {stage}, the registry has it as {model.stage}"
     yield from (
-        f"ZenML shows {name}@{number}, which the registry does not have" for number in sorted({*shown} - {*versions})
+        f"ZenML shows {name} {number}, which the registry does not have" for number in sorted({*shown} - {*versions})
     )
 
 
@@ -84,8 +84,13 @@ def _shown(name: str) -> dict[str, ModelVersionResponse] | None:
     return {version.name or "": version for version in page.items}
 
 
+def _version(model: RegisteredModel) -> str:
+    """Return how ZenML names a version: it takes no numbers, and counts with its own."""
+    return f"v{model.number}"
+
+
 def _log(model: RegisteredModel, facts: dict[str, Any]) -> None:
-    log_metadata(metadata=facts, model_name=model.name, model_version=str(model.number))
+    log_metadata(metadata=facts, model_name=model.name, model_version=_version(model))
 
 
 def _facts(model: RegisteredModel) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""A promotion or a rollback that is killed at any point leaves model and index together, in the old state or the new."""
+"""A promotion or rollback that is killed at any point leaves model and index together, in the old state or the new."""
 
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,8 @@ from llm_engineering.config import ProjectConfig, PromotionConfig
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.promotions import PromotionVerdict
 workspace = Workspace()
-config = ProjectConfig.model_validate({"embedding": {"kind": "hashing"}, "load": {"collection": "world"}}).of(PromotionConfig)
+sections = {"embedding": {"kind": "hashing"}, "load": {"collection": "world"}}
+config = ProjectConfig.model_validate(sections).of(PromotionConfig)
 model = open_registry(workspace).find("retriever@1")
 with workspace.store(config.load) as store:
     plan = Plan(run=0, collection="world", manifest=store.versions()["v2"])
@@ -113,10 +115,8 @@ def test_a_killed_rollback_is_completed_or_undone_when_the_registry_is_asked_nex
     assert state() == ("v2", 1, 0)
     assert in_process(ROLLBACK, point) == -9
 
-    try:
+    with suppress(UsageError):  # there is nothing to roll back if it was completed
         promotions.rollback("retriever")
-    except UsageError as error:  # it was completed
-        assert "nothing to roll back" in str(error)
 
     assert state() == ("v1", 0, 0)
 
