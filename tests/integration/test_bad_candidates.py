@@ -79,15 +79,18 @@ class Bench:
         card = ModelCard(name="registry:retriever@1", digest=model.weights, dimension=2, max_tokens=9)
         plan = Plan(run=0, collection="x", manifest=IndexManifest(version="v2", fingerprint="f2", model=card))
         with pytest.raises(GateFailed, match="What was in production stays") as refused:
-            with stages.run_of("promotion", {}, []) as run:
-                model = stages.find_candidate(config, run)
-                found = self.measured(model)
-                verdict = stages.judge_candidate(config, model, self.evidence(found), plan, run)
-                stages.check_promotion(stages.promote(config, model, verdict, plan, run))
+            self.promoted(config, plan)
         assert self.registry.verdicts("retriever"), "the verdict is kept"
         verdict = refused.value.verdict
         assert isinstance(verdict, PromotionVerdict)
         return list(verdict.reasons)
+
+    def promoted(self, config: PromotionConfig, plan: Plan) -> None:
+        with stages.run_of("promotion", {}, []) as run:
+            model = stages.find_candidate(config, run)
+            found = self.evidence(self.measured(model))
+            verdict = stages.judge_candidate(config, model, found, plan, run)
+            stages.check_promotion(stages.promote(config, model, verdict, plan, run))
 
     def measured(self, model: RegisteredModel) -> PromotionEvidence:
         sides = []
