@@ -254,6 +254,7 @@ def test_a_good_candidate_is_not_refused_by_its_verdict(bench: Bench) -> None:
     config = ProjectConfig.model_validate({"promotion": {"model": "retriever@1"}}).of(PromotionConfig)
     with stages.run_of("promotion", {}, []) as run:
         verdict = stages.judge_candidate(config, model, found, plan, run)
+        stages.report("promotion", run)
     assert verdict.reasons == ()
     kept = bench.registry.find("retriever@1")
     assert kept.evaluations == ("after",)

@@ -96,8 +96,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_killed_promotion_is_completed_or_undone_by_the_next_run(point: str) -> None:
     assert in_process(PROMOTE, point) == -9
 
-    with stages.run_of("whoever comes next", {}, []):
-        pass
+    with stages.run_of("whoever comes next", {}, []) as run:
+        stages.report("whoever comes next", run)
 
     switched = point in POINTS[4:]
     index, production, intents = state()
@@ -124,12 +124,10 @@ def test_a_killed_rollback_is_completed_or_undone_when_the_registry_is_asked_nex
 
 @pytest.mark.usefixtures("world")
 def test_two_promotions_at_once_are_refused_with_the_reason() -> None:
-    with (
-        stages.run_of("promotion", {}, ["collection world", "model retriever"]),
-        pytest.raises(BackendError, match=r"model retriever|collection world"),
-        stages.run_of("promotion", {}, ["collection other", "model retriever"]),
-    ):
-        pass
+    with stages.run_of("promotion", {}, ["collection world", "model retriever"]) as run:
+        with pytest.raises(BackendError, match=r"model retriever|collection world"):
+            stages.open_run("promotion", {}, ["collection other", "model retriever"])
+        stages.report("promotion", run)
 
 
 @pytest.mark.slow
