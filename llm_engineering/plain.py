@@ -6,6 +6,7 @@ For notebooks, for debugging, and for those who orchestrate with something else.
 from contextlib import AbstractContextManager
 
 from llm_engineering import stages
+from llm_engineering.bootstrap import Workspace, pinned
 from llm_engineering.config import (
     BatchInferenceConfig,
     Config,
@@ -13,6 +14,7 @@ from llm_engineering.config import (
     FeatureConfig,
     FeatureEngineeringConfig,
     TrainingConfig,
+    PromotionConfig,
 )
 from llm_engineering.domain.documents import Document
 from llm_engineering.domain.indexes import Plan
@@ -30,14 +32,14 @@ def digital_data_etl(config: DigitalDataEtlConfig) -> Report:
 
 def feature_engineering(config: FeatureEngineeringConfig) -> Report:
     """Run pipeline `feature_engineering`; see `pipelines.feature_engineering`."""
-    config = without_forgotten(config)
+    config = pinned(without_forgotten(config), Workspace().home)
     with _run("feature_engineering", config) as run:
         return _fill_feature_store("feature_engineering", config, config.select.sources, run, [])
 
 
 def feature(config: FeatureConfig) -> Report:
     """Run pipeline `feature`; see `pipelines.feature`."""
-    config = without_forgotten(config)
+    config = pinned(without_forgotten(config), Workspace().home)
     with _run("feature", config) as run:
         books = _fill_warehouse(config, run)
         return _fill_feature_store("feature", config, config.source_names, run, books)
@@ -61,6 +63,20 @@ def training(config: TrainingConfig) -> Report:
         trained, weights = stages.train_model(config, plan, run)
         done = stages.register_model(config, plan, trained, weights, run)
         return stages.report("training", run, training=done)
+def promotion(config: PromotionConfig) -> Report:
+    """Run pipeline `promotion`; see `pipelines.promotion`."""
+    config, built = stages.name_candidate(without_forgotten(config).resolved())
+    with _run("promotion", config) as run:
+        candidate = stages.find_candidate(config, run)
+        plan, loaded, verified = None, None, None
+        if candidate.kind == "embedder":
+            plan, documents = stages.plan_index(built, run)
+            loaded = make_features(built, plan, documents)
+            verified = stages.verify(plan, config.load)
+        evidence = stages.evaluate_candidate(config, candidate, plan, run)
+        verdict = stages.judge_candidate(config, candidate, evidence, plan, run)
+        done = stages.promote(config, candidate, verdict, plan, run)
+        return stages.report("promotion", run, plan=plan, loaded=loaded, verified=verified, promotion=done)
 
 
 def _run(pipeline: str, config: Config) -> AbstractContextManager[int]:

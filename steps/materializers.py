@@ -4,6 +4,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -133,7 +134,9 @@ class WeightsMaterializer(BaseMaterializer):
 
 
 def _scalars(data: BaseModel) -> Iterator[tuple[str, Scalar]]:
-    return ((name, value) for name, value in data if isinstance(value, str | int | float | bool))
+    # ZenML has no type for members of an enumeration: their values are what is shown.
+    values = ((name, value.value if isinstance(value, Enum) else value) for name, value in data)
+    return ((name, value) for name, value in values if isinstance(value, str | int | float | bool))
 
 
 def _shown(row: Any) -> Mapping[str, object]:

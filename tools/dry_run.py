@@ -14,6 +14,7 @@ from llm_engineering.config import (
     FeatureConfig,
     FeatureEngineeringConfig,
     TrainingConfig,
+    PromotionConfig,
     link_name,
 )
 from llm_engineering.domain.costs import Cost
@@ -53,7 +54,9 @@ def _cost(config: Config) -> Cost | None:
 def _steps(config: Config) -> Iterator[tuple[str, str]]:
     if isinstance(config, DigitalDataEtlConfig):
         yield from _into_warehouse(config)
-    if isinstance(config, FeatureEngineeringConfig):
+    if isinstance(config, PromotionConfig):
+        yield from _into_production(config)
+    elif isinstance(config, FeatureEngineeringConfig):
         yield from _into_feature_store(config)
     if isinstance(config, BatchInferenceConfig):
         yield from _into_answers(config)
@@ -89,6 +92,17 @@ def _into_feature_store(config: FeatureEngineeringConfig) -> Iterator[tuple[str,
     if config.gate.questions:
         yield "evaluate", f"questions in {config.gate.questions}, if readers are to see another version"
     yield "activate", "readers see the verified version"
+
+
+def _into_production(config: PromotionConfig) -> Iterator[tuple[str, str]]:
+    config, built = stages.name_candidate(config)
+    yield "find_candidate", f"{config.promotion.model}: files, card, data set, leaks"
+    if stages.makes_index(config):
+        made = [step for step in _into_feature_store(built) if step[0] not in ("evaluate", "activate")]
+        yield from ((step, what.replace(", then switch", ", which readers do not see")) for step, what in made)
+    yield "evaluate_candidate", f"held-out questions of {config.promotion.dataset or 'its data set'}, of both"
+    yield "judge_candidate", f"{config.promotion.metric} better, no slice worse, nothing forgotten, the card complete"
+    yield "promote", "model and index together, if it passed"
 
 
 def _into_answers(config: BatchInferenceConfig) -> Iterator[tuple[str, str]]:

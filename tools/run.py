@@ -17,6 +17,7 @@ PIPELINES = {
     "digital_data_etl": ("DigitalDataEtlConfig", "sources → warehouse"),
     "feature_engineering": ("FeatureEngineeringConfig", "warehouse → feature store"),
     "training": ("TrainingConfig", "data set → version of a model in the registry"),
+    "promotion": ("PromotionConfig", "candidate → its index → evaluation → gate → production"),
     "batch_inference": ("BatchInferenceConfig", "table of questions → table of answers"),
 }
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from llm_engineering.domain.errors import GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.indexes import Plan
+from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.reports import BatchReport, Incident, IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redact
 from llm_engineering.domain.training import TrainingReport
@@ -21,6 +22,7 @@ def add_up(
     evaluated: EvaluationReport | None = None,
     batch: BatchReport | None = None,
     training: TrainingReport | None = None,
+    promotion: PromotionReport | None = None,
 ) -> Report:
     """Return the account of a run.
 
@@ -57,6 +59,7 @@ def add_up(
         evaluation=evaluated,
         batch=batch,
         training=training,
+        promotion=promotion,
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from llm_engineering.config import FeatureEngineeringConfig
 from llm_engineering.config.retrieval import RetrievalSection
 from llm_engineering.domain.errors import BackendError, UsageError
-from llm_engineering.domain.models import Stage
+from llm_engineering.domain.models import RegisteredModel, Stage
 from llm_engineering.infrastructure.registries import FileRegistry, in_production, name_in, split_reference
 
 F = TypeVar("F", bound=FeatureEngineeringConfig)
@@ -62,8 +62,15 @@ def follows_registry(section: RetrievalSection) -> bool:
 
 def _tuned(section: RetrievalSection, home: Path) -> RetrievalSection:
     model = in_production(section.registered, "retrieval", home) if section.registered else None
-    if model is None:
-        return section
+    return with_settings(section, model) if model else section
+
+
+def with_settings(section: RetrievalSection, model: RegisteredModel) -> RetrievalSection:
+    """Return a section with the tuned settings of a registered version in place of its own.
+
+    Raises:
+        UsageError: the settings are none of a search.
+    """
     values = model.settings.get("retrieval", model.settings)
     try:
         return RetrievalSection.model_validate(_merged(section.model_dump(mode="json"), values) | {"registered": ""})

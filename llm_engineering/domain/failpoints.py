@@ -77,7 +77,6 @@ Failpoint = Literal[
     "registry.after_card",
     "promote.after_intent",
     "promote.after_index",
-    "promote.after_stage",
     "promote.after_record",
     "run.after_start",
     "run.before_finish",

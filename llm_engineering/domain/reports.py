@@ -4,6 +4,7 @@ from typing import Literal
 
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.training import TrainingReport
+from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.value import Value
 
 
@@ -170,6 +171,7 @@ class Report(Value):
     evaluation: EvaluationReport | None = None
     batch: BatchReport | None = None
     training: TrainingReport | None = None
+    promotion: PromotionReport | None = None
 
     @property
     def _documents(self) -> str:
@@ -189,6 +191,7 @@ class Report(Value):
                 f"{self.pipeline}, run {self.run}, {self.seconds:.1f} s",
                 str(self.batch or self.training or self._documents),
                 *([index] if self.index_version else []),
+                *([str(self.promotion)] if self.promotion else []),
                 *([f"evaluation: {self.evaluation}"] if self.evaluation else []),
                 *(f"rejected {item.uri}: {item.reason}: {item.detail}" for item in self.rejections),
                 *(f"failed {item.uri}: {item.reason}: {item.detail}" for item in self.failures),

@@ -6,36 +6,62 @@ ZenML steps wrap these one by one, and `llm_engineering.plain` chains them witho
 from llm_engineering.stages.batch import answer_questions, plan_questions, write_answers
 from llm_engineering.stages.etl import crawl_links, get_or_create_user, ingest
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
+from llm_engineering.stages.promotion import (
+    BASE,
+    PRODUCTION,
+    check_promotion,
+    evaluate_candidate,
+    find_candidate,
+    judge_candidate,
+    makes_index,
+    name_candidate,
+    plan_index,
+    promote,
+    rollback,
+    way_back,
+)
 from llm_engineering.stages.runs import check, fail_run, open_run, refuse_if_held, report, run_of
 from llm_engineering.stages.searching import search
 from llm_engineering.stages.training import plan_training, register_model, train_model
 from llm_engineering.stages.versions import activate, evaluate, verify
 
 __all__ = [
+    "BASE",
+    "PRODUCTION",
     "activate",
     "answer_questions",
     "check",
+    "check_promotion",
     "chunk",
     "clean",
     "crawl_links",
     "embed",
     "estimate",
     "evaluate",
+    "evaluate_candidate",
     "fail_run",
+    "find_candidate",
     "get_or_create_user",
     "ingest",
+    "judge_candidate",
     "load",
+    "makes_index",
+    "name_candidate",
     "open_run",
     "plan",
+    "plan_index",
     "plan_questions",
     "plan_training",
+    "promote",
     "refuse_if_held",
     "register_model",
     "report",
+    "rollback",
     "run_of",
     "search",
     "tokenize",
     "train_model",
     "verify",
+    "way_back",
     "write_answers",
 ]

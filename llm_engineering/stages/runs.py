@@ -9,14 +9,17 @@ from llm_engineering.application import (
     reporting,
 )
 from llm_engineering.bootstrap import Workspace
+from llm_engineering.bootstrap.promoting import settle
 from llm_engineering.config import Limits
 from llm_engineering.domain import failpoints
 from llm_engineering.domain.errors import BackendError, GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.indexes import Plan
+from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.reports import BatchReport, IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redacted
 from llm_engineering.domain.training import TrainingReport
+from llm_engineering.stages.promotion import check_promotion
 
 if TYPE_CHECKING:
     pass
@@ -32,6 +35,7 @@ def open_run(pipeline: str, config: Mapping[str, object], holds: Sequence[str] =
     """
     workspace = Workspace()
     workspace.sweep()
+    settle(workspace)
     with workspace.warehouse() as warehouse:
         run = warehouse.start_run(pipeline, redacted(config), holds)
         if run <= (last := workspace.last_run_of(holds)):
@@ -79,12 +83,14 @@ def report(
     evaluated: EvaluationReport | None = None,
     batch: BatchReport | None = None,
     training: TrainingReport | None = None,
+    promotion: PromotionReport | None = None,
 ) -> Report:
     """Add up what the stages reported, and close the run with it."""
     with Workspace().warehouse() as warehouse:
         started = datetime.fromisoformat(str(warehouse.run_record(run)["started_at"]))
         seconds = (datetime.now(UTC) - started).total_seconds()
         result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch, training)
+        result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch, promotion)
         failpoints.reach("run.before_finish")
         Workspace().close_run(warehouse, run, "completed", result.model_dump(mode="json"))
         failpoints.reach("run.after_finish")
@@ -99,6 +105,8 @@ def check(report: Report, limits: Limits) -> None:
     """
     try:
         reporting.check(report, limits.failures, limits.rejections)
+        if report.promotion is not None:
+            check_promotion(report.promotion)
     except GateFailed:
         _close_failed(report)
         raise

@@ -33,8 +33,8 @@ def answers_of(questions: Sequence[HeldQuestion], places: Iterable[Place]) -> li
     relevant = relevant_documents(named, places)
     if not any(relevant):
         raise UsageError(
-            f"none of the {len(questions)} held-out questions names a document of the index; the data set is of another "
-            "corpus"
+            f"none of the {len(questions)} held-out questions names a document of the index; the data set is of "
+            "another corpus"
         )
     return relevant
 

@@ -1,0 +1,92 @@
+"""Promotion end to end, without ZenML: gate, switch, service, rollback."""
+
+from contextlib import closing
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+from loguru import logger
+from promoted import MODEL, NAME, World, good_model, ignorant_model
+
+from llm_engineering import stages
+from llm_engineering.application import versioning
+from llm_engineering.bootstrap import Workspace, open_registry, open_searcher
+from llm_engineering.config import FeatureConfig, Load
+from llm_engineering.domain.access import ALL
+from llm_engineering.domain.errors import GateFailed, UsageError
+from llm_engineering.domain.models import Stage
+
+pytestmark = pytest.mark.skipif(MODEL is None, reason="the package with the default embedding model is not installed")
+
+
+def active() -> str:
+    with Workspace().store(Load(collection="world")) as store:
+        return versioning.seen(store)
+
+
+def stages_of(name: str = NAME) -> list[Stage]:
+    return [model.stage for model in open_registry(Workspace()).versions(name)]
+
+
+def rolled_back(name: str = NAME):  # type: ignore[no-untyped-def]
+    from llm_engineering import promotions
+
+    return promotions.rollback(name)
+
+
+@pytest.mark.slow
+def test_a_better_model_serves_and_is_rolled_back_without_a_restart(tmp_path: Path, home: Path) -> None:
+    world = World(tmp_path)
+    world.register(good_model(tmp_path / "good"))
+    messages: list[str] = []
+    sink = logger.add(lambda message: messages.append(str(message)), level="WARNING")
+    with closing(open_searcher(world.project().of(FeatureConfig), every=0.05)) as searcher:
+        assert searcher.search("clouds of ice", access=ALL).version == "v1"
+
+        report = world.promote()
+
+        assert report.promotion is not None
+        assert report.promotion.promoted
+        assert (active(), stages_of()) == ("v2", [Stage.PRODUCTION])
+        until = perf_counter() + 30
+        while searcher.search("clouds of ice", access=ALL).version != "v2" and perf_counter() < until:
+            pass
+        assert searcher.manifest().model.name == "registry:retriever@1"
+
+        again = world.run()
+        assert (again.index_version, again.embedded, again.written) == ("v2", 0, 0)
+        assert world.promote().promotion.note == "it is in production already"
+
+        back = rolled_back()
+
+        assert (back.model, back.index, active(), stages_of()) == (stages.BASE, "v1", "v1", [Stage.ARCHIVED])
+        until = perf_counter() + 30
+        while searcher.search("clouds of ice", access=ALL).version != "v1" and perf_counter() < until:
+            pass
+        assert searcher.search("clouds of ice", access=ALL).version == "v1"
+    logger.remove(sink)
+    assert not [message for message in messages if "another" in message]
+    again = world.run()
+    assert (again.index_version, again.embedded, again.written, active()) == ("v1", 0, 0, "v1")
+    with pytest.raises(UsageError, match="nothing to roll back"):
+        rolled_back()
+    verdicts = open_registry(Workspace()).verdicts(NAME)
+    assert len(verdicts) == 1
+    assert "better" in verdicts[0].read_text()
+
+
+@pytest.mark.slow
+def test_a_worse_model_is_refused_and_nothing_changes(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.register(good_model(tmp_path / "good"))
+    world.promote()
+    world.register(ignorant_model(tmp_path / "other", seed=1))
+
+    report = world.promote()
+
+    assert report.promotion is not None
+    assert not report.promotion.promoted
+    assert {check.name for check in report.promotion.verdict.checks if not check.passed} >= {"better", "general"}
+    with pytest.raises(GateFailed, match="retriever@2 is not promoted: it is not shown to be better, but worse"):
+        stages.check(report, world.project().limits)
+    assert (active(), stages_of()) == ("v2", [Stage.PRODUCTION, Stage.STAGING])
