@@ -10,6 +10,7 @@ from llm_engineering.config import (
     BatchInferenceConfig,
     Config,
     DigitalDataEtlConfig,
+    EvaluationConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
 )
@@ -50,6 +51,19 @@ def batch_inference(config: BatchInferenceConfig) -> Report:
         batch, answers = stages.answer_questions(config, plan, run)
         stages.write_answers(config, plan, answers)
         return stages.report("batch_inference", run, batch=batch)
+
+
+def evaluation(config: EvaluationConfig) -> Report:
+    """Run pipeline `evaluation`; see `pipelines.evaluation`."""
+    config = config.resolved()
+    with _run("evaluation", config) as run:
+        questions = stages.read_questions(config, run)
+        before = None
+        if config.evaluation.before:
+            before, _ = stages.ask_index(config, questions, run, config.evaluation.before)
+        measured, _ = stages.ask_index(config, questions, run)
+        result = stages.compare_evaluations(config, measured, questions, run, before)
+        return stages.report("evaluation", run, measured=result)
 
 
 def _run(pipeline: str, config: Config) -> AbstractContextManager[int]:

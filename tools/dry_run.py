@@ -11,6 +11,7 @@ from llm_engineering.config import (
     BatchInferenceConfig,
     Config,
     DigitalDataEtlConfig,
+    EvaluationConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
     link_name,
@@ -56,6 +57,8 @@ def _steps(config: Config) -> Iterator[tuple[str, str]]:
         yield from _into_feature_store(config)
     if isinstance(config, BatchInferenceConfig):
         yield from _into_answers(config)
+    if isinstance(config, EvaluationConfig):
+        yield from _into_figures(config)
 
 
 def _into_warehouse(config: DigitalDataEtlConfig) -> Iterator[tuple[str, str]]:
@@ -94,3 +97,14 @@ def _into_answers(config: BatchInferenceConfig) -> Iterator[tuple[str, str]]:
     model = config.batch.llm or next((spec.name for spec in config.llms), "extractive")
     yield "answer_questions", f"collection {config.load.collection}, {model}, {config.batch.concurrency} at once"
     yield "write_answers", str(plan.output)
+
+
+def _into_figures(config: EvaluationConfig) -> Iterator[tuple[str, str]]:
+    settings, collection = config.evaluation, config.load.collection
+    questions = stages.read_questions(config)
+    yield "read_questions", f"{len(questions)} questions from {settings.questions or settings.dataset}"
+    if settings.before:
+        yield "ask_index", f"collection {collection}, version {settings.before}"
+    yield "ask_index", f"collection {collection}, {settings.index_version or 'the active version'}"
+    other = settings.against or settings.before or "nothing"
+    yield "compare_evaluations", f"with {other}, on {', '.join(settings.compared)}"

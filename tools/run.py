@@ -17,6 +17,7 @@ PIPELINES = {
     "digital_data_etl": ("DigitalDataEtlConfig", "sources → warehouse"),
     "feature_engineering": ("FeatureEngineeringConfig", "warehouse → feature store"),
     "batch_inference": ("BatchInferenceConfig", "table of questions → table of answers"),
+    "evaluation": ("EvaluationConfig", "questions with known answers → how well an index finds these"),
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from llm_engineering.domain.errors import GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
+from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.reports import BatchReport, Incident, IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redact
@@ -19,6 +20,7 @@ def add_up(
     verified: VerifyReport | None = None,
     evaluated: EvaluationReport | None = None,
     batch: BatchReport | None = None,
+    measured: EvaluationResult | None = None,
 ) -> Report:
     """Return the account of a run.
 
@@ -37,6 +39,8 @@ def add_up(
     if batch:
         documents = _asked(batch)
         books = IngestReport(rejections=batch.rejections, failures=batch.failures)
+    if measured:
+        documents = {"found": measured.evaluation.questions, "new": measured.evaluation.questions}
     return Report(
         pipeline=pipeline,
         run=run,
@@ -54,6 +58,7 @@ def add_up(
         failures=books.failures,
         evaluation=evaluated,
         batch=batch,
+        measured=measured.without_questions() if measured else None,
     )
 
 

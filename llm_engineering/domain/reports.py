@@ -3,6 +3,7 @@
 from typing import Literal
 
 from llm_engineering.domain.evaluation import EvaluationReport
+from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.value import Value
 
 
@@ -168,6 +169,7 @@ class Report(Value):
     failures: tuple[Incident, ...] = ()
     evaluation: EvaluationReport | None = None
     batch: BatchReport | None = None
+    measured: EvaluationResult | None = None
 
     @property
     def _documents(self) -> str:
@@ -185,7 +187,7 @@ class Report(Value):
         return "\n".join(
             [
                 f"{self.pipeline}, run {self.run}, {self.seconds:.1f} s",
-                str(self.batch) if self.batch else self._documents,
+                str(self.measured or self.batch or self._documents),
                 *([index] if self.index_version else []),
                 *([f"evaluation: {self.evaluation}"] if self.evaluation else []),
                 *(f"rejected {item.uri}: {item.reason}: {item.detail}" for item in self.rejections),

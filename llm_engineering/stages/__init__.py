@@ -5,6 +5,7 @@ ZenML steps wrap these one by one, and `llm_engineering.plain` chains them witho
 
 from llm_engineering.stages.batch import answer_questions, plan_questions, write_answers
 from llm_engineering.stages.etl import crawl_links, get_or_create_user, ingest
+from llm_engineering.stages.evaluation import ask_index, compare_evaluations, read_questions
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
 from llm_engineering.stages.runs import check, fail_run, open_run, refuse_if_held, report, run_of
 from llm_engineering.stages.searching import search
@@ -13,9 +14,11 @@ from llm_engineering.stages.versions import activate, evaluate, verify
 __all__ = [
     "activate",
     "answer_questions",
+    "ask_index",
     "check",
     "chunk",
     "clean",
+    "compare_evaluations",
     "crawl_links",
     "embed",
     "estimate",
@@ -27,6 +30,7 @@ __all__ = [
     "open_run",
     "plan",
     "plan_questions",
+    "read_questions",
     "refuse_if_held",
     "report",
     "run_of",

@@ -13,6 +13,7 @@ from llm_engineering.config import Limits
 from llm_engineering.domain import failpoints
 from llm_engineering.domain.errors import BackendError, GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
+from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.reports import BatchReport, IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redacted
@@ -77,12 +78,13 @@ def report(
     verified: VerifyReport | None = None,
     evaluated: EvaluationReport | None = None,
     batch: BatchReport | None = None,
+    measured: EvaluationResult | None = None,
 ) -> Report:
     """Add up what the stages reported, and close the run with it."""
     with Workspace().warehouse() as warehouse:
         started = datetime.fromisoformat(str(warehouse.run_record(run)["started_at"]))
         seconds = (datetime.now(UTC) - started).total_seconds()
-        result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch)
+        result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch, measured)
         failpoints.reach("run.before_finish")
         Workspace().close_run(warehouse, run, "completed", result.model_dump(mode="json"))
         failpoints.reach("run.after_finish")
