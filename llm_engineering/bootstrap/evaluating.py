@@ -84,6 +84,8 @@ def asked_version(config: Evaluating, workspace: Workspace, version: str = "") -
         UsageError: there is no such version, or its model cannot be opened.
     """
     settings = config.retrieval
+    if '"kind":"llm"' in settings.model_dump_json():
+        logger.warning("stages of the retrieval that ask a language model are left out of the evaluation")
     with ExitStack() as stack:
         store = stack.enter_context(workspace.store(config.load))
         index = stack.enter_context(store.read(version))

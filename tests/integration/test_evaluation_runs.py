@@ -237,6 +237,7 @@ def test_evaluations_survive_and_damaged_ones_are_named(world: World) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # three command lines, each with ZenML
 def test_a_run_on_zenml_keeps_report_and_pictures_as_artifacts(world: World) -> None:
     ran = tool(world.home, "run", "evaluation", "--config", str(world.config), "--json")
     assert ran.code == 0, ran.err
