@@ -11,6 +11,7 @@ from llm_engineering.config import (
     BatchInferenceConfig,
     Config,
     DigitalDataEtlConfig,
+    EvaluationConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
     TrainingConfig,
@@ -77,6 +78,16 @@ def promotion(config: PromotionConfig) -> Report:
         verdict = stages.judge_candidate(config, candidate, evidence, plan, run)
         done = stages.promote(config, candidate, verdict, plan, run)
         return stages.report("promotion", run, plan=plan, loaded=loaded, verified=verified, promotion=done)
+def evaluation(config: EvaluationConfig) -> Report:
+    """Run pipeline `evaluation`; see `pipelines.evaluation`."""
+    with _run("evaluation", config) as run:
+        questions = stages.read_questions(config, run)
+        before = None
+        if config.evaluation.before:
+            before, _ = stages.ask_index(config, questions, run, config.evaluation.before)
+        measured, _ = stages.ask_index(config, questions, run)
+        result = stages.compare_evaluations(config, measured, questions, run, before)
+        return stages.report("evaluation", run, measured=result)
 
 
 def _run(pipeline: str, config: Config) -> AbstractContextManager[int]:

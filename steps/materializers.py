@@ -14,9 +14,11 @@ from zenml.io import fileio
 from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.materializers.pydantic_materializer import PydanticMaterializer
 
+from llm_engineering.application.evaluation.page import render
 from llm_engineering.domain.batches import AnswerRow
 from llm_engineering.domain.chunks import Chunk
 from llm_engineering.domain.training import Trained, WeightsFolder
+from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.value import Scalar, Value
 from llm_engineering.infrastructure.observability import pictures
 from llm_engineering.infrastructure.parquet import ParquetDataset, read_dataset
@@ -131,6 +133,25 @@ class WeightsMaterializer(BaseMaterializer):
     def extract_metadata(self, data: WeightsFolder) -> dict[str, Any]:
         files = [data.folder / path for path in data.files()]
         return {"files": len(files), "bytes": sum(path.stat().st_size for path in files)}
+class EvaluationMaterializer(ValueMaterializer):
+    """Stores the result of an evaluation as JSON, with its figures as metadata, two pictures and the report."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (EvaluationResult,)
+
+        return data.facts() if isinstance(data, EvaluationResult) else {}
+
+        estimates = data.evaluation.slices[0].metrics
+        bars = {name: (one.value, one.low, one.high) for name, one in estimates.items()}
+        curves = {data.evaluation.id: data.curve}
+        if data.before:
+            curves = {f"before: {data.before.id}": data.before_curve, f"after: {data.evaluation.id}": data.curve}
+        shown = _write(self.uri, "report.html", render(data).encode(), VisualizationType.HTML)
+        picture = pictures.intervals(bars, f"{data.evaluation.questions} questions", "mean")
+        shown |= _write(self.uri, "metrics.png", picture, VisualizationType.IMAGE)
+        picture = pictures.curves(curves, "Questions answered among the first documents", "documents", "hit rate")
+        shown |= _write(self.uri, "hits.png", picture, VisualizationType.IMAGE)
+        rows = [one.model_dump(mode="json") for one in data.missed]
+        return shown | _write(self.uri, "missed.csv", pictures.table(rows).encode(), VisualizationType.CSV)
 
 
 def _scalars(data: BaseModel) -> Iterator[tuple[str, Scalar]]:

@@ -7,6 +7,7 @@ from zenml import step
 from llm_engineering import stages
 from llm_engineering.config import Limits
 from llm_engineering.domain.evaluation import EvaluationReport
+from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.reports import BatchReport, IngestReport, LoadReport, Report, VerifyReport
@@ -35,11 +36,13 @@ def report(
     training: TrainingReport | None = None,
     promotion: PromotionReport | None = None,
     output: str | None = None,  # noqa: ARG001 - an input, so that the report waits for the answers to be written
+    measured: EvaluationResult | None = None,
 ) -> Annotated[Report, "report"]:
     """Add up what the steps reported, and close the run."""
     books = [report for report in (crawled, ingested) if report is not None]
     return stages.report(pipeline, run, books, plan, loaded, verified, evaluated, batch, training)
     return stages.report(pipeline, run, books, plan, loaded, verified, evaluated, batch, promotion)
+    return stages.report(pipeline, run, books, plan, loaded, verified, evaluated, batch, measured)
 
 
 @step(enable_cache=False)

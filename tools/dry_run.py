@@ -11,6 +11,7 @@ from llm_engineering.config import (
     BatchInferenceConfig,
     Config,
     DigitalDataEtlConfig,
+    EvaluationConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
     TrainingConfig,
@@ -62,6 +63,8 @@ def _steps(config: Config) -> Iterator[tuple[str, str]]:
         yield from _into_answers(config)
     if isinstance(config, TrainingConfig):
         yield from _into_model(config)
+    if isinstance(config, EvaluationConfig):
+        yield from _into_figures(config)
 
 
 def _into_warehouse(config: DigitalDataEtlConfig) -> Iterator[tuple[str, str]]:
@@ -119,3 +122,12 @@ def _into_model(config: TrainingConfig) -> Iterator[tuple[str, str]]:
     yield "plan_training", f"data set {plan.dataset}: {plan.train} rows to learn from, {plan.validation} to choose by"
     yield "train_model", f"{plan.kind} from {getattr(trainer, 'base', 'its settings')}, seed {trainer.seed}"
     yield "register_model", f"a new version of {plan.model} in the registry, in no stage"
+def _into_figures(config: EvaluationConfig) -> Iterator[tuple[str, str]]:
+    settings, collection = config.evaluation, config.load.collection
+    questions = stages.read_questions(config)
+    yield "read_questions", f"{len(questions)} questions from {settings.questions or settings.dataset}"
+    if settings.before:
+        yield "ask_index", f"collection {collection}, version {settings.before}"
+    yield "ask_index", f"collection {collection}, {settings.index_version or 'the active version'}"
+    other = settings.against or settings.before or "nothing"
+    yield "compare_evaluations", f"with {other}, on {', '.join(settings.compared)}"

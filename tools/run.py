@@ -19,6 +19,7 @@ PIPELINES = {
     "training": ("TrainingConfig", "data set → version of a model in the registry"),
     "promotion": ("PromotionConfig", "candidate → its index → evaluation → gate → production"),
     "batch_inference": ("BatchInferenceConfig", "table of questions → table of answers"),
+    "evaluation": ("EvaluationConfig", "questions with known answers → how well an index finds these"),
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from llm_engineering.domain.errors import GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
+from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.reports import BatchReport, Incident, IngestReport, LoadReport, Report, VerifyReport
@@ -23,6 +24,7 @@ def add_up(
     batch: BatchReport | None = None,
     training: TrainingReport | None = None,
     promotion: PromotionReport | None = None,
+    measured: EvaluationResult | None = None,
 ) -> Report:
     """Return the account of a run.
 
@@ -41,6 +43,8 @@ def add_up(
     if batch:
         documents = _asked(batch)
         books = IngestReport(rejections=batch.rejections, failures=batch.failures)
+    if measured:
+        documents = {"found": measured.evaluation.questions, "new": measured.evaluation.questions}
     return Report(
         pipeline=pipeline,
         run=run,
@@ -60,6 +64,7 @@ def add_up(
         batch=batch,
         training=training,
         promotion=promotion,
+        measured=measured.without_questions() if measured else None,
     )
 
 

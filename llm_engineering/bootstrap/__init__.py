@@ -4,6 +4,7 @@ Tests compose the same way; production and tests differ only in the arguments.
 """
 
 from llm_engineering.bootstrap.asking import asking
+from llm_engineering.bootstrap.evaluating import asked_version, held_questions_of, open_evaluations
 from llm_engineering.bootstrap.features import (
     FEATURES_SCHEMA,
     manifest_of,
@@ -23,9 +24,12 @@ __all__ = [
     "FEATURES_SCHEMA",
     "Inference",
     "Workspace",
+    "asked_version",
     "asking",
+    "held_questions_of",
     "manifest_of",
     "open_datasets",
+    "open_evaluations",
     "open_inference",
     "open_registry",
     "open_searcher",

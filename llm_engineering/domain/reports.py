@@ -5,6 +5,7 @@ from typing import Literal
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.training import TrainingReport
 from llm_engineering.domain.promotions import PromotionReport
+from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.value import Value
 
 
@@ -172,6 +173,7 @@ class Report(Value):
     batch: BatchReport | None = None
     training: TrainingReport | None = None
     promotion: PromotionReport | None = None
+    measured: EvaluationResult | None = None
 
     @property
     def _documents(self) -> str:
@@ -190,6 +192,7 @@ class Report(Value):
             [
                 f"{self.pipeline}, run {self.run}, {self.seconds:.1f} s",
                 str(self.batch or self.training or self._documents),
+                str(self.measured or self.batch or self._documents),
                 *([index] if self.index_version else []),
                 *([str(self.promotion)] if self.promotion else []),
                 *([f"evaluation: {self.evaluation}"] if self.evaluation else []),

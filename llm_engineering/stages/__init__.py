@@ -5,6 +5,7 @@ ZenML steps wrap these one by one, and `llm_engineering.plain` chains them witho
 
 from llm_engineering.stages.batch import answer_questions, plan_questions, write_answers
 from llm_engineering.stages.etl import crawl_links, get_or_create_user, ingest
+from llm_engineering.stages.evaluation import ask_index, compare_evaluations, read_questions
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
 from llm_engineering.stages.promotion import (
     BASE,
@@ -30,10 +31,12 @@ __all__ = [
     "PRODUCTION",
     "activate",
     "answer_questions",
+    "ask_index",
     "check",
     "check_promotion",
     "chunk",
     "clean",
+    "compare_evaluations",
     "crawl_links",
     "embed",
     "estimate",
@@ -53,6 +56,7 @@ __all__ = [
     "plan_questions",
     "plan_training",
     "promote",
+    "read_questions",
     "refuse_if_held",
     "register_model",
     "report",

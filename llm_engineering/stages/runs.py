@@ -14,6 +14,7 @@ from llm_engineering.config import Limits
 from llm_engineering.domain import failpoints
 from llm_engineering.domain.errors import BackendError, GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
+from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.reports import BatchReport, IngestReport, LoadReport, Report, VerifyReport
@@ -84,6 +85,7 @@ def report(
     batch: BatchReport | None = None,
     training: TrainingReport | None = None,
     promotion: PromotionReport | None = None,
+    measured: EvaluationResult | None = None,
 ) -> Report:
     """Add up what the stages reported, and close the run with it."""
     with Workspace().warehouse() as warehouse:
@@ -91,6 +93,7 @@ def report(
         seconds = (datetime.now(UTC) - started).total_seconds()
         result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch, training)
         result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch, promotion)
+        result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch, measured)
         failpoints.reach("run.before_finish")
         Workspace().close_run(warehouse, run, "completed", result.model_dump(mode="json"))
         failpoints.reach("run.after_finish")
