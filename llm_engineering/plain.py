@@ -9,6 +9,7 @@ from llm_engineering import stages
 from llm_engineering.config import (
     BatchInferenceConfig,
     Config,
+    DatasetConfig,
     DigitalDataEtlConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
@@ -50,6 +51,16 @@ def batch_inference(config: BatchInferenceConfig) -> Report:
         batch, answers = stages.answer_questions(config, plan, run)
         stages.write_answers(config, plan, answers)
         return stages.report("batch_inference", run, batch=batch)
+
+
+def dataset(config: DatasetConfig) -> Report:
+    """Run pipeline `dataset`; see `pipelines.dataset`."""
+    config = config.resolved()
+    with _run("dataset", config) as run:
+        plan, asked = stages.collect_questions(config, run)
+        mined, pairs = stages.mine_pairs(config, plan, asked)
+        _, account = stages.keep_dataset(config, plan, mined, pairs)
+        return stages.report("dataset", run, dataset=account)
 
 
 def _run(pipeline: str, config: Config) -> AbstractContextManager[int]:

@@ -8,7 +8,7 @@ from llm_engineering import stages
 from llm_engineering.config import Limits
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.indexes import Plan
-from llm_engineering.domain.reports import BatchReport, IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.reports import BatchReport, DatasetReport, IngestReport, LoadReport, Report, VerifyReport
 from steps.materializers import ValueMaterializer
 
 
@@ -31,10 +31,11 @@ def report(
     index_version: str | None = None,  # noqa: ARG001 - an input, so that the report waits for the activation
     batch: BatchReport | None = None,
     output: str | None = None,  # noqa: ARG001 - an input, so that the report waits for the answers to be written
+    dataset: DatasetReport | None = None,
 ) -> Annotated[Report, "report"]:
     """Add up what the steps reported, and close the run."""
     books = [report for report in (crawled, ingested) if report is not None]
-    return stages.report(pipeline, run, books, plan, loaded, verified, evaluated, batch)
+    return stages.report(pipeline, run, books, plan, loaded, verified, evaluated, batch, dataset)
 
 
 @step(enable_cache=False)

@@ -16,6 +16,7 @@ PIPELINES = {
     "feature": ("FeatureConfig", "sources → warehouse → feature store (the main job)"),
     "digital_data_etl": ("DigitalDataEtlConfig", "sources → warehouse"),
     "feature_engineering": ("FeatureEngineeringConfig", "warehouse → feature store"),
+    "dataset": ("DatasetConfig", "index, questions → pairs to train a retriever with"),
     "batch_inference": ("BatchInferenceConfig", "table of questions → table of answers"),
 }
 

@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from llm_engineering.domain.errors import GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.indexes import Plan
-from llm_engineering.domain.reports import BatchReport, Incident, IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.reports import (
+    BatchReport,
+    DatasetReport,
+    Incident,
+    IngestReport,
+    LoadReport,
+    Report,
+    VerifyReport,
+)
 from llm_engineering.domain.secrets import redact
 
 
@@ -19,6 +27,7 @@ def add_up(
     verified: VerifyReport | None = None,
     evaluated: EvaluationReport | None = None,
     batch: BatchReport | None = None,
+    dataset: DatasetReport | None = None,
 ) -> Report:
     """Return the account of a run.
 
@@ -37,6 +46,8 @@ def add_up(
     if batch:
         documents = _asked(batch)
         books = IngestReport(rejections=batch.rejections, failures=batch.failures)
+    if dataset:
+        documents, books = _collected(dataset), IngestReport(failures=dataset.failures)
     return Report(
         pipeline=pipeline,
         run=run,
@@ -54,7 +65,14 @@ def add_up(
         failures=books.failures,
         evaluation=evaluated,
         batch=batch,
+        dataset=dataset,
     )
+
+
+def _collected(dataset: DatasetReport) -> dict[str, int]:
+    """Return the rows of a data set under the names of documents: they are new; what was dropped is in its report."""
+    rows, failed = sum(dataset.rows.values()), len(dataset.failures)
+    return {"found": rows + failed, "new": rows, "failed": failed}
 
 
 def _asked(batch: BatchReport) -> dict[str, int]:

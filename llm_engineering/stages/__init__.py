@@ -4,6 +4,7 @@ ZenML steps wrap these one by one, and `llm_engineering.plain` chains them witho
 """
 
 from llm_engineering.stages.batch import answer_questions, plan_questions, write_answers
+from llm_engineering.stages.dataset import collect_questions, keep_dataset, mine_pairs
 from llm_engineering.stages.etl import crawl_links, get_or_create_user, ingest
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
 from llm_engineering.stages.runs import check, fail_run, open_run, refuse_if_held, report, run_of
@@ -16,6 +17,7 @@ __all__ = [
     "check",
     "chunk",
     "clean",
+    "collect_questions",
     "crawl_links",
     "embed",
     "estimate",
@@ -23,7 +25,9 @@ __all__ = [
     "fail_run",
     "get_or_create_user",
     "ingest",
+    "keep_dataset",
     "load",
+    "mine_pairs",
     "open_run",
     "plan",
     "plan_questions",

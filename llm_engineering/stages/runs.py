@@ -14,7 +14,7 @@ from llm_engineering.domain import failpoints
 from llm_engineering.domain.errors import BackendError, GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.indexes import Plan
-from llm_engineering.domain.reports import BatchReport, IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.reports import BatchReport, DatasetReport, IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redacted
 
 if TYPE_CHECKING:
@@ -77,12 +77,13 @@ def report(
     verified: VerifyReport | None = None,
     evaluated: EvaluationReport | None = None,
     batch: BatchReport | None = None,
+    dataset: DatasetReport | None = None,
 ) -> Report:
     """Add up what the stages reported, and close the run with it."""
     with Workspace().warehouse() as warehouse:
         started = datetime.fromisoformat(str(warehouse.run_record(run)["started_at"]))
         seconds = (datetime.now(UTC) - started).total_seconds()
-        result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch)
+        result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch, dataset)
         failpoints.reach("run.before_finish")
         Workspace().close_run(warehouse, run, "completed", result.model_dump(mode="json"))
         failpoints.reach("run.after_finish")

@@ -1,0 +1,36 @@
+"""Prove that splits are apart, from the rows alone: nothing of how they were made is believed."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from llm_engineering.application.datasets.likeness import alike_texts, words_of
+from llm_engineering.domain.datasets import RetrievalPair
+
+
+def leaks(rows: Sequence[RetrievalPair], questions: float = 0.7, passages: float = 0.8) -> list[str]:
+    """Return a sentence for each thing that is in two splits: a document, a cluster, near-duplicates.
+
+    Args:
+        rows: All rows of a data set.
+        questions: Jaccard similarity of words from which on two questions nearly repeat each other.
+        passages: The same of passages.
+    """
+    found: list[str] = []
+    for what, names in (("document", _documents(rows)), ("cluster", ((row.cluster, row.split) for row in rows))):
+        splits: dict[str, set[str]] = defaultdict(set)
+        for name, split in names:
+            splits[name].add(split)
+        found += [f"{what} {name} is in {' and '.join(sorted(of))}" for name, of in splits.items() if len(of) > 1]
+    for what, texts, threshold in (
+        ("question", [row.question for row in rows], questions),
+        ("passage", [row.passage for row in rows], passages),
+    ):
+        for one, other in alike_texts([words_of(text) for text in texts], threshold):
+            if rows[one].split != rows[other].split:
+                found.append(f"the {what}s of rows {rows[one].id} ({rows[one].split}) and {rows[other].id} are alike")
+    return found
+
+
+def _documents(rows: Sequence[RetrievalPair]) -> Iterator[tuple[str, str]]:
+    for row in rows:
+        yield from ((name, row.split) for name in (row.document_id, *row.documents, *row.negative_documents))
