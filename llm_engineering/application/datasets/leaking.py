@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from llm_engineering.application.datasets.likeness import alike_texts, words_of
-from llm_engineering.domain.datasets import RetrievalPair
+from llm_engineering.domain.datasets import RetrievalPair, Split
 
 
 def leaks(rows: Sequence[RetrievalPair], questions: float = 0.7, passages: float = 0.8) -> list[str]:
@@ -21,6 +21,10 @@ def leaks(rows: Sequence[RetrievalPair], questions: float = 0.7, passages: float
         for name, split in names:
             splits[name].add(split)
         found += [f"{what} {name} is in {' and '.join(sorted(of))}" for name, of in splits.items() if len(of) > 1]
+    held = {name for row in rows if row.split == Split.TEST for name in row.documents}
+    for row in rows:
+        if row.split != Split.TEST and (seen := held.intersection(row.negative_documents)):
+            found.append(f"row {row.id} ({row.split}) has a negative of {seen.pop()}, which is held out")
     for what, texts, threshold in (
         ("question", [row.question for row in rows], questions),
         ("passage", [row.passage for row in rows], passages),
@@ -33,4 +37,4 @@ def leaks(rows: Sequence[RetrievalPair], questions: float = 0.7, passages: float
 
 def _documents(rows: Sequence[RetrievalPair]) -> Iterator[tuple[str, str]]:
     for row in rows:
-        yield from ((name, row.split) for name in (row.document_id, *row.documents, *row.negative_documents))
+        yield from ((name, row.split) for name in (row.document_id, *row.documents))

@@ -275,7 +275,8 @@ class _Making:
 class _Others:
     """Says whether a passage may be a negative: of another cluster than all answers, and of the row's own split.
 
-    A model that learns to push away the passages of held-out documents has seen them, too.
+    A model that learns to push away the passages of held-out documents has seen them, too. Validation is small, and
+    borrows from what is learnt from.
     """
 
     making: _Making
@@ -286,7 +287,8 @@ class _Others:
         ties = self.making.ties
         cluster = ties.clusters[passage.document_id]
         is_near = cluster in self.answers or passage.id in ties.boilerplate
-        return not is_near and self.making.splits[cluster] is self.split
+        split = self.making.splits[cluster]
+        return not is_near and (split is self.split or (split, self.split) == (Split.TRAIN, Split.VALIDATION))
 
 
 def _fulfils(passage: Passage, limits: Mapping[str, Scalar]) -> bool:
