@@ -54,6 +54,12 @@ def collect_questions(config: DatasetConfig, run: int) -> "tuple[DatasetPlan, Pa
         corpus = corpus_of(index.scan(), config.dataset.tenants)
         material = _material(config, workspace, warehouse, index.manifest, corpus)
         asked = [one for pairs in config.dataset.pairs for one in pairs.asked(material)]
+    if not asked:
+        why = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in sorted(material.dropped.items()))
+        raise UsageError(
+            f"no question is left to learn from ({why or 'there are none'}); name questions whose documents are in the "
+            "index, or documents with titles and headings, in dataset.pairs"
+        )
     usage = sum((written.usage for written in material.written), Usage())
     plan = DatasetPlan(
         run=run,

@@ -148,9 +148,9 @@ def test_documents_of_several_tenants_are_together_only_if_somebody_says_so(tmp_
 
 def test_what_cannot_be_made_is_said(file: Path, tmp_path: Path) -> None:
     unknown = asked(tmp_path / "unknown.csv", [("Who?", "nowhere.md")])
-    with pytest.raises(UsageError, match="1 unknown document|unknown_document|nothing was asked"):
+    with pytest.raises(UsageError, match="1 unknown document"):
         plain.dataset(config_of(pairs=f"{{kind: questions, file: {unknown}}}"))
-    with pytest.raises(UsageError, match="no column|there is no 'split'"):
+    with pytest.raises(UsageError, match="there is no 'split'"):
         plain.dataset(config_of("dataset.splits=column", pairs=f"{{kind: questions, file: {file}}}"))
     with pytest.raises(UsageError, match="asks for the model"):
         plain.dataset(config_of(pairs="{kind: llm}"))

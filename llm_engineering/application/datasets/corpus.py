@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
+from llm_engineering.application.datasets.likeness import words_of
 from llm_engineering.domain.access import TENANT
 from llm_engineering.domain.chunks import Point
 from llm_engineering.domain.documents import Metadata
@@ -47,6 +48,11 @@ class Corpus:
     def places(self) -> dict[str, int]:
         """Passage id → its number."""
         return {passage.id: number for number, passage in enumerate(self.passages)}
+
+    @cached_property
+    def words(self) -> list[frozenset[str]]:
+        """The distinct words of each passage."""
+        return [words_of(passage.text) for passage in self.passages]
 
     @cached_property
     def documents(self) -> dict[str, list[Passage]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from llm_engineering.application.datasets.corpus import Corpus, Passage
 from llm_engineering.application.datasets.likeness import alike_texts, alike_vectors, words_of
-from llm_engineering.application.datasets.mining import Searcher, negatives
+from llm_engineering.application.datasets.mining import Knowing, Searcher, negatives
 from llm_engineering.application.datasets.settings import DatasetSettings, Duplicates
 from llm_engineering.application.datasets.splitting import Groups, clusters_of, splits_of
 from llm_engineering.application.datasets.structure import without
@@ -120,7 +120,7 @@ def tied(questions: Sequence[AskedQuestion], searcher: Searcher, settings: Dupli
 def _joined_by_passages(corpus: Corpus, documents: Groups[str], settings: Duplicates) -> set[str]:
     """Join documents with passages that nearly repeat each other, and return those that too many have."""
     passages: Groups[int] = Groups(range(len(corpus.passages)))
-    for pair in alike_texts([words_of(passage.text) for passage in corpus.passages], settings.passages):
+    for pair in alike_texts(corpus.words, settings.passages):
         passages.join(pair)
     if settings.passage_cosine is not None:
         for pair in alike_vectors(corpus.vectors, settings.passage_cosine):
@@ -144,6 +144,8 @@ def _vectors(
         return None
     import numpy as np
 
+    if isinstance(embedder, Knowing):
+        embedder.learn([one.question for one in questions])
     texts = progress([one.question for one in questions], "embed", total=len(questions), unit="question")
     matrix = np.stack([np.asarray(embedder.embed_query(text), dtype=np.float32) for text in texts])
     unit: NDArray[np.float32] = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_engineering.application.datasets.corpus import Corpus, Passage
-from llm_engineering.application.datasets.likeness import jaccard, words_of
+from llm_engineering.application.datasets.likeness import jaccard
 from llm_engineering.application.evaluation import Searching
 from llm_engineering.application.retrieval import Retrieval, retrieve
 from llm_engineering.domain.access import ALL
@@ -24,14 +24,21 @@ PASSAGES_PER_DOCUMENT = 2
 
 
 class Knowing:
-    """An embedder that keeps the vector of every query: each is asked for when duplicates are looked for, and again
-    by each search."""
+    """An embedder that keeps the vectors of queries: they are asked for when duplicates are looked for, and again by
+    each search."""
 
     def __init__(self, embedder: Embedder) -> None:
         self.card = embedder.card
         self.embed = embedder.embed
         self._embedder = embedder
         self._known: dict[str, Vector] = {}
+
+    def learn(self, texts: Sequence[str]) -> None:
+        """Compute the vectors of many queries, together where the embedder can."""
+        new = list(dict.fromkeys(text for text in texts if text not in self._known))
+        together: Callable[[Sequence[str]], Sequence[Vector]] | None = getattr(self._embedder, "embed_queries", None)
+        if together is not None and new:
+            self._known |= zip(new, together(new), strict=True)
 
     def embed_query(self, text: str) -> Vector:
         if text not in self._known:
@@ -110,12 +117,12 @@ def negatives(
 
     # A search by words alone that does not find the positive has nothing to compare with.
     limit = margin * score(positive) if cosines is not None or positive.id in scores else float("inf")
-    words = words_of(positive.text)
+    words = corpus.words[corpus.places[positive.id]]
     taken: list[Passage] = []
     for hit in hits:
         passage = corpus.passages[corpus.places[hit.chunk_id]]
         if passage.tenant != positive.tenant or not is_other(passage):
             continue
-        if score(passage) < limit and jaccard(words_of(passage.text), words) < likeness:
+        if score(passage) < limit and jaccard(corpus.words[corpus.places[hit.chunk_id]], words) < likeness:
             taken.append(passage)
     return taken
