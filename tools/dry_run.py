@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import yaml
 
 from llm_engineering import bootstrap, stages
-from llm_engineering.bootstrap import Workspace
+from llm_engineering.bootstrap import Workspace, open_datasets
 from llm_engineering.config import (
     BatchInferenceConfig,
     Config,
+    DatasetConfig,
     DigitalDataEtlConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
@@ -56,6 +57,8 @@ def _steps(config: Config) -> Iterator[tuple[str, str]]:
         yield from _into_feature_store(config)
     if isinstance(config, BatchInferenceConfig):
         yield from _into_answers(config)
+    if isinstance(config, DatasetConfig):
+        yield from _into_dataset(config)
 
 
 def _into_warehouse(config: DigitalDataEtlConfig) -> Iterator[tuple[str, str]]:
@@ -94,3 +97,13 @@ def _into_answers(config: BatchInferenceConfig) -> Iterator[tuple[str, str]]:
     model = config.batch.llm or next((spec.name for spec in config.llms), "extractive")
     yield "answer_questions", f"collection {config.load.collection}, {model}, {config.batch.concurrency} at once"
     yield "write_answers", str(plan.output)
+
+
+def _into_dataset(config: DatasetConfig) -> Iterator[tuple[str, str]]:
+    settings = config.dataset
+    kinds = ", ".join(pairs.kind for pairs in settings.pairs)
+    estimates = "".join(f"; {estimate}" for estimate in stages.estimate_dataset(config))
+    yield "collect_questions", f"{kinds}; passages of collection {config.load.collection}{estimates}"
+    ranks = f"{settings.negatives.count} negatives each of ranks {settings.negatives.first}-{settings.negatives.last}"
+    yield "mine_pairs", f"{ranks}; splits by {settings.splits}, {settings.shares.test:.0%} held out"
+    yield "keep_dataset", f"data set {settings.name} in {open_datasets(Workspace()).folder / settings.name}"

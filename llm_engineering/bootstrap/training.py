@@ -8,19 +8,22 @@ from llm_engineering.application.datasets.corpus import Passage
 from llm_engineering.application.datasets.material import Written
 from llm_engineering.application.datasets.mining import Knowing
 from llm_engineering.application.datasets.questions import Questions
-from llm_engineering.application.datasets.writing import Writing, write_all
+from llm_engineering.application.datasets.writing import Writing, key_of, write_all
 from llm_engineering.application.retrieval.retrieve import Tokenize
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.bootstrap.asking import awaited
 from llm_engineering.bootstrap.llms import model_identity, open_llms
 from llm_engineering.bootstrap.workspace import Workspace
 from llm_engineering.config import DatasetConfig
+from llm_engineering.domain.datasets import WritingEstimate
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.evaluation import Question
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.infrastructure.datasets import DatasetFiles, open_replies
+from llm_engineering.infrastructure.datasets.replies import read_replies, replies_of
 from llm_engineering.infrastructure.embedders import EmbedderSpec
 from llm_engineering.infrastructure.llms import LlmSpec
+from llm_engineering.infrastructure.llms.counting import likely_prompt
 
 
 def open_datasets(workspace: Workspace) -> DatasetFiles:
@@ -100,6 +103,30 @@ def writer_of(specs: Sequence[LlmSpec], workspace: Workspace) -> Callable[[Writi
         return awaited(_written(section, passages, model_of(section, specs), specs, workspace))
 
     return write
+
+
+def writing_estimate(
+    section: Writing, passages: Sequence[Passage], specs: Sequence[LlmSpec], workspace: Workspace
+) -> WritingEstimate:
+    """Return what a model would be asked, and what that may cost at most. Nothing is asked, and nothing is written.
+
+    Raises:
+        UsageError: there is no such model, or it cannot be opened.
+    """
+    spec, prompt = model_of(section, specs), section.open_prompt()
+    known = {reply.key for reply in read_replies(replies_of(workspace.home))}
+    requests = [section.request(passage, prompt) for passage in section.chosen(passages)]
+    new = [request for request in requests if key_of(request, model_identity(spec)) not in known]
+    tokens = sum(map(likely_prompt, new))
+    card = open_llms(specs, None, workspace)[spec.name].card
+    return WritingEstimate(
+        model=spec.name,
+        passages=len(requests),
+        known=len(requests) - len(new),
+        input_tokens=tokens,
+        output_tokens=section.max_tokens * len(new),
+        cost=card.cost(tokens, section.max_tokens * len(new)),
+    )
 
 
 async def _written(

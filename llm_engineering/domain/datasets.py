@@ -83,6 +83,27 @@ class HeldQuestion:
     source: str = ""
 
 
+class WritingEstimate(Value):
+    """What a model would be asked to write questions for, and about what that takes at most.
+
+    Of the passages, the replies to `known` are there already. `cost` is in US dollars; None: the price is not known.
+    """
+
+    model: str
+    passages: int
+    known: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+
+    def __str__(self) -> str:
+        cost = "at an unknown price" if self.cost is None else f"{self.cost:.4f} US dollars"
+        return (
+            f"{self.model} reads {self.passages - self.known} of {self.passages} passages ({self.known} are known): "
+            f"about {self.input_tokens} tokens in, at most {self.output_tokens} out, {cost}"
+        )
+
+
 class DatasetPlan(Value):
     """What a run makes a data set of: an index version, and the account of the questions that were collected.
 

@@ -4,7 +4,7 @@ ZenML steps wrap these one by one, and `llm_engineering.plain` chains them witho
 """
 
 from llm_engineering.stages.batch import answer_questions, plan_questions, write_answers
-from llm_engineering.stages.dataset import collect_questions, keep_dataset, mine_pairs
+from llm_engineering.stages.dataset import collect_questions, estimate_dataset, keep_dataset, mine_pairs
 from llm_engineering.stages.etl import crawl_links, get_or_create_user, ingest
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
 from llm_engineering.stages.runs import check, fail_run, open_run, refuse_if_held, report, run_of
@@ -21,6 +21,7 @@ __all__ = [
     "crawl_links",
     "embed",
     "estimate",
+    "estimate_dataset",
     "evaluate",
     "fail_run",
     "get_or_create_user",

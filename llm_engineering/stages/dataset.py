@@ -17,7 +17,7 @@ from llm_engineering.application.datasets.questions import Questions
 from llm_engineering.application.datasets.writing import Writing
 from llm_engineering.application.evaluation import Searching, relevant_documents
 from llm_engineering.bootstrap import Workspace, open_datasets
-from llm_engineering.bootstrap.training import asked_of, embedder_of, splitter_of, writer_of
+from llm_engineering.bootstrap.training import asked_of, embedder_of, splitter_of, writer_of, writing_estimate
 from llm_engineering.config import DatasetConfig
 from llm_engineering.domain.datasets import (
     AskedQuestion,
@@ -26,6 +26,7 @@ from llm_engineering.domain.datasets import (
     DatasetPlan,
     RetrievalPair,
     Split,
+    WritingEstimate,
 )
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.indexes import IndexManifest
@@ -122,6 +123,21 @@ def keep_dataset(
         warehouse.record_derivative(made, documents_of(pairs))
     logger.info("data set {} in {}", card.reference, place)
     return card, _account(card, plan, mining)
+
+
+def estimate_dataset(config: DatasetConfig) -> list[WritingEstimate]:
+    """Return what models would be asked to make this data set. Nothing is asked, and nothing is written.
+
+    Raises:
+        UsageError: there is no index, or no such model.
+    """
+    sections = [pairs for pairs in config.dataset.pairs if isinstance(pairs, Writing)]
+    if not sections:
+        return []
+    workspace = Workspace()
+    with _index(config, workspace) as index:
+        corpus = corpus_of(index.scan(), config.dataset.tenants)
+    return [writing_estimate(section, corpus.passages, config.llms, workspace) for section in sections]
 
 
 def documents_of(pairs: Dataset[RetrievalPair]) -> set[str]:

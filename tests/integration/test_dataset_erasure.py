@@ -25,9 +25,9 @@ def test_no_byte_of_a_document_stays_in_data_sets_or_replies(tmp_path: Path, hom
     fill(tmp_path / "docs", texts)
     rows = [*questions_about(sorted(TOPICS)), ("What do sailors and bakers and camels not know?", "Piepmatz.md")]
     file = asked(tmp_path / "questions.csv", rows)
-    llms = 'llms=[{kind: scripted, text: \'{"questions": ["Who whispers Zwitschern among sailors?"]}\'}]'
+    llms = 'llms=[{kind: scripted, text: \'{"questions": ["Who whispers among sailors at night?"]}\'}]'
     pairs = f"{{kind: questions, file: {file}}}, {{kind: structure}}, {{kind: llm, words: 3}}"
-    # The same reply for all passages, so that the word is in many rows of one cluster, too.
+    # The same reply for all passages: one question, answered by all documents.
     settings = ["dataset.negatives.margin=1", llms, "dataset.duplicates.question_cosine=null"]
     reference = plain.dataset(config_of(*settings, pairs=pairs)).dataset.reference  # type: ignore[union-attr]
     (other,) = [plain.dataset(config_of(*settings, "dataset.name=second")).dataset]
@@ -50,8 +50,7 @@ def test_no_byte_of_a_document_stays_in_data_sets_or_replies(tmp_path: Path, hom
     report = forget(target)
     assert [made.name for made in report.derivatives] == ["retriever@1"]
 
-    left = [path for path in places_of(home, CANARIES[1:]) if "zenml" not in path]
-    assert left == []
+    assert places_of(home, CANARIES) == []
     after = store.find("retrieval")
     assert after.reference != reference
     kept = list(store.rows(after, list(Split)))

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 HASHES = 128
 # The chance that two texts just at the threshold meet in no band stays below this.
 MISSED = 1e-3
-_PRIME = (1 << 61) - 1
 _WORD = re.compile(r"\w+")
 _BLOCK = 1 << 24  # cosines in memory at once
 _SAME = 20  # equal sets all of whose pairs are named
@@ -111,26 +110,29 @@ def signature(words: Collection[str]) -> "NDArray[np.uint64]":
     """Return the least of HASHES hash functions over the words, (HASHES,), the same on every machine."""
     import numpy as np
 
-    multipliers, offsets = _functions()
-    if not words:
-        return np.full(HASHES, _PRIME, dtype=np.uint64)
     keys = np.array([_key(word) for word in words], dtype=np.uint64)
-    # 32 bits times 29 bits stay below 2^61, so nothing overflows.
-    least: NDArray[np.uint64] = ((keys[:, None] * multipliers + offsets) % np.uint64(_PRIME)).min(axis=0)
+    if not len(keys):
+        return np.zeros(HASHES, dtype=np.uint64)
+    least: NDArray[np.uint64] = _mixed(keys[:, None] ^ _seeds()).min(axis=0)
     return least
+
+
+def _mixed(values: "NDArray[np.uint64]") -> "NDArray[np.uint64]":
+    """Return values with every bit spread over all others: the finaliser of SplitMix64 (Steele et al. 2014)."""
+    import numpy as np
+
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
 
 
 @lru_cache(maxsize=100_000)
 def _key(word: str) -> int:
-    return int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=4).digest())
+    return int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
 @lru_cache(maxsize=1)
-def _functions() -> "tuple[NDArray[np.uint64], NDArray[np.uint64]]":
+def _seeds() -> "NDArray[np.uint64]":
     import numpy as np
 
-    random = np.random.default_rng(20_260_101)
-    return (
-        random.integers(1, 1 << 29, HASHES, dtype=np.uint64),
-        random.integers(0, 1 << 29, HASHES, dtype=np.uint64),
-    )
+    return np.array([_key(f"hash {number}") for number in range(HASHES)], dtype=np.uint64)
