@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from llm_engineering.application.datasets.likeness import alike_texts, words_of
+from llm_engineering.application.datasets.splitting import STRONGEST
 from llm_engineering.domain.datasets import RetrievalPair, Split
 
 
@@ -33,6 +34,20 @@ def leaks(rows: Sequence[RetrievalPair], questions: float = 0.7, passages: float
             if rows[one].split != rows[other].split:
                 found.append(f"the {what}s of rows {rows[one].id} ({rows[one].split}) and {rows[other].id} are alike")
     return found
+
+
+def apart(rows: Sequence[RetrievalPair], questions: float, passages: float) -> list[RetrievalPair]:
+    """Return the rows without those to learn from that are alike to a row of a split that is better kept.
+
+    Passages that lost the words of their question may be alike where the whole ones are not.
+    """
+    gone: set[int] = set()
+    for texts, threshold in (([row.question for row in rows], questions), ([row.passage for row in rows], passages)):
+        for pair in alike_texts([words_of(text) for text in texts], threshold):
+            first, second = sorted(pair, key=lambda number: STRONGEST.index(Split(rows[number].split)))
+            if rows[first].split != rows[second].split:
+                gone.add(second)
+    return [row for number, row in enumerate(rows) if number not in gone]
 
 
 def _documents(rows: Sequence[RetrievalPair]) -> Iterator[tuple[str, str]]:

@@ -4,9 +4,10 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from llm_engineering.application.datasets.corpus import Corpus, Passage
+from llm_engineering.application.datasets.leaking import apart
 from llm_engineering.application.datasets.likeness import alike_texts, alike_vectors, words_of
 from llm_engineering.application.datasets.mining import Knowing, Searcher, negatives
 from llm_engineering.application.datasets.settings import DatasetSettings, Duplicates
@@ -58,7 +59,10 @@ def make(
             rows.setdefault(row.id, row)
     if not rows:
         raise UsageError(_NOTHING.format(dropped=_listed(dropped)))
-    return [rows[key] for key in sorted(rows)], dropped
+    kept_rows = apart([rows[key] for key in sorted(rows)], settings.duplicates.questions, settings.duplicates.passages)
+    if len(kept_rows) < len(rows):
+        dropped["alike_across_splits"] += len(rows) - len(kept_rows)
+    return kept_rows, dropped
 
 
 _NOTHING = (
@@ -230,19 +234,18 @@ class _Making:
         corpus, boilerplate = self.searcher.corpus, self.ties.boilerplate
         passages = [passage for passage in corpus.documents[document] if passage.id not in boilerplate]
         if not passages:
-            return self._drop("boilerplate")
+            self.dropped["boilerplate"] += 1
+            return None
         if not _fulfils(passages[0], one.filter):
-            return self._drop("filter_excludes_answer")
+            self.dropped["filter_excludes_answer"] += 1
+            return None
         named = [passage for passage in passages if passage.id == one.chunk_id]
         positive = named[0] if named else self.searcher.best_of(one, passages)
         left = without(positive.text, one.hide or one.question)
         if one.origin in STRUCTURE and len(left.split()) < LEAST_WORDS:
-            return self._drop("passage_is_the_question")
+            self.dropped["passage_is_the_question"] += 1
+            return None
         return positive, left if one.hide else positive.text
-
-    def _drop(self, reason: str) -> Literal[None]:
-        self.dropped[reason] += 1
-        return None
 
     def _answers(self, number: int) -> set[str]:
         """Return the clusters of all documents that answer a question, or one that nearly repeats it."""
