@@ -10,6 +10,7 @@ from llm_engineering.bootstrap import Workspace, pinned
 from llm_engineering.config import (
     BatchInferenceConfig,
     Config,
+    DatasetConfig,
     DigitalDataEtlConfig,
     EvaluationConfig,
     FeatureConfig,
@@ -88,6 +89,13 @@ def evaluation(config: EvaluationConfig) -> Report:
         measured, _ = stages.ask_index(config, questions, run)
         result = stages.compare_evaluations(config, measured, questions, run, before)
         return stages.report("evaluation", run, measured=result)
+def dataset(config: DatasetConfig) -> Report:
+    """Run pipeline `dataset`; see `pipelines.dataset`."""
+    with _run("dataset", config) as run:
+        plan, asked = stages.collect_questions(config, run)
+        mined, pairs = stages.mine_pairs(config, plan, asked)
+        _, account = stages.keep_dataset(config, plan, mined, pairs)
+        return stages.report("dataset", run, dataset=account)
 
 
 def _run(pipeline: str, config: Config) -> AbstractContextManager[int]:

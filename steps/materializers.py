@@ -19,6 +19,7 @@ from llm_engineering.domain.batches import AnswerRow
 from llm_engineering.domain.chunks import Chunk
 from llm_engineering.domain.training import Trained, WeightsFolder
 from llm_engineering.domain.evaluation_results import EvaluationResult
+from llm_engineering.domain.datasets import RetrievalPair
 from llm_engineering.domain.value import Scalar, Value
 from llm_engineering.infrastructure.observability import pictures
 from llm_engineering.infrastructure.parquet import ParquetDataset, read_dataset
@@ -47,7 +48,10 @@ class DatasetMaterializer(BaseMaterializer):
         return read_dataset(folder)
 
     def extract_metadata(self, data: ParquetDataset[Any]) -> dict[str, Any]:
-        return {"rows": len(data), "bytes": data.nbytes, "row_type": data.row_type.__name__}
+        facts = {"rows": len(data), "bytes": data.nbytes, "row_type": data.row_type.__name__}
+        if data.row_type is RetrievalPair:
+            facts |= {f"rows_{split}": count for split, count in sorted(Counter(row.split for row in data).items())}
+        return facts
 
     def compute_content_hash(self, data: ParquetDataset[Any]) -> str:
         return data.fingerprint()
@@ -57,6 +61,13 @@ class DatasetMaterializer(BaseMaterializer):
         if data.row_type is Chunk and len(data):
             picture = pictures.histogram([row.tokens for row in data], "Length of the chunks", "tokens")
             shown |= _write(self.uri, "chunk_lengths.png", picture, VisualizationType.IMAGE)
+        if data.row_type is RetrievalPair and len(data):
+            counts = Counter(f"{row.origin}, {row.split}" for row in data)
+            picture = pictures.bars(dict(sorted(counts.items())), "Rows by origin and split", "rows")
+            shown |= _write(self.uri, "rows.png", picture, VisualizationType.IMAGE)
+            lengths = [len(row.passage.split()) for row in data]
+            picture = pictures.histogram(lengths, "Length of the passages", "words")
+            shown |= _write(self.uri, "passage_lengths.png", picture, VisualizationType.IMAGE)
         if data.row_type is AnswerRow and len(data):
             picture = pictures.bars(Counter(row.outcome for row in data), "What became of the questions", "rows")
             shown |= _write(self.uri, "outcomes.png", picture, VisualizationType.IMAGE)

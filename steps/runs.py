@@ -12,6 +12,7 @@ from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.reports import BatchReport, IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.training import TrainingReport
+from llm_engineering.domain.reports import BatchReport, DatasetReport, IngestReport, LoadReport, Report, VerifyReport
 from steps.materializers import ValueMaterializer
 
 
@@ -43,6 +44,8 @@ def report(
     return stages.report(pipeline, run, books, plan, loaded, verified, evaluated, batch, training)
     return stages.report(pipeline, run, books, plan, loaded, verified, evaluated, batch, promotion)
     return stages.report(pipeline, run, books, plan, loaded, verified, evaluated, batch, measured)
+    dataset: DatasetReport | None = None,
+    return stages.report(pipeline, run, books, plan, loaded, verified, evaluated, batch, dataset)
 
 
 @step(enable_cache=False)

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import yaml
 
 from llm_engineering import bootstrap, stages
-from llm_engineering.bootstrap import Workspace
+from llm_engineering.bootstrap import Workspace, open_datasets
 from llm_engineering.config import (
     BatchInferenceConfig,
     Config,
+    DatasetConfig,
     DigitalDataEtlConfig,
     EvaluationConfig,
     FeatureConfig,
@@ -65,6 +66,8 @@ def _steps(config: Config) -> Iterator[tuple[str, str]]:
         yield from _into_model(config)
     if isinstance(config, EvaluationConfig):
         yield from _into_figures(config)
+    if isinstance(config, DatasetConfig):
+        yield from _into_dataset(config)
 
 
 def _into_warehouse(config: DigitalDataEtlConfig) -> Iterator[tuple[str, str]]:
@@ -131,3 +134,11 @@ def _into_figures(config: EvaluationConfig) -> Iterator[tuple[str, str]]:
     yield "ask_index", f"collection {collection}, {settings.index_version or 'the active version'}"
     other = settings.against or settings.before or "nothing"
     yield "compare_evaluations", f"with {other}, on {', '.join(settings.compared)}"
+def _into_dataset(config: DatasetConfig) -> Iterator[tuple[str, str]]:
+    settings = config.dataset
+    kinds = ", ".join(pairs.kind for pairs in settings.pairs)
+    estimates = "".join(f"; {estimate}" for estimate in stages.estimate_dataset(config))
+    yield "collect_questions", f"{kinds}; passages of collection {config.load.collection}{estimates}"
+    ranks = f"{settings.negatives.count} negatives each of ranks {settings.negatives.first}-{settings.negatives.last}"
+    yield "mine_pairs", f"{ranks}; splits by {settings.splits}, {settings.shares.test:.0%} held out"
+    yield "keep_dataset", f"data set {settings.name} in {open_datasets(Workspace()).folder / settings.name}"

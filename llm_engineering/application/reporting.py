@@ -8,6 +8,15 @@ from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.reports import BatchReport, Incident, IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.reports import (
+    BatchReport,
+    DatasetReport,
+    Incident,
+    IngestReport,
+    LoadReport,
+    Report,
+    VerifyReport,
+)
 from llm_engineering.domain.secrets import redact
 from llm_engineering.domain.training import TrainingReport
 
@@ -25,6 +34,7 @@ def add_up(
     training: TrainingReport | None = None,
     promotion: PromotionReport | None = None,
     measured: EvaluationResult | None = None,
+    dataset: DatasetReport | None = None,
 ) -> Report:
     """Return the account of a run.
 
@@ -45,6 +55,8 @@ def add_up(
         books = IngestReport(rejections=batch.rejections, failures=batch.failures)
     if measured:
         documents = {"found": measured.evaluation.questions, "new": measured.evaluation.questions}
+    if dataset:
+        documents, books = _collected(dataset), IngestReport(failures=dataset.failures)
     return Report(
         pipeline=pipeline,
         run=run,
@@ -65,7 +77,14 @@ def add_up(
         training=training,
         promotion=promotion,
         measured=measured.without_questions() if measured else None,
+        dataset=dataset,
     )
+
+
+def _collected(dataset: DatasetReport) -> dict[str, int]:
+    """Return the rows of a data set under the names of documents: they are new; what was dropped is in its report."""
+    rows, failed = sum(dataset.rows.values()), len(dataset.failures)
+    return {"found": rows + failed, "new": rows, "failed": failed}
 
 
 def _asked(batch: BatchReport) -> dict[str, int]:

@@ -50,6 +50,10 @@ class DatasetConfig(Config):
     llms: tuple[LlmSpec, ...] = Field((), description="language models; the first one writes questions, if any does")
     dataset: DatasetSettings = Field(default_factory=DatasetSettings)
 
+    @property
+    def holds(self) -> tuple[str, ...]:
+        return (*super().holds, f"dataset {self.dataset.name}")
+
 
 class TrainingConfig(Config):
     """Pipeline `training`: a version of a data set into a version of a model."""

@@ -4,6 +4,7 @@ ZenML steps wrap these one by one, and `llm_engineering.plain` chains them witho
 """
 
 from llm_engineering.stages.batch import answer_questions, plan_questions, write_answers
+from llm_engineering.stages.dataset import collect_questions, estimate_dataset, keep_dataset, mine_pairs
 from llm_engineering.stages.etl import crawl_links, get_or_create_user, ingest
 from llm_engineering.stages.evaluation import ask_index, compare_evaluations, read_questions
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
@@ -37,9 +38,11 @@ __all__ = [
     "chunk",
     "clean",
     "compare_evaluations",
+    "collect_questions",
     "crawl_links",
     "embed",
     "estimate",
+    "estimate_dataset",
     "evaluate",
     "evaluate_candidate",
     "fail_run",
@@ -50,6 +53,8 @@ __all__ = [
     "load",
     "makes_index",
     "name_candidate",
+    "keep_dataset",
+    "mine_pairs",
     "open_run",
     "plan",
     "plan_index",

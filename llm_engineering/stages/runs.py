@@ -18,6 +18,7 @@ from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.reports import BatchReport, IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.reports import BatchReport, DatasetReport, IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redacted
 from llm_engineering.domain.training import TrainingReport
 from llm_engineering.stages.promotion import check_promotion
@@ -86,6 +87,7 @@ def report(
     training: TrainingReport | None = None,
     promotion: PromotionReport | None = None,
     measured: EvaluationResult | None = None,
+    dataset: DatasetReport | None = None,
 ) -> Report:
     """Add up what the stages reported, and close the run with it."""
     with Workspace().warehouse() as warehouse:
@@ -94,6 +96,7 @@ def report(
         result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch, training)
         result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch, promotion)
         result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch, measured)
+        result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch, dataset)
         failpoints.reach("run.before_finish")
         Workspace().close_run(warehouse, run, "completed", result.model_dump(mode="json"))
         failpoints.reach("run.after_finish")

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from llm_engineering.domain.datasets import DatasetCard, RetrievalPair, Split
+from llm_engineering.domain.datasets import DatasetCard, Reply, RetrievalPair, Split
 from llm_engineering.domain.evaluation import Evaluation, QuestionOutcome
 from llm_engineering.domain.models import RegisteredModel, Stage, Switch
 from llm_engineering.domain.value import Scalar
@@ -144,4 +144,20 @@ class EvaluationStore(Protocol):
 
     def all(self) -> Sequence[Evaluation]:
         """Return all evaluations, oldest first."""
+        ...
+
+
+class ReplyJournal(Protocol):
+    """What language models wrote for data sets. It outlives a kill, so that nothing is paid twice."""
+
+    def find(self, key: str) -> Reply | None:
+        """Return the reply to a request, or None."""
+        ...
+
+    def keep(self, reply: Reply) -> None:
+        """Keep a reply.
+
+        Raises:
+            BackendError: it cannot be written.
+        """
         ...

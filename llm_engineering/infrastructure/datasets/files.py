@@ -123,6 +123,12 @@ class DatasetFiles:
             elif place.parent.exists():
                 rmtree(place.parent)
 
+    def sweep(self) -> None:
+        """Remove what killed processes left of versions that were being written or removed."""
+        with _translated(self.folder):
+            for path in self.folder.glob("*/.*"):
+                rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
     def _put(self, card: DatasetCard, partial: Path, place: Path) -> None:
         before = self._card(card.name, card.version)
         if before is None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from llm_engineering.domain.batches import AnswerRow
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector
 from llm_engineering.domain.datasets import HeldQuestion, RetrievalPair
+from llm_engineering.domain.datasets import AskedQuestion, RetrievalPair
 from llm_engineering.domain.documents import CleanedDocument, Document
 from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.evaluation import QuestionOutcome
@@ -28,6 +29,7 @@ ROW_TYPES: Mapping[str, type] = {
     "feature_document": FeatureDocument,
     "feature_chunk": FeatureChunk,
     "answer": AnswerRow,
+    "asked_question": AskedQuestion,
     "retrieval_pair": RetrievalPair,
     "held_question": HeldQuestion,
     "question_outcome": QuestionOutcome,

@@ -67,6 +67,8 @@ class Exports:
         self.warehouse.drop_derivatives(items)
 
     def _is_here(self, derivative: Derivative) -> bool:
+        if derivative.kind in KEPT_ELSEWHERE:
+            return False
         path = _path(derivative).resolve()
         # Only what has a folder or file of its own; never a store, and never the home itself.
         return path.is_relative_to(self.home) and path != self.home and is_ours(path.relative_to(self.home).parts[0])
@@ -96,8 +98,12 @@ class Strays:
 
 
 EXPORTS = "exports"
+# Data sets lose the rows that have to go. A model that learnt from documents is named, so that people can decide.
+KEPT_ELSEWHERE = frozenset({"dataset", "model"})
 # What has a place of its own among those that are searched, or never holds a document.
-_STORES = frozenset({"feature_store", "zenml", "git", "spool", "models", "matplotlib", "erasures", "states"})
+_STORES = frozenset(
+    {"feature_store", "zenml", "git", "spool", "models", "matplotlib", "erasures", "states", "datasets"}
+)
 
 
 def is_ours(entry: str) -> bool:
