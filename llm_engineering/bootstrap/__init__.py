@@ -15,6 +15,7 @@ from llm_engineering.bootstrap.features import (
 from llm_engineering.bootstrap.inference import Inference, open_inference
 from llm_engineering.bootstrap.searching import open_searcher
 from llm_engineering.bootstrap.state import open_state
+from llm_engineering.bootstrap.trackers import open_trackers
 from llm_engineering.bootstrap.workspace import Workspace
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "open_inference",
     "open_searcher",
     "open_state",
+    "open_trackers",
     "questions_of",
     "searching_both",
     "sources_of",
