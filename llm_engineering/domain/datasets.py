@@ -24,6 +24,7 @@ class RetrievalPair:
     `origin` is where the question comes from: question (asked by somebody), title, heading, faq, llm. `documents` are
     the ids of all documents that answer it, `document_id` is the one of the passage. `filter` is JSON: what a search
     for it is limited to. `cluster` is the same for all rows whose documents nearly repeat each other.
+    `negative_documents` are the documents of the negatives, one for each, so that these can be forgotten, too.
     """
 
     id: str
@@ -39,6 +40,7 @@ class RetrievalPair:
     filter: str
     cluster: str
     split: str
+    negative_documents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

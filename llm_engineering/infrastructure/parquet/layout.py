@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from llm_engineering.domain.batches import AnswerRow
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector
+from llm_engineering.domain.datasets import RetrievalPair
 from llm_engineering.domain.documents import CleanedDocument, Document
 from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.features import FeatureChunk, FeatureDocument
@@ -26,6 +27,7 @@ ROW_TYPES: Mapping[str, type] = {
     "feature_document": FeatureDocument,
     "feature_chunk": FeatureChunk,
     "answer": AnswerRow,
+    "retrieval_pair": RetrievalPair,
 }
 # How values are encoded. Raise it when `columns` writes the same Arrow type with another meaning.
 ENCODING = b"1"

@@ -1,0 +1,5 @@
+"""Where data sets for training are kept."""
+
+from llm_engineering.infrastructure.datasets.files import DatasetFiles
+
+__all__ = ["DatasetFiles"]
