@@ -1,0 +1,22 @@
+"""Tuning of the search: thousands of settings on rankings that were computed once, and a choice that noise cannot win.
+
+`rankings` holds what the methods found as arrays, `space` the settings that are tried, `halving` the search, `choosing`
+the comparison with what is in use, `calibrating` the threshold below which there is no answer.
+"""
+
+from llm_engineering.application.tuning.calibrating import Calibration, Judged, calibrate
+from llm_engineering.application.tuning.choosing import Choice, choose
+from llm_engineering.application.tuning.rankings import Asked, RankedQuestions
+from llm_engineering.application.tuning.space import Setting, settings_of
+
+__all__ = [
+    "Asked",
+    "Calibration",
+    "Choice",
+    "Judged",
+    "RankedQuestions",
+    "Setting",
+    "calibrate",
+    "choose",
+    "settings_of",
+]
