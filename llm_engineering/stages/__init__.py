@@ -8,6 +8,7 @@ from llm_engineering.stages.etl import crawl_links, get_or_create_user, ingest
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
 from llm_engineering.stages.runs import check, fail_run, open_run, refuse_if_held, report, run_of
 from llm_engineering.stages.searching import search
+from llm_engineering.stages.tuning import tune_retrieval
 from llm_engineering.stages.versions import activate, evaluate, verify
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "run_of",
     "search",
     "tokenize",
+    "tune_retrieval",
     "verify",
     "write_answers",
 ]

@@ -4,10 +4,13 @@
 the comparison with what is in use, `calibrating` the threshold below which there is no answer.
 """
 
+from llm_engineering.application.tuning.asking import TuningQuestion
 from llm_engineering.application.tuning.calibrating import Calibration, Judged, calibrate
 from llm_engineering.application.tuning.choosing import Choice, choose
+from llm_engineering.application.tuning.questions import tuning_questions, unanswerable
 from llm_engineering.application.tuning.rankings import Asked, RankedQuestions
 from llm_engineering.application.tuning.space import Setting, settings_of
+from llm_engineering.application.tuning.tuner import Tuned, tune
 
 __all__ = [
     "Asked",
@@ -16,7 +19,12 @@ __all__ = [
     "Judged",
     "RankedQuestions",
     "Setting",
+    "Tuned",
+    "TuningQuestion",
     "calibrate",
     "choose",
     "settings_of",
+    "tune",
+    "tuning_questions",
+    "unanswerable",
 ]
