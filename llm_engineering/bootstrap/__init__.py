@@ -13,10 +13,10 @@ from llm_engineering.bootstrap.features import (
     sources_of_links,
 )
 from llm_engineering.bootstrap.inference import Inference, open_inference
+from llm_engineering.bootstrap.registered import pinned, refuse_if_left, retrieval_of
 from llm_engineering.bootstrap.searching import open_searcher
 from llm_engineering.bootstrap.state import open_state
-from llm_engineering.bootstrap.trackers import open_trackers
-from llm_engineering.bootstrap.training import open_datasets
+from llm_engineering.bootstrap.training import open_datasets, open_registry, open_trackers
 from llm_engineering.bootstrap.workspace import Workspace
 
 __all__ = [
@@ -27,10 +27,14 @@ __all__ = [
     "manifest_of",
     "open_datasets",
     "open_inference",
+    "open_registry",
     "open_searcher",
     "open_state",
     "open_trackers",
+    "pinned",
     "questions_of",
+    "refuse_if_left",
+    "retrieval_of",
     "searching_both",
     "sources_of",
     "sources_of_links",

@@ -1,4 +1,4 @@
-"""Where the files of a model come from: a local folder, the installation, the Hugging Face cache, the hub."""
+"""Where the files of a model come from: the registry, a local folder, the installation, the hub and its cache."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,8 +18,14 @@ def find_model(name: str, revision: str | None, home: Path) -> Path:
     """Return the folder with the model's files, downloading them if they are nowhere else.
 
     Raises:
-        UsageError: the model is not on this machine and could not be downloaded.
+        UsageError: the model is not on this machine and could not be downloaded; or it is in the registry, and its
+            files are not those that were registered.
     """
+    if name.startswith("registry:"):
+        from llm_engineering.infrastructure.registries import FileRegistry
+
+        registry = FileRegistry(home)
+        return registry.folder(registry.find(name))
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder.resolve()
