@@ -19,6 +19,7 @@ from llm_engineering.application.retrieval import Reranking
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.application.tuning import Tuned, tune, tuning_questions
 from llm_engineering.bootstrap import Workspace, open_datasets
+from llm_engineering.bootstrap.searching import Remembering
 from llm_engineering.config import FeatureEngineeringConfig
 from llm_engineering.domain.chunks import Chunk, Point
 from llm_engineering.domain.datasets import DatasetCard, RetrievalPair, Split
@@ -53,7 +54,7 @@ def tune_retrieval(
     with ExitStack() as stack:
         index = stack.enter_context(stack.enter_context(workspace.store(config.load)).read())
         manifest = index.manifest
-        embedder = config.embedding.open(workspace.home)
+        embedder = Remembering(config.embedding.open(workspace.home))  # each question is asked more than once
         tokenizing = Tokenizing.model_validate(manifest.settings["tokenizing"])
         here = Searching(index, embedder, tokenizing.query)
         ids = frozenset(str(payload["document_id"]) for payload in index.payloads(["document_id"]))
@@ -63,7 +64,9 @@ def tune_retrieval(
             searching[size] = cache(opened)
         spec = config.retrieval.rerank
         reranking = (
-            Reranking(spec.open(workspace.home, embedder), spec.candidates, spec.weight) if spec is not None else None
+            Reranking(spec.open(workspace.home, embedder.embedder), spec.candidates, spec.weight)
+            if spec is not None
+            else None
         )
         questions = tuning_questions(rows, settings)
         tuned = tune(settings, questions, searching, config.retrieval, reranking, workspace.progress)
