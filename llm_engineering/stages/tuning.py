@@ -91,8 +91,11 @@ def tuned_model(
     """Return what was found as a version of a model of kind `retrieval`, which has settings and no weights."""
     choice, spec = tuned.choice, config.retrieval.rerank
     values: dict[str, object] = {"fusion": tuned.retrieval.fusion.model_dump(mode="json"), "pool": tuned.retrieval.pool}
-    if tuned.calibration is not None:
-        values["answerability"] = {"threshold": tuned.calibration.threshold}
+    judge, calibration = tuned.retrieval.answerability, tuned.calibration
+    if judge is not None and calibration is not None:
+        values["answerability"] = {"threshold": judge.threshold}
+        if calibration.formula is not None:
+            values["answerability"] = judge.model_dump(mode="json", include={"threshold", "hybrid", "model"})
     if tuned.reweighed is not None and spec is not None:
         values["rerank"] = {"kind": spec.kind, "weight": tuned.reweighed.weight}
     n = len({row.question for row in rows if row.split == Split.VALIDATION and row.origin in settings.origins})

@@ -16,6 +16,7 @@ from llm_engineering.application.tuning import (
     Setting,
     calibrate,
     choose,
+    fit,
     settings_of,
 )
 from llm_engineering.application.tuning.choosing import sign_test
@@ -177,3 +178,29 @@ def test_no_threshold_refuses_more_questions_with_an_answer_than_allowed() -> No
     assert calibrate(rows, rows, 0.42, 0.1, 0, 0.95).refused <= 0.1
     with pytest.raises(UsageError, match="may_refuse"):
         calibrate(rows, rows, 0.42, 1.0, 0, 0.95)
+
+
+def seen(count: int, seed: int, cosine: float, answerable: bool) -> list[Judged]:
+    chance = Random(seed)
+    return [
+        Judged(0.0, answerable, f"{answerable}{n}", {"cosine": chance.gauss(cosine, 0.1), "words": chance.random()})
+        for n in range(count)
+    ]
+
+
+def test_a_formula_is_found_for_a_model_that_has_none() -> None:
+    train = [*seen(200, 1, 1.0, True), *seen(200, 2, 0.5, False)]
+    validation = [*seen(200, 3, 1.0, True), *seen(200, 4, 0.5, False)]
+    found = fit(train, validation, 0.05, 0, 0.95)
+    assert found.formula is not None
+    assert found.threshold == 0.5
+    assert found.refused <= 0.1
+    assert found.let_through < 0.2
+    assert found.let_through_before == 1.0
+    assert found.formula.weights["cosine"] > abs(found.formula.weights["words"])
+
+
+def test_no_formula_is_made_of_noise_or_of_few_questions() -> None:
+    noise = [[*seen(200, s, 0.7, True), *seen(200, s + 1, 0.7, False)] for s in (1, 3)]
+    assert fit(noise[0], noise[1], 0.05, 0, 0.95).formula is None
+    assert "are needed" in fit(noise[0], noise[1][:30], 0.05, 0, 0.95).reason

@@ -5,7 +5,7 @@ the comparison with what is in use, `calibrating` the threshold below which ther
 """
 
 from llm_engineering.application.tuning.asking import TuningQuestion
-from llm_engineering.application.tuning.calibrating import Calibration, Judged, calibrate
+from llm_engineering.application.tuning.calibrating import Calibration, Judged, calibrate, fit
 from llm_engineering.application.tuning.choosing import Choice, choose
 from llm_engineering.application.tuning.questions import tuning_questions, unanswerable
 from llm_engineering.application.tuning.rankings import Asked, RankedQuestions
@@ -23,6 +23,7 @@ __all__ = [
     "TuningQuestion",
     "calibrate",
     "choose",
+    "fit",
     "settings_of",
     "tune",
     "tuning_questions",

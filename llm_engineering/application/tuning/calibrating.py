@@ -1,11 +1,13 @@
 """The threshold below which there is no answer, from questions that have one and questions that have none."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from llm_engineering.application.retrieval.answerability import Feature, Formula
 from llm_engineering.application.tuning.choosing import sign_test
+from llm_engineering.application.tuning.fitting import fitted
 from llm_engineering.domain.errors import UsageError
 
 # Of each kind; with fewer the threshold stays as it is.
@@ -20,6 +22,7 @@ class Judged:
     confidence: float
     answerable: bool
     cluster: str
+    features: Mapping[Feature, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,37 @@ class Calibration:
     let_through_before: float
     p: float
     reason: str
+    formula: Formula | None = None
+
+
+def fit(
+    train: Sequence[Judged], validation: Sequence[Judged], may_refuse: float, seed: int, sure: float
+) -> Calibration:
+    """Find a formula for a model that has none, by the features of the training questions; its threshold is 0.5.
+
+    It is kept only if it refuses at most twice the share `may_refuse` of the validation questions with an answer, and
+    judges both kinds better than letting all through, by more than chance explains.
+    """
+    everything = 0.0  # the threshold that refuses nothing, which is what a search without a formula does
+    if short := _short(train, validation):
+        return _calibration(everything, everything, validation, 1.0, short)
+    names: list[Feature] = list(train[0].features)
+    counts = {kind: sum(one.answerable is kind for one in train) for kind in (True, False)}
+    formula = fitted(
+        [one.features for one in train],
+        [one.answerable for one in train],
+        [1_000.0 / counts[one.answerable] for one in train],
+        [one.answerable for one in train],
+        names,
+        may_refuse,
+    )
+    rows = [replace(one, confidence=formula.value(one.features)) for one in validation]
+    found = _calibration(0.5, everything, rows, _p(rows, everything, 0.5, seed), "")
+    if found.refused > 2 * may_refuse:
+        return replace(found, threshold=everything, reason=f"it would refuse {found.refused:.1%} of the answers")
+    if found.p > 1 - sure or found.refused + found.let_through >= 1:
+        return replace(found, threshold=everything, reason=f"its gain may be chance (p = {found.p:.3f})")
+    return replace(found, formula=formula)
 
 
 def calibrate(
@@ -54,10 +88,8 @@ def calibrate(
     """
     if not 0.0 <= may_refuse < 1.0:
         raise UsageError(f"may_refuse is {may_refuse}; give a share, at least 0 and less than 1")
-    short = min(sum(one.answerable is kind for one in rows) for rows in (train, validation) for kind in (True, False))
-    if short < FEWEST:
-        reason = f"there are {short} questions of a kind in a split, and {FEWEST} are needed"
-        return _calibration(default, default, validation, 1.0, reason)
+    if short := _short(train, validation):
+        return _calibration(default, default, validation, 1.0, short)
     chosen = _best(train, default, max(may_refuse, _rates(train, default)[0]))
     p = _p(validation, default, chosen, seed)
     gain = sum(_rates(validation, default)) - sum(_rates(validation, chosen))
@@ -65,6 +97,12 @@ def calibrate(
         reason = "the default is as good" if chosen == default or gain <= 0 else f"its gain may be chance (p = {p:.3f})"
         return _calibration(default, default, validation, p, reason)
     return _calibration(chosen, default, validation, p, "")
+
+
+def _short(train: Sequence[Judged], validation: Sequence[Judged]) -> str:
+    """Say that there are too few questions; empty if there are enough."""
+    least = min(sum(one.answerable is kind for one in rows) for rows in (train, validation) for kind in (True, False))
+    return f"there are {least} questions of a kind in a split, and {FEWEST} are needed" if least < FEWEST else ""
 
 
 def _best(rows: Sequence[Judged], default: float, limit: float) -> float:

@@ -7,8 +7,9 @@ from loguru import logger
 
 from llm_engineering.application.evaluation import Searching
 from llm_engineering.application.retrieval import Answerability, Reranking, Retrieval
+from llm_engineering.application.retrieval.answerability import features
 from llm_engineering.application.tuning.asking import TuningQuestion, asked, hits
-from llm_engineering.application.tuning.calibrating import Calibration, Judged, calibrate
+from llm_engineering.application.tuning.calibrating import Calibration, Judged, calibrate, fit
 from llm_engineering.application.tuning.choosing import Choice, choose
 from llm_engineering.application.tuning.questions import unanswerable
 from llm_engineering.application.tuning.rankings import RankedQuestions
@@ -81,10 +82,15 @@ def tune(
     weighed = reweigh(settings, questions, there, better, reranking, progress) if reranking else None
     weight = Reranking(reranking.reranker, reranking.candidates, weighed.weight) if reranking and weighed else reranking
     judge = better.answerability
-    if not settings.threshold or judge is None or not judge.fits(there.index.manifest.model.name):
+    if not settings.threshold or judge is None:
         return Tuned(better, choice, weighed, None)
     calibration = _calibrated(settings, questions, there, better, weight, judge, progress)
-    judge = judge.model_copy(update={"threshold": calibration.threshold})
+    model = there.index.manifest.model.name
+    if calibration.formula:
+        changes = {"threshold": calibration.threshold, "hybrid": calibration.formula, "model": model}
+        judge = judge.model_copy(update=changes)
+    elif judge.fits(model):
+        judge = judge.model_copy(update={"threshold": calibration.threshold})
     return Tuned(better.model_copy(update={"answerability": judge}), choice, weighed, calibration)
 
 
@@ -109,9 +115,14 @@ def _calibrated(
             if reranking:
                 found = reranking.rerank(one.question.text, found, retrieval.k)
             confidence = judge.judge(one.question.text, wording.rankings, found)[1]
-            result.append(Judged(confidence, answerable, one.cluster))
+            seen = features(one.question.text, wording.rankings, found, judge.language)
+            result.append(Judged(confidence, answerable, one.cluster, seen))
         return result
 
+    if not judge.fits(searching.index.manifest.model.name):
+        return fit(
+            judged(Split.TRAIN), judged(Split.VALIDATION), settings.may_refuse, settings.seed, settings.confidence
+        )
     return calibrate(
         judged(Split.TRAIN), judged(Split.VALIDATION), judge.threshold, settings.may_refuse, settings.seed,
         settings.confidence,
