@@ -83,8 +83,14 @@ def choose(
             f"{len(clusters)}; make a larger one"
         )
 
+    taken: dict[tuple[int, int], RankedQuestions] = {}
+
     def score(setting: Setting, rows: Integers) -> Floats:
-        return scores_of(train[setting.chunk_tokens].take(rows), setting, metric, k)
+        # All settings of a rung ask the same questions, so these are taken out once.
+        key = (setting.chunk_tokens, len(rows))
+        if key not in taken:
+            taken[key] = train[setting.chunk_tokens].take(rows)
+        return scores_of(taken[key], setting, metric, k)
 
     last = successive_halving(settings, score, count, seed)
     winner, best = last[0]
