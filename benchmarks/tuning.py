@@ -52,7 +52,11 @@ def main() -> int:
         started = time.perf_counter()
         model = stages.tune_retrieval(config, card.reference, spec, "search")
         print(f"tuned in {time.perf_counter() - started:.0f} s, {card.rows}")
-        print(json.dumps({"retrieval": model.settings["retrieval"], "why": model.settings["why"]}, indent=1))
+        print(
+            json.dumps({"retrieval": model.settings["retrieval"], "why": model.settings["why"]}, indent=1), flush=True
+        )
+        if model.settings["why"]["choice"]["reason"]:  # type: ignore[index]
+            return 0  # nothing was changed, so there is nothing to report
         _report(config, arguments.data, Retrieval.model_validate(
             {key: value for key, value in model.settings["retrieval"].items() if key in ("fusion", "pool")}  # type: ignore[attr-defined]
         ))  # fmt: skip
@@ -67,7 +71,7 @@ def _report(config: FeatureConfig, data: Path, tuned: Retrieval) -> None:
         searching = Searching(index, config.embedding.open(workspace.home), tokenizing.query)
         rows = [row for row in faq_rows(data, index) if row.split == Split.TEST]
         held = [TuningQuestion(one, one.documents[0]) for one in held_questions(rows)]
-        default = Retrieval()
+        default: Retrieval = config.retrieval
         pool = max(default.depth(10), tuned.depth(10))
         table = RankedQuestions.of(list(asked(held, searching, pool, workspace.progress, "held out")))
     for metric in ("mrr", "ndcg"):

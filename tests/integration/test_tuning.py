@@ -1,13 +1,18 @@
 """The search of a real index is tuned with the questions of a data set, and of nothing else."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
 from llm_engineering import plain, stages
+from llm_engineering.application.evaluation import Searching
 from llm_engineering.application.evaluation.general import general_questions
+from llm_engineering.application.retrieval import Reranking
 from llm_engineering.application.retrieval.fusion import Convex
 from llm_engineering.application.tuning import tuning_questions, unanswerable
+from llm_engineering.application.tuning.reweighing import reweigh
 from llm_engineering.bootstrap import Workspace, open_datasets
 from llm_engineering.config import FeatureConfig, read_config
 from llm_engineering.config.retrieval import RetrievalSection
@@ -69,6 +74,41 @@ def test_a_bad_default_gives_way_to_what_the_validation_questions_show_to_be_bet
     assert len(model.dataset_digest) == 64
     assert model.training is not None
     assert model.training.rows == len([q for q in general_questions()[1] if q.passage % 5 != 2])
+
+
+class Oracle:
+    """A reranker that knows the passage of each question, or, if it lies, prefers any passage by its hash."""
+
+    name = "oracle"
+
+    def __init__(self, lies: bool) -> None:
+        passages, questions = general_questions()
+        self._answers = {question.text: passages[question.passage] for question in questions}
+        self._lies = lies
+
+    def scores(self, query: str, texts: Sequence[str]) -> Sequence[float]:
+        if self._lies:
+            return [float(crc32(f"{query}{text}".encode())) for text in texts]
+        return [float(self._answers[query] in text) for text in texts]
+
+
+@pytest.mark.parametrize("lies", [False, True])
+def test_a_reranker_gets_the_share_that_it_deserves(sources: str, lies: bool) -> None:
+    config = read_config(FeatureConfig, None, [sources, "embedding.kind=hashing"])
+    workspace = Workspace()
+    datasets = open_datasets(workspace)
+    rows = datasets.rows(datasets.find("general"), [Split.TRAIN, Split.VALIDATION])
+    with workspace.store(config.load) as store, store.read() as index:
+        searching = Searching(index, config.embedding.open(workspace.home), config.tokenizing.query)
+        reranking = Reranking(Oracle(lies), candidates=20, weight=0.0)
+        questions = tuning_questions(rows, TUNER)
+        weighed = reweigh(TUNER, questions, searching, config.retrieval, reranking, workspace.progress)
+    if lies:
+        assert weighed.weight == 0.0
+        assert weighed.reason
+    else:
+        assert weighed.weight > 0.0
+        assert weighed.after > weighed.before + 0.1
 
 
 def test_tuned_settings_are_not_tuned_again(sources: str) -> None:
