@@ -17,7 +17,7 @@ from llm_engineering.bootstrap.inference import Inference, open_inference
 from llm_engineering.bootstrap.registered import pinned, refuse_if_left, retrieval_of
 from llm_engineering.bootstrap.searching import open_searcher
 from llm_engineering.bootstrap.state import open_state
-from llm_engineering.bootstrap.training import open_datasets, open_registry
+from llm_engineering.bootstrap.training import open_datasets, open_registry, open_trackers
 from llm_engineering.bootstrap.workspace import Workspace
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "open_registry",
     "open_searcher",
     "open_state",
+    "open_trackers",
     "pinned",
     "questions_of",
     "refuse_if_left",

@@ -13,7 +13,10 @@ from llm_engineering.application.retrieval.retrieve import Tokenize
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.bootstrap.asking import awaited
 from llm_engineering.bootstrap.llms import model_identity, open_llms
+from collections.abc import Sequence
+
 from llm_engineering.bootstrap.workspace import Workspace
+from llm_engineering.domain.ports import Tracker
 from llm_engineering.infrastructure.datasets import DatasetFiles
 from llm_engineering.infrastructure.registries import FileRegistry
 from llm_engineering.config import DatasetConfig
@@ -26,6 +29,8 @@ from llm_engineering.infrastructure.datasets.replies import read_replies, replie
 from llm_engineering.infrastructure.embedders import EmbedderSpec
 from llm_engineering.infrastructure.llms import LlmSpec
 from llm_engineering.infrastructure.llms.counting import likely_prompt
+from llm_engineering.infrastructure.trackers import TrackerSpec
+from llm_engineering.infrastructure.trackers.together import Together
 
 
 def open_datasets(workspace: Workspace) -> DatasetFiles:
@@ -144,3 +149,10 @@ async def _written(
     finally:
         for llm in opened.values():
             await llm.close()
+
+
+def open_trackers(specs: Sequence[TrackerSpec], workspace: Workspace) -> Tracker:
+    """Return one tracker that tells all of them; of none, one that tells nobody.
+
+        UsageError: an extra is missing, or a variable that is named is not set.
+    return Together([spec.open(workspace.home) for spec in specs])
