@@ -15,8 +15,8 @@ from llm_engineering.config import (
     EvaluationConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
-    TrainingConfig,
     PromotionConfig,
+    TrainingConfig,
 )
 from llm_engineering.domain.documents import Document
 from llm_engineering.domain.indexes import Plan
@@ -65,6 +65,8 @@ def training(config: TrainingConfig) -> Report:
         trained, weights = stages.train_model(config, plan, run)
         done = stages.register_model(config, plan, trained, weights, run)
         return stages.report("training", run, training=done)
+
+
 def promotion(config: PromotionConfig) -> Report:
     """Run pipeline `promotion`; see `pipelines.promotion`."""
     config, built = stages.name_candidate(without_forgotten(config).resolved())
@@ -79,8 +81,11 @@ def promotion(config: PromotionConfig) -> Report:
         verdict = stages.judge_candidate(config, candidate, evidence, plan, run)
         done = stages.promote(config, candidate, verdict, plan, run)
         return stages.report("promotion", run, plan=plan, loaded=loaded, verified=verified, promotion=done)
+
+
 def evaluation(config: EvaluationConfig) -> Report:
     """Run pipeline `evaluation`; see `pipelines.evaluation`."""
+    config = config.resolved()
     with _run("evaluation", config) as run:
         questions = stages.read_questions(config, run)
         before = None
@@ -89,8 +94,11 @@ def evaluation(config: EvaluationConfig) -> Report:
         measured, _ = stages.ask_index(config, questions, run)
         result = stages.compare_evaluations(config, measured, questions, run, before)
         return stages.report("evaluation", run, measured=result)
+
+
 def dataset(config: DatasetConfig) -> Report:
     """Run pipeline `dataset`; see `pipelines.dataset`."""
+    config = config.resolved()
     with _run("dataset", config) as run:
         plan, asked = stages.collect_questions(config, run)
         mined, pairs = stages.mine_pairs(config, plan, asked)

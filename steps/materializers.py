@@ -17,9 +17,9 @@ from zenml.materializers.pydantic_materializer import PydanticMaterializer
 from llm_engineering.application.evaluation.page import render
 from llm_engineering.domain.batches import AnswerRow
 from llm_engineering.domain.chunks import Chunk
-from llm_engineering.domain.training import Trained, WeightsFolder
-from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.datasets import RetrievalPair
+from llm_engineering.domain.evaluation_results import EvaluationResult
+from llm_engineering.domain.training import Trained, WeightsFolder
 from llm_engineering.domain.value import Scalar, Value
 from llm_engineering.infrastructure.observability import pictures
 from llm_engineering.infrastructure.parquet import ParquetDataset, read_dataset
@@ -144,13 +144,17 @@ class WeightsMaterializer(BaseMaterializer):
     def extract_metadata(self, data: WeightsFolder) -> dict[str, Any]:
         files = [data.folder / path for path in data.files()]
         return {"files": len(files), "bytes": sum(path.stat().st_size for path in files)}
+
+
 class EvaluationMaterializer(ValueMaterializer):
     """Stores the result of an evaluation as JSON, with its figures as metadata, two pictures and the report."""
 
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (EvaluationResult,)
 
+    def extract_metadata(self, data: BaseModel) -> dict[str, Any]:
         return data.facts() if isinstance(data, EvaluationResult) else {}
 
+    def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
         estimates = data.evaluation.slices[0].metrics
         bars = {name: (one.value, one.low, one.high) for name, one in estimates.items()}
         curves = {data.evaluation.id: data.curve}

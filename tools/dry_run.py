@@ -15,8 +15,8 @@ from llm_engineering.config import (
     EvaluationConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
-    TrainingConfig,
     PromotionConfig,
+    TrainingConfig,
     link_name,
 )
 from llm_engineering.domain.costs import Cost
@@ -125,6 +125,8 @@ def _into_model(config: TrainingConfig) -> Iterator[tuple[str, str]]:
     yield "plan_training", f"data set {plan.dataset}: {plan.train} rows to learn from, {plan.validation} to choose by"
     yield "train_model", f"{plan.kind} from {getattr(trainer, 'base', 'its settings')}, seed {trainer.seed}"
     yield "register_model", f"a new version of {plan.model} in the registry, in no stage"
+
+
 def _into_figures(config: EvaluationConfig) -> Iterator[tuple[str, str]]:
     settings, collection = config.evaluation, config.load.collection
     questions = stages.read_questions(config)
@@ -134,6 +136,8 @@ def _into_figures(config: EvaluationConfig) -> Iterator[tuple[str, str]]:
     yield "ask_index", f"collection {collection}, {settings.index_version or 'the active version'}"
     other = settings.against or settings.before or "nothing"
     yield "compare_evaluations", f"with {other}, on {', '.join(settings.compared)}"
+
+
 def _into_dataset(config: DatasetConfig) -> Iterator[tuple[str, str]]:
     settings = config.dataset
     kinds = ", ".join(pairs.kind for pairs in settings.pairs)

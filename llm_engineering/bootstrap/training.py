@@ -1,4 +1,5 @@
-"""What the training pipelines are made of: where data sets are kept, questions of files, models that write some."""
+"""What the training pipelines are made of: where data sets are kept, questions of files, models
+that write some, the registry, trackers."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,22 +14,19 @@ from llm_engineering.application.retrieval.retrieve import Tokenize
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.bootstrap.asking import awaited
 from llm_engineering.bootstrap.llms import model_identity, open_llms
-from collections.abc import Sequence
-
 from llm_engineering.bootstrap.workspace import Workspace
-from llm_engineering.domain.ports import Tracker
-from llm_engineering.infrastructure.datasets import DatasetFiles
-from llm_engineering.infrastructure.registries import FileRegistry
 from llm_engineering.config import DatasetConfig
 from llm_engineering.domain.datasets import WritingEstimate
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.evaluation import Question
 from llm_engineering.domain.indexes import IndexManifest
+from llm_engineering.domain.ports import Tracker
 from llm_engineering.infrastructure.datasets import DatasetFiles, open_replies
 from llm_engineering.infrastructure.datasets.replies import read_replies, replies_of
 from llm_engineering.infrastructure.embedders import EmbedderSpec
 from llm_engineering.infrastructure.llms import LlmSpec
 from llm_engineering.infrastructure.llms.counting import likely_prompt
+from llm_engineering.infrastructure.registries import FileRegistry
 from llm_engineering.infrastructure.trackers import TrackerSpec
 from llm_engineering.infrastructure.trackers.together import Together
 
@@ -41,6 +39,8 @@ def open_datasets(workspace: Workspace) -> DatasetFiles:
 def open_registry(workspace: Workspace) -> FileRegistry:
     """Return the registry of models of a home."""
     return FileRegistry(workspace.home)
+
+
 def asked_of(section: Questions, splits: str) -> tuple[list[Question], list[str]]:
     """Read the questions of a file, each with the split that its column names; empty where columns do not decide.
 
@@ -154,5 +154,7 @@ async def _written(
 def open_trackers(specs: Sequence[TrackerSpec], workspace: Workspace) -> Tracker:
     """Return one tracker that tells all of them; of none, one that tells nobody.
 
+    Raises:
         UsageError: an extra is missing, or a variable that is named is not set.
+    """
     return Together([spec.open(workspace.home) for spec in specs])

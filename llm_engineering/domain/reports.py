@@ -5,9 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from llm_engineering.domain.evaluation import EvaluationReport
-from llm_engineering.domain.training import TrainingReport
-from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.evaluation_results import EvaluationResult
+from llm_engineering.domain.promotions import PromotionReport
+from llm_engineering.domain.training import TrainingReport
 from llm_engineering.domain.value import Value
 
 
@@ -232,9 +232,7 @@ class Report(Value):
         return "\n".join(
             [
                 f"{self.pipeline}, run {self.run}, {self.seconds:.1f} s",
-                str(self.batch or self.training or self._documents),
-                str(self.measured or self.batch or self._documents),
-                str(self.dataset or self.batch or self._documents),
+                str(self.batch or self.dataset or self.training or self.measured or self._documents),
                 *([index] if self.index_version else []),
                 *([str(self.promotion)] if self.promotion else []),
                 *([f"evaluation: {self.evaluation}"] if self.evaluation else []),

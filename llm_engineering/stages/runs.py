@@ -3,24 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
-from llm_engineering.application import (
-    reporting,
-)
+from llm_engineering.application import reporting
+from llm_engineering.application.reporting import Made
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.bootstrap.promoting import settle
 from llm_engineering.config import Limits
 from llm_engineering.domain import failpoints
 from llm_engineering.domain.errors import BackendError, GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
-from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.indexes import Plan
-from llm_engineering.domain.promotions import PromotionReport
-from llm_engineering.domain.reports import BatchReport, IngestReport, LoadReport, Report, VerifyReport
-from llm_engineering.domain.reports import BatchReport, DatasetReport, IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.reports import IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redacted
-from llm_engineering.domain.training import TrainingReport
 from llm_engineering.stages.promotion import check_promotion
 
 if TYPE_CHECKING:
@@ -83,20 +78,13 @@ def report(
     loaded: LoadReport | None = None,
     verified: VerifyReport | None = None,
     evaluated: EvaluationReport | None = None,
-    batch: BatchReport | None = None,
-    training: TrainingReport | None = None,
-    promotion: PromotionReport | None = None,
-    measured: EvaluationResult | None = None,
-    dataset: DatasetReport | None = None,
+    **made: Unpack[Made],
 ) -> Report:
     """Add up what the stages reported, and close the run with it."""
     with Workspace().warehouse() as warehouse:
         started = datetime.fromisoformat(str(warehouse.run_record(run)["started_at"]))
         seconds = (datetime.now(UTC) - started).total_seconds()
-        result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch, training)
-        result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch, promotion)
-        result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch, measured)
-        result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch, dataset)
+        result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, **made)
         failpoints.reach("run.before_finish")
         Workspace().close_run(warehouse, run, "completed", result.model_dump(mode="json"))
         failpoints.reach("run.after_finish")

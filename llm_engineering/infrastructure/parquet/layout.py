@@ -11,8 +11,7 @@ import pyarrow as pa
 
 from llm_engineering.domain.batches import AnswerRow
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector
-from llm_engineering.domain.datasets import HeldQuestion, RetrievalPair
-from llm_engineering.domain.datasets import AskedQuestion, RetrievalPair
+from llm_engineering.domain.datasets import AskedQuestion, HeldQuestion, RetrievalPair
 from llm_engineering.domain.documents import CleanedDocument, Document
 from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.evaluation import QuestionOutcome

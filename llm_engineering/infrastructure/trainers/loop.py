@@ -70,8 +70,6 @@ class _Ours:
         return_outputs: bool = False,
         num_items_in_batch: Any = None,  # noqa: ARG002
     ) -> Any:
-        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:  # noqa: ARG002, FBT001, FBT002 - the library's signature
         failpoints.reach("training.step")
         loss = self.loss(inputs)
         if not torch.isfinite(loss):
