@@ -138,7 +138,7 @@ class WeightsMaterializer(BaseMaterializer):
             below = str(place).removeprefix(self.uri).strip("/")
             (folder / below).mkdir(parents=True, exist_ok=True)
             for name in names:
-                fileio.copy(f"{place}/{name}", str(folder / below / str(name)))
+                fileio.copy(f"{place!s}/{name!s}", str(folder / below / str(name)))
         return WeightsFolder(folder)
 
     def extract_metadata(self, data: WeightsFolder) -> dict[str, Any]:

@@ -6,17 +6,10 @@ from typing import TypedDict, Unpack
 from llm_engineering.domain.errors import GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.evaluation_results import EvaluationResult
+from llm_engineering.domain.incidents import Incident
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.promotions import PromotionReport
-from llm_engineering.domain.reports import (
-    BatchReport,
-    DatasetReport,
-    Incident,
-    IngestReport,
-    LoadReport,
-    Report,
-    VerifyReport,
-)
+from llm_engineering.domain.reports import BatchReport, DatasetReport, IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redact
 from llm_engineering.domain.training import TrainingReport
 

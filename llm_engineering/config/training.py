@@ -56,8 +56,11 @@ class DatasetConfig(Config):
 
 
 class TrainingConfig(Config):
-    """Pipeline `training`: a version of a data set into a version of a model."""
+    """Pipeline `training`: a version of a data set into a version of a model. Tuning a search also asks the index."""
 
+    embedding: Annotated[EmbedderSpec, kind_or("sentence_transformers")] = Field(default_factory=SentenceTransformers)
+    load: Load = Field(default_factory=Load)
+    retrieval: RetrievalSection = Field(default_factory=RetrievalSection, description="the search that is tuned")
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     tracking: tuple[TrackerSpec, ...] = Field((), description="where runs are watched, beside ZenML")
 

@@ -1,14 +1,14 @@
 """Data sets for training: what a retriever learns from, which rows it may learn from, and what is known about them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pydantic import Field
 
 from llm_engineering.domain.documents import Metadata
+from llm_engineering.domain.incidents import Incident
 from llm_engineering.domain.llms import Usage
-from llm_engineering.domain.reports import Incident
 from llm_engineering.domain.value import Scalar, Value
 
 
@@ -70,6 +70,11 @@ class Reply:
     key: str
     document_id: str
     text: str
+
+
+def documents_of(pairs: Iterable[RetrievalPair]) -> set[str]:
+    """Return the ids of all documents that rows were made from, negatives included."""
+    return {name for row in pairs for name in (row.document_id, *row.documents, *row.negative_documents)}
 
 
 @dataclass(frozen=True)

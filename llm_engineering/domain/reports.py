@@ -6,18 +6,10 @@ from pydantic import Field
 
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.evaluation_results import EvaluationResult
+from llm_engineering.domain.incidents import Incident
 from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.training import TrainingReport
 from llm_engineering.domain.value import Value
-
-
-class Incident(Value):
-    """A rejection or a failure with its reason, as reports list it."""
-
-    uri: str
-    source: str
-    reason: str
-    detail: str
 
 
 class SourceReport(Value):

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from llm_engineering.domain.datasets import RetrievalPair
 from llm_engineering.domain.evaluation import Estimate
-from llm_engineering.domain.models import CurvePoint, ModelKind, TrainingRecord
+from llm_engineering.domain.models import CurvePoint, ModelKind, RegisteredModel, TrainingRecord
 from llm_engineering.domain.value import Value
 
 # Weights, settings, vocabularies: none of them can run code.
@@ -54,13 +54,14 @@ class Trained(Value):
     """How a training went. The weights are in the folder that the trainer was given.
 
     `metrics` has each figure after training by its name (`validation/ndcg@10`), and under `NAME/before` that of the
-    model it began with. `base` is what it began with, `base_digest` the SHA-256 of those weights.
+    model it began with. `tuned` are the settings that were found where there are no weights. `base` is what it began with, `base_digest` the SHA-256 of those weights.
     """
 
     record: TrainingRecord
     base: str
     base_digest: str
     metrics: dict[str, Estimate] = Field(default_factory=dict)
+    tuned: RegisteredModel | None = None
 
     def __str__(self) -> str:
         record = self.record

@@ -27,6 +27,7 @@ from llm_engineering.domain.datasets import (
     RetrievalPair,
     Split,
     WritingEstimate,
+    documents_of,
 )
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.indexes import IndexManifest
@@ -138,11 +139,6 @@ def estimate_dataset(config: DatasetConfig) -> list[WritingEstimate]:
     with _index(config, workspace) as index:
         corpus = corpus_of(index.scan(), config.dataset.tenants)
     return [writing_estimate(section, corpus.passages, config.llms, workspace) for section in sections]
-
-
-def documents_of(pairs: Dataset[RetrievalPair]) -> set[str]:
-    """Return the ids of all documents that rows were made from, negatives included."""
-    return {name for row in pairs for name in (row.document_id, *row.documents, *row.negative_documents)}
 
 
 def _account(card: DatasetCard, plan: DatasetPlan, mining: DatasetMining) -> DatasetReport:

@@ -2,8 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
@@ -13,10 +12,11 @@ from loguru import logger
 from llm_engineering.application.datasets import refuse_held_out
 from llm_engineering.application.evaluation.general import general_questions
 from llm_engineering.bootstrap import Workspace
-from llm_engineering.bootstrap.training import open_datasets, open_registry
+from llm_engineering.bootstrap.training import open_datasets, open_registry, open_trackers
 from llm_engineering.config import TrainingConfig
-from llm_engineering.domain.datasets import DatasetCard, Split
+from llm_engineering.domain.datasets import DatasetCard, Split, documents_of
 from llm_engineering.domain.errors import UsageError
+from llm_engineering.domain.lineage import Derivative
 from llm_engineering.domain.models import CurvePoint, RegisteredModel
 from llm_engineering.domain.ports import TrackedRun
 from llm_engineering.domain.training import (
@@ -27,8 +27,9 @@ from llm_engineering.domain.training import (
     TrainingReport,
     WeightsFolder,
 )
-from llm_engineering.domain.value import Scalar, digest
+from llm_engineering.domain.value import Scalar, digest, identity
 from llm_engineering.infrastructure.trainers import RetrievalTuner
+from llm_engineering.stages.tuning import tune_retrieval
 
 
 def plan_training(config: TrainingConfig, run: int = 0) -> TrainingPlan:
@@ -38,8 +39,7 @@ def plan_training(config: TrainingConfig, run: int = 0) -> TrainingPlan:
         UsageError: there is no such data set, its rows are not those of its card, or the general questions are none.
     """
     workspace = Workspace()
-    if run:
-        workspace.keep_alive(run)
+    workspace.keep_alive(run)
     card = open_datasets(workspace).find(config.training.dataset)
     data = _data(config, workspace, card)
     trainer = config.training.trainer
@@ -63,26 +63,20 @@ def train_model(config: TrainingConfig, plan: TrainingPlan, run: int = 0) -> tup
         UsageError: the data set was changed, has held-out rows, or the loss became no number.
     """
     workspace = Workspace()
-    if run:
-        workspace.keep_alive(run)
+    workspace.keep_alive(run)
     trainer = config.training.trainer
-    if isinstance(trainer, RetrievalTuner):
-        raise UsageError("training.trainer of kind retrieval has no weights to train; use kind embedder or reranker")
     data = _data(config, workspace, open_datasets(workspace).find(plan.dataset))
     if data.digest != plan.dataset_digest:
         raise UsageError(f"data set {plan.dataset} was changed while its training began; run again")
     folder = _work(workspace, plan)
-    with ExitStack() as stack:
-        runs = [
-            stack.enter_context(tracker.run(plan.model, {"pipeline": "training", "dataset": plan.dataset}))
-            for tracker in (spec.open(workspace.home) for spec in config.tracking)  # type: ignore[attr-defined]
-        ]
-        parameters = _flat(trainer.model_dump(mode="json")) | {"dataset": plan.dataset}
-        for tracked in runs:
-            tracked.parameters(parameters)
-        trained = trainer.train(data, folder, workspace.home, _watching(runs))
-        for tracked in runs:
-            tracked.metrics({name: figure.value for name, figure in trained.metrics.items()}, trained.record.steps)
+    tracker = open_trackers(config.tracking, workspace)
+    with tracker.run(plan.model, {"pipeline": "training", "dataset": plan.dataset}) as tracked:
+        tracked.parameters(_flat(trainer.model_dump(mode="json")) | {"dataset": plan.dataset})
+        if isinstance(trainer, RetrievalTuner):
+            trained = _tuned(config, plan, trainer, run)
+        else:
+            trained = trainer.train(data, folder, workspace.home, _watching(tracked))
+        tracked.metrics({name: figure.value for name, figure in trained.metrics.items()}, trained.record.steps)
     logger.info("{}: {}", plan.model, trained)
     return trained, WeightsFolder(folder / "model")
 
@@ -97,7 +91,8 @@ def register_model(
     """
     workspace = Workspace()
     card = open_datasets(workspace).find(plan.dataset)
-    model = RegisteredModel(
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    model = trained.tuned or RegisteredModel(
         name=plan.model,
         number=0,
         kind=plan.kind,
@@ -111,11 +106,22 @@ def register_model(
         metrics=trained.metrics,
         index=card.index,
         run=run,
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    registered = open_registry(workspace).register(model, weights.folder)
+    registry = open_registry(workspace)
+    folder = None if trained.tuned else weights.folder
+    registered = registry.register(model.model_copy(update={"created_at": made}), folder)
+    _note_origin(workspace, registered, card)
     shutil.rmtree(_work(workspace, plan), ignore_errors=True)
     return TrainingReport(model=registered.reference, dataset=plan.dataset, trained=trained)
+
+
+def _note_origin(workspace: Workspace, model: RegisteredModel, card: DatasetCard) -> None:
+    """Note which documents the model has learned from, so that forgetting one can name the models to train again."""
+    rows = open_datasets(workspace).rows(card, [Split.TRAIN, Split.VALIDATION])
+    place = str(workspace.home / "registry" / model.name / str(model.number))
+    made = Derivative(id=identity("model", place), kind="model", name=model.reference, place=place, run=model.run)
+    with workspace.warehouse() as warehouse:
+        warehouse.record_derivative(made, documents_of(rows))
 
 
 def _work(workspace: Workspace, plan: TrainingPlan) -> Path:
@@ -155,13 +161,21 @@ def _question(line: str, number: int, path: Path) -> GeneralQuestion:
     return GeneralQuestion(question, passage)
 
 
-def _watching(runs: Sequence[TrackedRun]) -> Callable[[CurvePoint], None]:
+def _tuned(config: TrainingConfig, plan: TrainingPlan, tuner: RetrievalTuner, run: int) -> Trained:
+    """Tune the search: what is found are settings, so the folder of weights stays empty."""
+    model = tune_retrieval(config, plan.dataset, tuner, plan.model, run)
+    assert model.training is not None  # noqa: S101 - what was just made says how
+    return Trained(
+        base=model.base, base_digest=model.base_digest, record=model.training, metrics=model.metrics, tuned=model
+    )
+
+
+def _watching(tracked: TrackedRun) -> Callable[[CurvePoint], None]:
     def watch(point: CurvePoint) -> None:
         values = {name: getattr(point, name) for name in ("loss", "metric", "learning_rate")}
         known = {name: value for name, value in values.items() if value is not None and isfinite(value)}
         logger.info("step {}: {}", point.step, ", ".join(f"{name} {value:.4g}" for name, value in known.items()))
-        for tracked in runs:
-            tracked.metrics(known, point.step)
+        tracked.metrics(known, point.step)
 
     return watch
 

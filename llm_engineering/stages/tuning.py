@@ -20,7 +20,7 @@ from llm_engineering.application.text import Tokenizing
 from llm_engineering.application.tuning import Tuned, tune, tuning_questions
 from llm_engineering.bootstrap import Workspace, open_datasets
 from llm_engineering.bootstrap.searching import Remembering
-from llm_engineering.config import FeatureEngineeringConfig
+from llm_engineering.config import FeatureEngineeringConfig, TrainingConfig
 from llm_engineering.domain.chunks import Chunk, Point
 from llm_engineering.domain.datasets import DatasetCard, RetrievalPair, Split
 from llm_engineering.domain.documents import CleanedDocument
@@ -37,7 +37,7 @@ BATCH = 1_000
 
 
 def tune_retrieval(
-    config: FeatureEngineeringConfig, dataset: str, settings: TuningSettings, name: str, run: int = 0
+    config: FeatureEngineeringConfig | TrainingConfig, dataset: str, settings: TuningSettings, name: str, run: int = 0
 ) -> RegisteredModel:
     """Return the tuned settings as a model of the registry, not yet registered: it has no number and no files.
 
@@ -80,7 +80,7 @@ def tune_retrieval(
 def tuned_model(
     tuned: Tuned,
     settings: TuningSettings,
-    config: FeatureEngineeringConfig,
+    config: FeatureEngineeringConfig | TrainingConfig,
     card: DatasetCard,
     manifest: IndexManifest,
     rows: Sequence[RetrievalPair],
@@ -141,7 +141,7 @@ def _told(decided: object) -> dict[str, object]:
 
 
 def _rechunked(
-    config: FeatureEngineeringConfig,
+    config: FeatureEngineeringConfig | TrainingConfig,
     manifest: IndexManifest,
     embedder: Embedder,
     ids: frozenset[str],

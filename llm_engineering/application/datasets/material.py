@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from llm_engineering.application.datasets.corpus import Corpus, Passage
 from llm_engineering.domain.datasets import Reply
 from llm_engineering.domain.evaluation import Question
+from llm_engineering.domain.incidents import Incident
 from llm_engineering.domain.llms import Usage
-from llm_engineering.domain.reports import Incident
 from llm_engineering.domain.value import Scalar
 
 if TYPE_CHECKING:

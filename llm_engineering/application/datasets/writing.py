@@ -16,9 +16,9 @@ from llm_engineering.application.datasets.material import Material, Written, fil
 from llm_engineering.application.datasets.splitting import fraction
 from llm_engineering.domain.datasets import AskedQuestion, Reply
 from llm_engineering.domain.errors import BudgetExceeded, LLMEngineeringError, UsageError
+from llm_engineering.domain.incidents import Incident
 from llm_engineering.domain.llms import LlmRequest
 from llm_engineering.domain.ports import Llm, ReplyJournal
-from llm_engineering.domain.reports import Incident
 from llm_engineering.domain.value import Value, digest
 
 PROMPT = Path(__file__).parent / "prompts" / "questions-1.jinja"

@@ -31,7 +31,7 @@ class _Measuring(BaseEvaluator):
     """The library asks for an evaluator; ours needs neither its model nor its folders."""
 
     def __init__(self, measure: Measure) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.measure = measure
 
     def __call__(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -57,8 +57,8 @@ class _Ours:
 
     def get_train_dataloader(self) -> Any:
         loader: Any = DataLoader(
-            Rows(self.sampler._count),
-            batch_sampler=self.sampler,  # type: ignore[arg-type]
+            Rows(self.sampler._count),  # type: ignore[arg-type]
+            batch_sampler=self.sampler,
             collate_fn=self.collate,
         )
         return self.accelerator.prepare(loader)
@@ -136,6 +136,8 @@ def train(
     Raises:
         UsageError: the loss became infinite or no number.
     """
+    kind: Any
+    arguments: Any
     kind, arguments = (
         (EmbedderLoop, SentenceTransformerTrainingArguments)
         if hasattr(model, "encode")

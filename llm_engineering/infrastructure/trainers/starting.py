@@ -34,7 +34,7 @@ def set_dropout(model: nn.Module, share: float) -> None:
         if isinstance(module, nn.Dropout):
             module.p = share
         elif isinstance(getattr(module, "attention_dropout", None), float):
-            module.attention_dropout = share
+            module.attention_dropout = share  # type: ignore[assignment]  # a number on the library's modules
 
 
 def add_adapters(model: nn.Module, rank: int, alpha: float, seed: int) -> None:
