@@ -1,7 +1,5 @@
 """What promotions are made of: the candidate in its place, both sides to ask, and whoever was killed half-way."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TypeVar
 
 from llm_engineering.application import promotion, versioning
@@ -56,16 +54,23 @@ def with_candidate(config: F, model: RegisteredModel) -> F:
             raise UsageError(f"{model.reference} is of kind {model.kind}; this pipeline has no gate for it")
 
 
-@contextmanager
-def asking_version(
-    index: VectorIndex, embedder: Embedder | None, section: RetrievalSection, workspace: Workspace
-) -> Iterator[Find]:
-    """Yield a search of an opened index version, with all stages that need no language model."""
-    manifest = index.manifest
+def reranking_of(section: RetrievalSection, embedder: Embedder, workspace: Workspace) -> Reranking | None:
+    """Open the model that reads the candidates, if there is one.
+
+    Raises:
+        UsageError: it is not here, or is no reranker.
+    """
     rerank = section.rerank
-    reranking = None
-    if rerank is not None:
-        reranking = Reranking(rerank.open(workspace.home, embedder), rerank.candidates, rerank.weight)
+    if rerank is None:
+        return None
+    return Reranking(rerank.open(workspace.home, embedder), rerank.candidates, rerank.weight)
+
+
+def asking_version(
+    index: VectorIndex, embedder: Embedder, section: RetrievalSection, reranking: Reranking | None, workspace: Workspace
+) -> Find:
+    """Return a search of an opened index version, with all stages that need no language model."""
+    manifest = index.manifest
     texts = Texts(workspace.existing_warehouse, manifest.settings["cleaning"], Cleaned())
     tokenizing = Tokenizing.model_validate(manifest.settings["tokenizing"])
     opened = OpenedVersion(index, embedder, tokenizing.query, texts, section, reranking)
@@ -73,7 +78,7 @@ def asking_version(
     def find(question: str, filter: Filter, k: int) -> list[str]:
         return [hit.document_id for hit in opened.search(question, ALL, filter, k, None).hits]
 
-    yield find
+    return find
 
 
 def subject_of(index: VectorIndex, section: RetrievalSection, collection: str) -> dict[str, str]:

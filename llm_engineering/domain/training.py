@@ -54,7 +54,8 @@ class Trained(Value):
     """How a training went. The weights are in the folder that the trainer was given.
 
     `metrics` has each figure after training by its name (`validation/ndcg@10`), and under `NAME/before` that of the
-    model it began with. `tuned` are the settings that were found where there are no weights. `base` is what it began with, `base_digest` the SHA-256 of those weights.
+    model it began with. `tuned` are the settings that were found where there are no weights. `base` is what it began
+    with, `base_digest` the SHA-256 of those weights.
     """
 
     record: TrainingRecord

@@ -8,13 +8,11 @@ from llm_engineering.stages.dataset import collect_questions, estimate_dataset, 
 from llm_engineering.stages.etl import crawl_links, get_or_create_user, ingest
 from llm_engineering.stages.evaluation import ask_index, compare_evaluations, read_questions
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
+from llm_engineering.stages.judging import BASE, evaluate_candidate, judge_candidate
 from llm_engineering.stages.promotion import (
-    BASE,
     PRODUCTION,
     check_promotion,
-    evaluate_candidate,
     find_candidate,
-    judge_candidate,
     makes_index,
     name_candidate,
     plan_index,

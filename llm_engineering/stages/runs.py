@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from llm_engineering.application import reporting
 from llm_engineering.application.reporting import Made
@@ -17,9 +17,6 @@ from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.reports import IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redacted
 from llm_engineering.stages.promotion import check_promotion
-
-if TYPE_CHECKING:
-    pass
 
 
 def open_run(pipeline: str, config: Mapping[str, object], holds: Sequence[str] = ()) -> int:

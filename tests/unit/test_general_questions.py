@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from llm_engineering.application.evaluation.general import general_digest, general_ndcg, general_questions
+from llm_engineering.application.retrieval import Reranking
 from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.indexes import ModelCard
@@ -72,6 +73,41 @@ def test_a_model_with_numbers_that_are_none_is_refused() -> None:
     broken = {text: np.full(4, np.nan, dtype=np.float32) for text in axes()}
     with pytest.raises(BackendError, match="NaN or infinite"):
         general_ndcg(Scripted(broken))
+
+
+class Reading:
+    """A reranker that finds the right passage among the candidates, or does not tell them apart."""
+
+    name = "reading"
+
+    def __init__(self, *, knows: bool) -> None:
+        passages, questions = general_questions()
+        self._right = {question.text: passages[question.passage] for question in questions} if knows else {}
+        self.read: list[int] = []
+
+    def scores(self, query: str, texts: Sequence[str]) -> Sequence[float]:
+        self.read.append(len(texts))
+        return [float(text == self._right.get(query)) for text in texts]
+
+
+def test_a_reranker_is_measured_on_what_the_embedder_found() -> None:
+    near = axes()
+    near |= {q.text: near[q.text] + 2 * vector for q, vector in zip(general_questions()[1], _others(), strict=True)}
+    embedder, knowing = Scripted(near), Reading(knows=True)
+    assert set(general_ndcg(embedder)) == {1 / np.log2(3)}
+    assert set(general_ndcg(embedder, Reranking(knowing, candidates=12))) == {1.0}
+    assert set(knowing.read) == {12}
+    # One that makes all alike forgets what the search knew.
+    assert sum(general_ndcg(embedder, Reranking(Reading(knows=False), candidates=12))) == 0
+    # What the search does not find it cannot mend.
+    assert np.mean(general_ndcg(Scripted(axes(shift=1)), Reranking(Reading(knows=True), candidates=12))) < 0.1
+
+
+def _others() -> Iterator[Vector]:
+    """Yield for each question the axis of another passage than the right one."""
+    passages, questions = general_questions()
+    eye = np.eye(len(passages), dtype=np.float32)
+    yield from (eye[(question.passage + 1) % len(passages)] for question in questions)
 
 
 def test_the_digest_names_the_questions() -> None:

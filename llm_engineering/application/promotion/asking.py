@@ -43,13 +43,14 @@ def asked(
     questions: Sequence[HeldQuestion],
     relevant: Sequence[Collection[str]],
     find: Find,
+    name: str,
     subject: Mapping[str, str],
     card: DatasetCard,
     settings: EvaluationSettings,
     progress: Progress,
     run: int,
 ) -> Evaluated:
-    """Ask all questions once, and return the evaluation with the outcome of each."""
+    """Ask all questions once, and return the evaluation, of the given name, with the outcome of each."""
     depth, outcomes = settings.depth, []
     lengths = lengths_of([question.text for question in questions])
     todo = zip(questions, relevant, lengths, strict=True)
@@ -65,7 +66,7 @@ def asked(
     p50, p95 = np.percentile([1_000 * one.seconds for one in outcomes], [50, 95])
     evaluation = Evaluation(
         id=digest([dict(subject), questions_digest, depth])[:12],
-        name=settings.name or "promotion",
+        name=name,
         subject=dict(subject),
         questions=len(outcomes),
         unknown=sum(not documents for documents in relevant),

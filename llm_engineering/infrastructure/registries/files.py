@@ -1,13 +1,11 @@
 """A registry of models in folders: `registry/<name>/<number>/` with a card and the weights."""
 
-import json
 import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
@@ -19,9 +17,11 @@ from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.models import ModelFile, RegisteredModel, Stage, Switch
 from llm_engineering.infrastructure.embedders.model_files import ModelFiles
 from llm_engineering.infrastructure.processes import is_alive
+from llm_engineering.infrastructure.registries.cards import NOT_USED, card_text, digest_of_text, read_card
 from llm_engineering.infrastructure.registries.numbers import check_numbers
 from llm_engineering.infrastructure.registries.references import NAME, checked_name, split_reference
 from llm_engineering.infrastructure.registries.states import States
+from llm_engineering.infrastructure.registries.verdicts import keep_verdict, verdicts_in
 from llm_engineering.infrastructure.registries.weights import (
     check_finite,
     copy_files,
@@ -32,7 +32,7 @@ from llm_engineering.infrastructure.registries.weights import (
 from llm_engineering.infrastructure.vector_stores.folders import replace_file, sync, sync_tree
 from llm_engineering.infrastructure.vector_stores.locks import FileLock, Held
 
-CARD, WEIGHTS, LOCK, INTENT, VERDICTS = "card.json", "weights", "lock", "intent.json", "verdicts"
+CARD, WEIGHTS, LOCK, INTENT = "card.json", "weights", "lock", "intent.json"
 PATIENCE_SECONDS = 60.0
 # A version stays what it was registered as; only what was found out about it later is added.
 _FIXED = ("name", "number", "kind", "weights", "files")
@@ -97,11 +97,11 @@ class FileRegistry:
         if there.keys() != wanted.keys():
             name = min(there.keys() ^ wanted.keys())
             raise UsageError(
-                f"{name} of model {model.reference} {'is missing' if name in wanted else 'is foreign'}; {_NOT}"
+                f"{name} of model {model.reference} {'is missing' if name in wanted else 'is foreign'}; {NOT_USED}"
             )
         for name, path in there.items():
             if path.is_symlink() or file_of(path, folder) != wanted[name]:
-                raise UsageError(f"{name} of model {model.reference} was changed since it was registered; {_NOT}")
+                raise UsageError(f"{name} of model {model.reference} was changed since it was registered; {NOT_USED}")
         return folder
 
     def set_stage(self, model: RegisteredModel, stage: Stage) -> RegisteredModel:
@@ -165,15 +165,11 @@ class FileRegistry:
 
     def keep_verdict(self, model: RegisteredModel, name: str, text: str) -> Path:
         """Keep a verdict on a version; none is ever replaced."""
-        folder = self.root / checked_name(model.name) / VERDICTS
-        folder.mkdir(parents=True, exist_ok=True)
-        path = next(path for path in _free_names(folder, f"{model.number}-{name}") if not path.exists())
-        replace_file(path, text)
-        return path
+        return keep_verdict(self.root / checked_name(model.name), f"{model.number}-{name}", text)
 
     def verdicts(self, name: str) -> Sequence[Path]:
         """Return the files of all verdicts on a model, oldest first."""
-        return sorted((self.root / checked_name(name) / VERDICTS).glob("*.json"), key=lambda path: path.stat().st_mtime)
+        return verdicts_in(self.root / checked_name(name))
 
     def _take_in(self, model: RegisteredModel, files: tuple[ModelFile, ...], part: Path) -> RegisteredModel:
         place = self.root / model.name
@@ -183,11 +179,11 @@ class FileRegistry:
         update = {"number": number, "files": files, "weights": weights_digest(files), "stage": Stage.NONE}
         update["created_at"] = model.created_at or datetime.now(UTC).isoformat(timespec="seconds")
         card = model.model_copy(update=update)
-        text = _text(card)
+        text = card_text(card)
         (part / CARD).write_text(text, encoding="utf-8")
         sync_tree(part)
         # First the digest, then the folder: a version without a known digest is never there.
-        cards = {**states.cards, number: (_sha256(text),)}
+        cards = {**states.cards, number: (digest_of_text(text),)}
         states.model_copy(update={"cards": cards, "stages": {**states.stages, number: Stage.NONE}}).write(place)
         failpoints.reach("registry.before_rename")
         part.rename(place / str(number))
@@ -196,9 +192,9 @@ class FileRegistry:
         return card
 
     def _write_card(self, model: RegisteredModel) -> None:
-        place, text = self.root / model.name, _text(model)
+        place, text = self.root / model.name, card_text(model)
         states = States.read(place)
-        new, known = _sha256(text), states.cards.get(model.number, ())
+        new, known = digest_of_text(text), states.cards.get(model.number, ())
         states.model_copy(update={"cards": {**states.cards, model.number: (*known, new)}}).write(place)
         failpoints.reach("registry.before_card")
         replace_file(self._path(model.name, model.number) / CARD, text)
@@ -206,21 +202,7 @@ class FileRegistry:
         states.model_copy(update={"cards": {**states.cards, model.number: (new,)}}).write(place)
 
     def _card(self, name: str, number: int, states: States) -> RegisteredModel:
-        path = self._path(name, number) / CARD
-        try:
-            content = path.read_bytes()
-            card = RegisteredModel.model_validate(json.loads(content))
-        except (OSError, ValueError, ValidationError) as error:
-            raise UsageError(f"the card {path} is damaged ({type(error).__name__}); {_NOT}") from error
-        if sha256(content).hexdigest() not in states.cards.get(number, ()):
-            # Another process may have replaced it since the states were read.
-            states = States.read(self.root / name)
-            if sha256(path.read_bytes()).hexdigest() not in states.cards.get(number, ()):
-                raise UsageError(f"the card {path} was changed by hand since it was registered; {_NOT}")
-            card = RegisteredModel.model_validate(json.loads(path.read_bytes()))
-        if (card.name, card.number) != (name, number):
-            raise UsageError(f"the card {path} is that of {card.reference}; {_NOT}")
-        return card.model_copy(update={"stage": states.stages.get(number, Stage.NONE)})
+        return read_card(self._path(name, number) / CARD, name, number, states)
 
     def _check(self, model: RegisteredModel, folder: Path) -> None:
         weights = sorted(folder.rglob("*.safetensors"))
@@ -259,20 +241,3 @@ class FileRegistry:
             owner = part.name.partition("-")[0]
             if owner.isdigit() and not is_alive(int(owner)):
                 shutil.rmtree(part, ignore_errors=True)
-
-
-_NOT = "it is not used. Get it back from a copy, or promote another version"
-
-
-def _text(model: RegisteredModel) -> str:
-    return json.dumps(model.model_dump(mode="json", exclude={"stage"}), indent=1, ensure_ascii=False, allow_nan=False)
-
-
-def _sha256(text: str) -> str:
-    return sha256(text.encode()).hexdigest()
-
-
-def _free_names(folder: Path, name: str) -> Iterator[Path]:
-    yield folder / f"{name}.json"
-    for number in count(2):
-        yield folder / f"{name}-{number}.json"

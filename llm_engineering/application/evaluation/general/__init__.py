@@ -14,11 +14,17 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from math import log2
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from llm_engineering.application.retrieval.reranking import Reranking
 from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.ports import Embedder
+from llm_engineering.domain.queries import Hit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 NAME = "general/ndcg@10"
 K = 10
@@ -58,14 +64,15 @@ def general_digest() -> str:
     return sha256(_text().encode()).hexdigest()
 
 
-def general_ndcg(embedder: Embedder) -> tuple[float, ...]:
+def general_ndcg(embedder: Embedder, reranking: Reranking | None = None) -> tuple[float, ...]:
     """Return nDCG@10 for each question, in the order of `general_questions`; their mean is the figure.
 
     Each question has one passage that answers it, so nDCG is 1 / log2(1 + rank), and 0 below the tenth. A passage with
-    the same score as the right one stands before it: a model that makes all texts alike earns nothing.
+    the same score as the right one stands before it: a model that makes all texts alike earns nothing. With a
+    reranking, that reads the candidates that the embedder found, as it does in a search.
 
     Raises:
-        BackendError: the model gave a vector that holds something else than finite numbers.
+        BackendError: a model gave something else than finite numbers.
     """
     passages, questions = general_questions()
     rows: list[Sequence[float]] = [()] * len(passages)
@@ -82,7 +89,26 @@ def general_ndcg(embedder: Embedder) -> tuple[float, ...]:
     scores = queries @ documents.T  # [questions, passages]
     right = scores[np.arange(len(questions)), [question.passage for question in questions]]
     ranks = (scores >= right[:, None]).sum(axis=1)
-    return tuple(1.0 / log2(1 + rank) if rank <= K else 0.0 for rank in ranks.tolist())
+    if reranking is not None:
+        ranks = [
+            _reranked(question, reranking, row, int(rank))
+            for question, row, rank in zip(questions, scores, ranks, strict=True)
+        ]
+    return tuple(1.0 / log2(1 + rank) if rank <= K else 0.0 for rank in map(int, ranks))
+
+
+def _reranked(question: GeneralQuestion, reranking: Reranking, scores: "NDArray[np.float64]", rank: int) -> int:
+    """Return the rank of the right passage among the candidates; one that is no candidate keeps its rank."""
+    passages, _ = general_questions()
+    nearest = [int(position) for position in np.argsort(-scores, kind="stable")[: max(K, reranking.candidates)]]
+    if question.passage not in nearest:
+        return rank
+    hits = [
+        Hit(str(position), float(scores[position]), str(position), "", "", 0, len(text := passages[position]), text)
+        for position in nearest
+    ]
+    ordered = {hit.chunk_id: hit.score for hit in reranking.rerank(question.text, hits, K)}
+    return sum(score >= ordered[str(question.passage)] for score in ordered.values())
 
 
 @cache
