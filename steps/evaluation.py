@@ -10,6 +10,7 @@ from llm_engineering.domain.evaluation import Evaluation
 from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.infrastructure.parquet import ParquetDataset
 from steps.materializers import DatasetMaterializer, EvaluationMaterializer, ValueMaterializer
+from steps.tracking import track
 
 Rows = ParquetDataset[Any]
 
@@ -36,4 +37,6 @@ def compare_evaluations(
     """Compare with the other evaluation, list the questions to look at, and show the figures with the run."""
     result = stages.compare_evaluations(config, evaluation, questions, run, before)
     log_metadata({"evaluation": result.facts()})
+    figures = {name: figure.value for name, figure in evaluation.slices[0].metrics.items()}
+    track({"evaluation": config.evaluation.model_dump(mode="json"), "subject": evaluation.subject}, None, figures)
     return result

@@ -9,6 +9,7 @@ from zenml import log_metadata
 
 from llm_engineering.domain.models import CurvePoint, TrainingRecord
 from llm_engineering.domain.secrets import redacted
+from llm_engineering.domain.value import flattened
 
 # ZenML keeps a value in a column of limited size; a curve is thinned out to so many points.
 POINTS = 400
@@ -17,7 +18,7 @@ LINES = ("loss", "metric", "learning_rate")
 
 def track(parameters: Mapping[str, object], record: TrainingRecord | None, metrics: Mapping[str, float]) -> None:
     """Keep parameters, figures and curves with the step that is running. Secrets are left out."""
-    facts: dict[str, Any] = {"parameters": flat(redacted(dict(parameters)))}
+    facts: dict[str, Any] = {"parameters": flattened(redacted(dict(parameters)))}
     if metrics:
         facts["metrics"] = {name: value for name, value in metrics.items() if isfinite(value)}
     if record is not None:
@@ -25,23 +26,6 @@ def track(parameters: Mapping[str, object], record: TrainingRecord | None, metri
             name: value for name, value in record.model_dump(mode="json").items() if name != "curve"
         } | curves(record.curve)
     log_metadata(facts)
-
-
-def flat(values: Mapping[str, object], prefix: str = "") -> dict[str, str | int | float | bool]:
-    """Return nested values under dotted names.
-
-    >>> flat({"trainer": {"kind": "embedder", "dims": [128, 384]}, "seed": 0})
-    {'trainer.kind': 'embedder', 'trainer.dims': '[128, 384]', 'seed': 0}
-    """
-    result: dict[str, str | int | float | bool] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            result |= flat(value, f"{prefix}{key}.")
-        elif isinstance(value, str | int | float | bool):
-            result[f"{prefix}{key}"] = value
-        elif value is not None:
-            result[f"{prefix}{key}"] = str(value)
-    return result
 
 
 def curves(points: tuple[CurvePoint, ...]) -> dict[str, list[list[float]]]:

@@ -19,6 +19,7 @@ from llm_engineering.domain.evaluation import Evaluation, QuestionOutcome
 from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.ports import Dataset
 from llm_engineering.domain.queries import Filter, Hit
+from llm_engineering.stages.telling import tell
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.parquet import ParquetDataset
@@ -107,6 +108,7 @@ def compare_evaluations(
             _names(workspace, [one for _, one in misses[: settings.failures]]),
         ),
     )
+    tell(config.tracking, evaluation, settings, workspace, "evaluation")
     return result.model_copy(update={"page": str(store.keep_page(evaluation.id, render(result)))})
 
 

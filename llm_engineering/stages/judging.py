@@ -27,6 +27,7 @@ from llm_engineering.domain.ports import Embedder, VectorStore, Warehouse
 from llm_engineering.domain.promotions import Check, GeneralFigures, PromotionEvidence, PromotionVerdict
 from llm_engineering.domain.value import digest
 from llm_engineering.infrastructure.embedders import EmbedderSpec
+from llm_engineering.stages.telling import tell
 
 if TYPE_CHECKING:
     from llm_engineering.application.evaluation.settings import EvaluationSettings
@@ -81,6 +82,7 @@ def evaluate_candidate(
                 promotion.asked(questions, relevant, find, name, subject, card, settings, workspace.progress, run)
             )
             kept.write(*sides[-1])
+            tell(config.tracking, sides[-1][0], settings, workspace, "promotion")
         comparison = compare(sides[0], sides[1], settings)
         general = _general(model, models)
     _log(comparison, config.promotion.metric)

@@ -27,7 +27,7 @@ from llm_engineering.domain.training import (
     TrainingReport,
     WeightsFolder,
 )
-from llm_engineering.domain.value import Scalar, digest, identity
+from llm_engineering.domain.value import digest, flattened, identity
 from llm_engineering.infrastructure.trainers import RetrievalTuner
 from llm_engineering.stages.tuning import tune_retrieval
 
@@ -71,7 +71,7 @@ def train_model(config: TrainingConfig, plan: TrainingPlan, run: int = 0) -> tup
     folder = _work(workspace, plan)
     tracker = open_trackers(config.tracking, workspace)
     with tracker.run(plan.model, {"pipeline": "training", "dataset": plan.dataset}) as tracked:
-        tracked.parameters(_flat(trainer.model_dump(mode="json")) | {"dataset": plan.dataset})
+        tracked.parameters(flattened(trainer.model_dump(mode="json")) | {"dataset": plan.dataset})
         if isinstance(trainer, RetrievalTuner):
             trained = _tuned(config, plan, trainer, run)
         else:
@@ -178,9 +178,3 @@ def _watching(tracked: TrackedRun) -> Callable[[CurvePoint], None]:
         tracked.metrics(known, point.step)
 
     return watch
-
-
-def _flat(values: dict[str, object]) -> dict[str, Scalar]:
-    return {
-        name: value if isinstance(value, str | int | float | bool) else str(value) for name, value in values.items()
-    }

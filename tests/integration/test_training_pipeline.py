@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chaos import scale
 
 from llm_engineering import plain, stages
 from llm_engineering.bootstrap import Workspace
@@ -89,43 +90,54 @@ def test_the_same_run_gives_the_same_weights_and_another_seed_others(home: Path)
     assert weights("first", dropout=0.1) == weights("second", dropout=0.1) != weights("third", dropout=0.1, seed=1)
 
 
+# With CHAOS=1 all kinds of places, else one in the middle of the work, one in a checkpoint and one at the end.
+PLACES = ["training.step:2", "training.before_seal:2", "training.before_result"]
+PLACES += ["training.step:14", "training.after_seal:3", "training.after_result"] if scale.BIG else []
+# Imports the libraries once; each training is a child of its own, which a failpoint kills as `kill -9` does.
+CHILDREN = """
+import json, os, sys
+from pathlib import Path
+from tests.tiny_bert import pairs
+from llm_engineering.domain import failpoints
+from llm_engineering.domain.training import TrainingData
+from llm_engineering.infrastructure.embedders import library_model
+from llm_engineering.infrastructure.trainers import EmbedderTrainer, loop, losses, measuring, pairs as tokens, starting
+home, spec = Path(sys.argv[1]), EmbedderTrainer.model_validate_json(sys.argv[2])
+def trained(folder, rules):
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    try:
+        failpoints.arm(rules)
+        train, validation = pairs()
+        done = spec.train(TrainingData("tiny@1", "d", train, validation), home / folder, home)
+        (home / folder / "seen.json").write_text(done.record.model_dump_json())
+    finally:
+        os._exit(1 if sys.exc_info()[0] else 0)
+codes = {folder: [trained(folder, rules) for rules in tries] for folder, tries in json.loads(sys.argv[3]).items()}
+print(json.dumps(codes))
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "place",
-    [
-        "training.step:2",
-        "training.before_seal:2",
-        "training.after_seal:3",
-        "training.before_result",
-        "training.after_result",
-    ],
-)
-def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_been(home: Path, place: str) -> None:
-    code = (
-        "import sys; from pathlib import Path; from tests.tiny_bert import pairs\n"
-        "from llm_engineering.domain.training import TrainingData\n"
-        "from llm_engineering.infrastructure.trainers import EmbedderTrainer\n"
-        "train, validation = pairs(); home = Path(sys.argv[1])\n"
-        "spec = EmbedderTrainer.model_validate_json(sys.argv[2])\n"
-        "done = spec.train(TrainingData('tiny@1', 'd', train, validation), home / sys.argv[3], home)\n"
-        "print(done.record.model_dump_json())"
-    )
+def test_a_training_that_is_killed_anywhere_goes_on_and_ends_as_if_nothing_had_been(home: Path) -> None:
     trainer = EmbedderTrainer.model_validate({"base": str(home / "base"), **SETTINGS, "dropout": 0.1, "patience": 0})
+    tries = {"straight": [""]} | {place.replace(":", "-"): [f"{place}=kill", ""] for place in PLACES}
+    command = [sys.executable, "-c", CHILDREN, str(home), trainer.model_dump_json(), json.dumps(tries)]
+    environment = os.environ | {"PYTHONPATH": "."}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
+    assert ran.returncode == 0, ran.stderr
+    codes = json.loads(ran.stdout.splitlines()[-1])
+    assert codes.pop("straight") == [0], ran.stderr
+    assert codes == {place.replace(":", "-"): [-9, 0] for place in PLACES}, ran.stderr
 
-    def start(folder: str, failpoint: str) -> "subprocess.CompletedProcess[str]":
-        environment = os.environ | {"LLM_ENGINEERING_FAILPOINT": failpoint, "PYTHONPATH": "."}
-        command = [sys.executable, "-c", code, str(home), trainer.model_dump_json(), folder]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    def made(folder: str) -> tuple[int, object, bytes]:
+        record = json.loads((home / folder / "seen.json").read_text())
+        return record["steps"], record["curve"], (home / folder / "model" / "model.safetensors").read_bytes()
 
-    assert start("killed", f"{place}=kill").returncode == -9
-    again = start("killed", "")
-    assert again.returncode == 0, again.stderr
-    straight = trainer.train(data(), home / "straight", home)
-    record = json.loads(again.stdout.splitlines()[-1])
-    assert record["steps"] == straight.record.steps == 15
-    assert record["curve"] == json.loads(straight.record.model_dump_json())["curve"]
-    files = [(home / run / "model" / "model.safetensors").read_bytes() for run in ("killed", "straight")]
-    assert files[0] == files[1]
+    straight = made("straight")
+    assert straight[0] == 15
+    assert {folder: made(folder) == straight for folder in codes} == dict.fromkeys(codes, True)
 
 
 def test_held_out_rows_are_refused(home: Path) -> None:
@@ -188,18 +200,30 @@ def test_every_setting_of_the_yaml_reaches_the_trainer(home: Path, monkeypatch: 
     assert (seen["learning_rate"], seen["per_device_train_batch_size"]) == (1e-3, 8)
 
 
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a base model, and what comes of it with the settings below and no change."""
+    folder = tmp_path_factory.mktemp("world")
+    tiny_bert(folder / "base")
+    weights_of(folder, "plain")
+    return folder
+
+
+def weights_of(world: Path, place: str, **settings: object) -> bytes:
+    path = world / place / "model" / "model.safetensors"
+    if not path.exists():
+        fields = {"base": str(world / "base"), **SETTINGS, "epochs": 1, "precision": "fp32", "learning_rate": 1e-2}
+        EmbedderTrainer.model_validate(fields | settings).train(data(), world / place, world)
+    return path.read_bytes()
+
+
 @pytest.mark.parametrize(
     "change",
     [{"scale": 5.0}, {"negatives": 0}, {"blend": 0.5}, {"distillation": 5.0}, {"matryoshka": (16, 32)},
      {"lora_rank": 2}, {"passage_tokens": 8}, {"query_prompt": "query: "}, {"dropout": 0.5}, {"weight_decay": 0.9}],
 )  # fmt: skip
-def test_every_setting_changes_what_comes_out(home: Path, change: dict[str, object]) -> None:
-    def weights(place: str, **settings: object) -> bytes:
-        fields = {"base": str(home / "base"), **SETTINGS, "epochs": 1, "precision": "fp32", "learning_rate": 1e-2}
-        EmbedderTrainer.model_validate(fields | settings).train(data(), home / place, home)
-        return (home / place / "model" / "model.safetensors").read_bytes()
-
-    assert weights("plain") != weights("changed", **change)
+def test_every_setting_changes_what_comes_out(world: Path, change: dict[str, object]) -> None:
+    assert weights_of(world, "plain") != weights_of(world, next(iter(change)), **change)
 
 
 def test_vectors_that_stay_near_the_base_are_what_distillation_pays_for(home: Path) -> None:

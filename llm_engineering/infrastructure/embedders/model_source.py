@@ -64,7 +64,6 @@ def cached(name: str, revision: str | None, home: Path) -> Path | None:
 
 def downloaded(name: str, revision: str | None, home: Path) -> Path:
     """Download the model and return its folder."""
-    from httpx import HTTPError
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import EntryNotFoundError, RevisionResolutionError
 
@@ -73,10 +72,17 @@ def downloaded(name: str, revision: str | None, home: Path) -> Path:
         folder = snapshot_download(
             name, revision=revision, cache_dir=home / "models", allow_patterns=WANTED, ignore_patterns=UNWANTED
         )
-    except (OSError, ValueError, HTTPError, EntryNotFoundError, RevisionResolutionError) as error:
+    except (OSError, ValueError, network_error(), EntryNotFoundError, RevisionResolutionError) as error:
         raise UsageError(
             f"model {name!r} (revision {revision or 'newest'}) is not on this machine and could not be downloaded: "
             f"{type(error).__name__}: {error}. Check the name and the network, or download it elsewhere and set "
             "`model` to its folder"
         ) from error
     return Path(folder)
+
+
+def network_error() -> type[Exception]:
+    """Return what the hub's library raises of its HTTP client: that of httpx before version 2, then that of httpx2."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return next(kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError")

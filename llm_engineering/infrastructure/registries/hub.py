@@ -8,7 +8,7 @@ from pathlib import Path
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.models import RegisteredModel
 from llm_engineering.domain.secrets import redact
-from llm_engineering.infrastructure.embedders.model_source import UNWANTED, WANTED
+from llm_engineering.infrastructure.embedders.model_source import UNWANTED, WANTED, network_error
 
 TOKEN = "HF_TOKEN"  # noqa: S105 - the name of a variable
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -84,7 +84,6 @@ def description(model: RegisteredModel) -> str:
 
 @contextmanager
 def _translated(repository: str, what: str) -> Iterator[None]:
-    from httpx import HTTPError
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -107,7 +106,7 @@ def _translated(repository: str, what: str) -> Iterator[None]:
         if error.response.status_code in (401, 403):
             raise UsageError(f"the hub does not let you {what} {repository}: {hint}") from error
         raise BackendError(f"the hub failed on {repository}: {error}", transient=True) from error
-    except (HTTPError, OSError) as error:
+    except (network_error(), OSError) as error:
         raise BackendError(
             f"the hub cannot be reached for {repository} ({type(error).__name__}); check the network and HF_ENDPOINT",
             transient=True,

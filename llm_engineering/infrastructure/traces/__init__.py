@@ -27,6 +27,7 @@ def places_in(home: Path, warehouse: Warehouse) -> list[Place]:
     """Return the places of a home, in the order in which they are to be emptied."""
     from llm_engineering.infrastructure.traces.answers import Answers
     from llm_engineering.infrastructure.traces.datasets import Datasets, Replies
+    from llm_engineering.infrastructure.traces.evaluations import Evaluations, Trainings, Verdicts
     from llm_engineering.infrastructure.traces.leftovers import Clones, Exports, Spools, Strays
     from llm_engineering.infrastructure.traces.zenml_records import ZenMLRecords
 
@@ -34,6 +35,9 @@ def places_in(home: Path, warehouse: Warehouse) -> list[Place]:
         Exports(home, warehouse),
         Datasets(home, warehouse),
         Replies(home),
+        Evaluations(home),
+        Verdicts(home),
+        Trainings(home),
         ZenMLRecords(home),
         Spools(home),
         Clones(home),

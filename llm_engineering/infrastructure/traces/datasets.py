@@ -26,7 +26,7 @@ class Datasets:
 
     def find(self, traces: Traces) -> Found:
         store = DatasetFiles(self.home)
-        items = tuple(card.reference for card in store.all() if _concerns(store, card, traces))
+        items = tuple(card.reference for card in store.all() if concerns(store, card, traces))
         return Found(place=self.place, what="versions, each replaced by one without these rows").with_items(items)
 
     def remove(self, items: Collection[str], traces: Traces) -> None:
@@ -76,7 +76,8 @@ class Replies:
         forget_replies(self.home, traces.document_ids)
 
 
-def _concerns(store: DatasetFiles, card: DatasetCard, traces: Traces) -> bool:
+def concerns(store: DatasetFiles, card: DatasetCard, traces: Traces) -> bool:
+    """Return whether a version has rows of what is to be forgotten, or names it in its card."""
     if traces.are_in(card.model_dump_json()):
         return True
     return any(_without(row, traces.document_ids) != row for row in store.table(card))
