@@ -22,6 +22,8 @@ from llm_engineering.infrastructure.traces.leftovers import others_in
 from llm_engineering.infrastructure.traces.spellings import uris_meant
 
 PIPELINE = "forget"
+# Where what is found goes, and is not to be listed among that which is still there.
+GOING = ("exports in the home", "data sets")
 _STRAY = "the file {path} in the home mentions it, and is not this project's: see to it yourself"
 
 
@@ -104,8 +106,8 @@ def _survey(
     traces = found.traces | before[0] if before else found.traces
     places = places_in(workspace.home, warehouse)
     seen = [_together(place, traces, before[1] if before else ()) for place in places]
-    gone = {item for finding in seen if finding.place == "exports in the home" for item in finding.items}
-    derivatives = [item for item in warehouse.derivatives_of(traces.document_ids) if item.id not in gone]
+    gone = {item for finding in seen if finding.place in GOING for item in finding.items}
+    derivatives = [made for made in warehouse.derivatives_of(traces.document_ids) if not gone & {made.id, made.name}]
     report = ErasureReport(
         run=0,
         target=traces.target,

@@ -6,12 +6,17 @@ For notebooks, for debugging, and for those who orchestrate with something else.
 from contextlib import AbstractContextManager
 
 from llm_engineering import stages
+from llm_engineering.bootstrap import Workspace, pinned
 from llm_engineering.config import (
     BatchInferenceConfig,
     Config,
+    DatasetConfig,
     DigitalDataEtlConfig,
+    EvaluationConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
+    PromotionConfig,
+    TrainingConfig,
 )
 from llm_engineering.domain.documents import Document
 from llm_engineering.domain.indexes import Plan
@@ -29,14 +34,14 @@ def digital_data_etl(config: DigitalDataEtlConfig) -> Report:
 
 def feature_engineering(config: FeatureEngineeringConfig) -> Report:
     """Run pipeline `feature_engineering`; see `pipelines.feature_engineering`."""
-    config = without_forgotten(config)
+    config = pinned(without_forgotten(config), Workspace().home)
     with _run("feature_engineering", config) as run:
         return _fill_feature_store("feature_engineering", config, config.select.sources, run, [])
 
 
 def feature(config: FeatureConfig) -> Report:
     """Run pipeline `feature`; see `pipelines.feature`."""
-    config = without_forgotten(config)
+    config = pinned(without_forgotten(config), Workspace().home)
     with _run("feature", config) as run:
         books = _fill_warehouse(config, run)
         return _fill_feature_store("feature", config, config.source_names, run, books)
@@ -50,6 +55,55 @@ def batch_inference(config: BatchInferenceConfig) -> Report:
         batch, answers = stages.answer_questions(config, plan, run)
         stages.write_answers(config, plan, answers)
         return stages.report("batch_inference", run, batch=batch)
+
+
+def training(config: TrainingConfig) -> Report:
+    """Run pipeline `training`; see `pipelines.training`."""
+    config = config.resolved()
+    with _run("training", config) as run:
+        plan = stages.plan_training(config, run)
+        trained, weights = stages.train_model(config, plan, run)
+        done = stages.register_model(config, plan, trained, weights, run)
+        return stages.report("training", run, training=done)
+
+
+def promotion(config: PromotionConfig) -> Report:
+    """Run pipeline `promotion`; see `pipelines.promotion`."""
+    config, built = stages.name_candidate(without_forgotten(config).resolved())
+    with _run("promotion", config) as run:
+        candidate = stages.find_candidate(config, run)
+        plan, loaded, verified = None, None, None
+        if candidate.kind == "embedder":
+            plan, documents = stages.plan_index(built, run)
+            loaded = make_features(built, plan, documents)
+            verified = stages.verify(plan, config.load)
+        evidence = stages.evaluate_candidate(config, candidate, plan, run)
+        verdict = stages.judge_candidate(config, candidate, evidence, plan, run)
+        done = stages.promote(config, candidate, verdict, plan, run)
+        return stages.report("promotion", run, plan=plan, loaded=loaded, verified=verified, promotion=done)
+
+
+def evaluation(config: EvaluationConfig) -> Report:
+    """Run pipeline `evaluation`; see `pipelines.evaluation`."""
+    config = config.resolved()
+    with _run("evaluation", config) as run:
+        questions = stages.read_questions(config, run)
+        before = None
+        if config.evaluation.before:
+            before, _ = stages.ask_index(config, questions, run, config.evaluation.before)
+        measured, _ = stages.ask_index(config, questions, run)
+        result = stages.compare_evaluations(config, measured, questions, run, before)
+        return stages.report("evaluation", run, measured=result)
+
+
+def dataset(config: DatasetConfig) -> Report:
+    """Run pipeline `dataset`; see `pipelines.dataset`."""
+    config = config.resolved()
+    with _run("dataset", config) as run:
+        plan, asked = stages.collect_questions(config, run)
+        mined, pairs = stages.mine_pairs(config, plan, asked)
+        _, account = stages.keep_dataset(config, plan, mined, pairs)
+        return stages.report("dataset", run, dataset=account)
 
 
 def _run(pipeline: str, config: Config) -> AbstractContextManager[int]:

@@ -2,6 +2,7 @@
 
 from zenml import pipeline
 
+from llm_engineering.bootstrap import Workspace, pinned
 from llm_engineering.config import FeatureConfig, FeatureEngineeringConfig
 from llm_engineering.domain.secrets import redacted
 from pipelines.digital_data_etl import fill_warehouse
@@ -13,7 +14,7 @@ from steps.runs import check, open_run, report
 @pipeline(on_failure=close_failed_run)
 def feature(config: FeatureConfig) -> None:
     """Bring the warehouse into agreement with the sources, then the index with the warehouse."""
-    config = config.resolved()
+    config = pinned(config.resolved(), Workspace().home)
     run = open_run("feature", redacted(config.model_dump(mode="json")), list(config.holds))
     books = fill_warehouse(config, run)
     after = [book.invocation_id for book in books.values()]

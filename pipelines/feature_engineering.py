@@ -5,6 +5,7 @@ from typing import Any
 
 from zenml import pipeline
 
+from llm_engineering.bootstrap import Workspace, pinned
 from llm_engineering.config import FeatureEngineeringConfig
 from llm_engineering.domain.secrets import redacted
 from steps.failures import close_failed_run
@@ -15,7 +16,7 @@ from steps.runs import check, open_run, report
 @pipeline(on_failure=close_failed_run)
 def feature_engineering(config: FeatureEngineeringConfig | None = None) -> None:
     """Bring the index into agreement with the warehouse."""
-    config = (config or FeatureEngineeringConfig()).resolved()
+    config = pinned((config or FeatureEngineeringConfig()).resolved(), Workspace().home)
     run = open_run("feature_engineering", redacted(config.model_dump(mode="json")), list(config.holds))
     made = fill_feature_store(config, config.select.sources, run)
     account = report("feature_engineering", run, **made)

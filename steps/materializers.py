@@ -4,6 +4,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,8 +14,12 @@ from zenml.io import fileio
 from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.materializers.pydantic_materializer import PydanticMaterializer
 
+from llm_engineering.application.evaluation.page import render
 from llm_engineering.domain.batches import AnswerRow
 from llm_engineering.domain.chunks import Chunk
+from llm_engineering.domain.datasets import RetrievalPair
+from llm_engineering.domain.evaluation_results import EvaluationResult
+from llm_engineering.domain.training import Trained, WeightsFolder
 from llm_engineering.domain.value import Scalar, Value
 from llm_engineering.infrastructure.observability import pictures
 from llm_engineering.infrastructure.parquet import ParquetDataset, read_dataset
@@ -43,7 +48,10 @@ class DatasetMaterializer(BaseMaterializer):
         return read_dataset(folder)
 
     def extract_metadata(self, data: ParquetDataset[Any]) -> dict[str, Any]:
-        return {"rows": len(data), "bytes": data.nbytes, "row_type": data.row_type.__name__}
+        facts = {"rows": len(data), "bytes": data.nbytes, "row_type": data.row_type.__name__}
+        if data.row_type is RetrievalPair:
+            facts |= {f"rows_{split}": count for split, count in sorted(Counter(row.split for row in data).items())}
+        return facts
 
     def compute_content_hash(self, data: ParquetDataset[Any]) -> str:
         return data.fingerprint()
@@ -53,6 +61,13 @@ class DatasetMaterializer(BaseMaterializer):
         if data.row_type is Chunk and len(data):
             picture = pictures.histogram([row.tokens for row in data], "Length of the chunks", "tokens")
             shown |= _write(self.uri, "chunk_lengths.png", picture, VisualizationType.IMAGE)
+        if data.row_type is RetrievalPair and len(data):
+            counts = Counter(f"{row.origin}, {row.split}" for row in data)
+            picture = pictures.bars(dict(sorted(counts.items())), "Rows by origin and split", "rows")
+            shown |= _write(self.uri, "rows.png", picture, VisualizationType.IMAGE)
+            lengths = [len(row.passage.split()) for row in data]
+            picture = pictures.histogram(lengths, "Length of the passages", "words")
+            shown |= _write(self.uri, "passage_lengths.png", picture, VisualizationType.IMAGE)
         if data.row_type is AnswerRow and len(data):
             picture = pictures.bars(Counter(row.outcome for row in data), "What became of the questions", "rows")
             shown |= _write(self.uri, "outcomes.png", picture, VisualizationType.IMAGE)
@@ -78,8 +93,86 @@ class ValueMaterializer(PydanticMaterializer):
         return shown
 
 
+class TrainedMaterializer(ValueMaterializer):
+    """Stores how a training went, with its curve as a picture and its figures as metadata."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Trained,)
+
+    def extract_metadata(self, data: BaseModel) -> dict[str, Any]:
+        assert isinstance(data, Trained)  # noqa: S101 - the type above
+        return dict(_scalars(data)) | dict(_scalars(data.record)) | {k: v.value for k, v in data.metrics.items()}
+
+    def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
+        shown = super().save_visualizations(data)
+        curve = data.record.curve
+        series = {
+            name: [(point.step, value) for point in curve if (value := getattr(point, name)) is not None]
+            for name in ("loss", "metric", "learning_rate")
+        }
+        if curve:
+            rows = [point.model_dump(mode="json") for point in curve]
+            picture = pictures.lines({name: points for name, points in series.items() if points}, "Training", "steps")
+            shown |= _write(self.uri, "curve.png", picture, VisualizationType.IMAGE)
+            shown |= _write(self.uri, "curve.csv", pictures.table(rows).encode(), VisualizationType.CSV)
+        return shown
+
+
+class WeightsMaterializer(BaseMaterializer):
+    """Stores the folder of a model as its files, copied as they are: safetensors and settings, never pickles."""
+
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (WeightsFolder,)
+
+    def save(self, data: WeightsFolder) -> None:
+        for path in data.files():
+            target = f"{self.uri}/{path.as_posix()}"
+            fileio.makedirs(target.rpartition("/")[0])
+            fileio.copy(str(data.folder / path), target, overwrite=True)
+
+    def load(self, data_type: type[Any]) -> WeightsFolder:  # noqa: ARG002 - the signature of the base class
+        """Open the folder in place, or a copy of it where the artifact store is not a local folder."""
+        if "://" not in self.uri:
+            return WeightsFolder(Path(self.uri))
+        folder = Path(tempfile.mkdtemp(prefix="weights-"))
+        for place, _, names in fileio.walk(self.uri):
+            below = str(place).removeprefix(self.uri).strip("/")
+            (folder / below).mkdir(parents=True, exist_ok=True)
+            for name in names:
+                fileio.copy(f"{place!s}/{name!s}", str(folder / below / str(name)))
+        return WeightsFolder(folder)
+
+    def extract_metadata(self, data: WeightsFolder) -> dict[str, Any]:
+        files = [data.folder / path for path in data.files()]
+        return {"files": len(files), "bytes": sum(path.stat().st_size for path in files)}
+
+
+class EvaluationMaterializer(ValueMaterializer):
+    """Stores the result of an evaluation as JSON, with its figures as metadata, two pictures and the report."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (EvaluationResult,)
+
+    def extract_metadata(self, data: BaseModel) -> dict[str, Any]:
+        return data.facts() if isinstance(data, EvaluationResult) else {}
+
+    def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
+        estimates = data.evaluation.slices[0].metrics
+        bars = {name: (one.value, one.low, one.high) for name, one in estimates.items()}
+        curves = {data.evaluation.id: data.curve}
+        if data.before:
+            curves = {f"before: {data.before.id}": data.before_curve, f"after: {data.evaluation.id}": data.curve}
+        shown = _write(self.uri, "report.html", render(data).encode(), VisualizationType.HTML)
+        picture = pictures.intervals(bars, f"{data.evaluation.questions} questions", "mean")
+        shown |= _write(self.uri, "metrics.png", picture, VisualizationType.IMAGE)
+        picture = pictures.curves(curves, "Questions answered among the first documents", "documents", "hit rate")
+        shown |= _write(self.uri, "hits.png", picture, VisualizationType.IMAGE)
+        rows = [one.model_dump(mode="json") for one in data.missed]
+        return shown | _write(self.uri, "missed.csv", pictures.table(rows).encode(), VisualizationType.CSV)
+
+
 def _scalars(data: BaseModel) -> Iterator[tuple[str, Scalar]]:
-    return ((name, value) for name, value in data if isinstance(value, str | int | float | bool))
+    # ZenML has no type for members of an enumeration: their values are what is shown.
+    values = ((name, value.value if isinstance(value, Enum) else value) for name, value in data)
+    return ((name, value) for name, value in values if isinstance(value, str | int | float | bool))
 
 
 def _shown(row: Any) -> Mapping[str, object]:

@@ -5,10 +5,14 @@ from typing import Annotated, Any
 from zenml import step
 
 from llm_engineering import stages
+from llm_engineering.application.reporting import Made
 from llm_engineering.config import Limits
 from llm_engineering.domain.evaluation import EvaluationReport
+from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.indexes import Plan
-from llm_engineering.domain.reports import BatchReport, IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.promotions import PromotionReport
+from llm_engineering.domain.reports import BatchReport, DatasetReport, IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.training import TrainingReport
 from steps.materializers import ValueMaterializer
 
 
@@ -30,11 +34,18 @@ def report(
     evaluated: EvaluationReport | None = None,
     index_version: str | None = None,  # noqa: ARG001 - an input, so that the report waits for the activation
     batch: BatchReport | None = None,
+    training: TrainingReport | None = None,
+    promotion: PromotionReport | None = None,
     output: str | None = None,  # noqa: ARG001 - an input, so that the report waits for the answers to be written
+    measured: EvaluationResult | None = None,
+    dataset: DatasetReport | None = None,
 ) -> Annotated[Report, "report"]:
     """Add up what the steps reported, and close the run."""
     books = [report for report in (crawled, ingested) if report is not None]
-    return stages.report(pipeline, run, books, plan, loaded, verified, evaluated, batch)
+    made: Made = {
+        "batch": batch, "dataset": dataset, "training": training, "promotion": promotion, "measured": measured
+    }  # fmt: skip
+    return stages.report(pipeline, run, books, plan, loaded, verified, evaluated, **made)
 
 
 @step(enable_cache=False)

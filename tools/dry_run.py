@@ -6,13 +6,17 @@ from collections.abc import Iterator
 import yaml
 
 from llm_engineering import bootstrap, stages
-from llm_engineering.bootstrap import Workspace
+from llm_engineering.bootstrap import Workspace, open_datasets
 from llm_engineering.config import (
     BatchInferenceConfig,
     Config,
+    DatasetConfig,
     DigitalDataEtlConfig,
+    EvaluationConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
+    PromotionConfig,
+    TrainingConfig,
     link_name,
 )
 from llm_engineering.domain.costs import Cost
@@ -52,10 +56,18 @@ def _cost(config: Config) -> Cost | None:
 def _steps(config: Config) -> Iterator[tuple[str, str]]:
     if isinstance(config, DigitalDataEtlConfig):
         yield from _into_warehouse(config)
-    if isinstance(config, FeatureEngineeringConfig):
+    if isinstance(config, PromotionConfig):
+        yield from _into_production(config)
+    elif isinstance(config, FeatureEngineeringConfig):
         yield from _into_feature_store(config)
     if isinstance(config, BatchInferenceConfig):
         yield from _into_answers(config)
+    if isinstance(config, TrainingConfig):
+        yield from _into_model(config)
+    if isinstance(config, EvaluationConfig):
+        yield from _into_figures(config)
+    if isinstance(config, DatasetConfig):
+        yield from _into_dataset(config)
 
 
 def _into_warehouse(config: DigitalDataEtlConfig) -> Iterator[tuple[str, str]]:
@@ -88,9 +100,49 @@ def _into_feature_store(config: FeatureEngineeringConfig) -> Iterator[tuple[str,
     yield "activate", "readers see the verified version"
 
 
+def _into_production(config: PromotionConfig) -> Iterator[tuple[str, str]]:
+    config, built = stages.name_candidate(config)
+    yield "find_candidate", f"{config.promotion.model}: files, card, data set, leaks"
+    if stages.makes_index(config):
+        made = [step for step in _into_feature_store(built) if step[0] not in ("evaluate", "activate")]
+        yield from ((step, what.replace(", then switch", ", which readers do not see")) for step, what in made)
+    yield "evaluate_candidate", f"held-out questions of {config.promotion.dataset or 'its data set'}, of both"
+    yield "judge_candidate", f"{config.promotion.metric} better, no slice worse, nothing forgotten, the card complete"
+    yield "promote", "model and index together, if it passed"
+
+
 def _into_answers(config: BatchInferenceConfig) -> Iterator[tuple[str, str]]:
     plan = stages.plan_questions(config)
     yield "plan_questions", f"{plan.rows} rows in {plan.input}, {plan.answered_before} of them answered before"
     model = config.batch.llm or next((spec.name for spec in config.llms), "extractive")
     yield "answer_questions", f"collection {config.load.collection}, {model}, {config.batch.concurrency} at once"
     yield "write_answers", str(plan.output)
+
+
+def _into_model(config: TrainingConfig) -> Iterator[tuple[str, str]]:
+    plan = stages.plan_training(config)
+    trainer = config.training.trainer
+    yield "plan_training", f"data set {plan.dataset}: {plan.train} rows to learn from, {plan.validation} to choose by"
+    yield "train_model", f"{plan.kind} from {getattr(trainer, 'base', 'its settings')}, seed {trainer.seed}"
+    yield "register_model", f"a new version of {plan.model} in the registry, in no stage"
+
+
+def _into_figures(config: EvaluationConfig) -> Iterator[tuple[str, str]]:
+    settings, collection = config.evaluation, config.load.collection
+    questions = stages.read_questions(config)
+    yield "read_questions", f"{len(questions)} questions from {settings.questions or settings.dataset}"
+    if settings.before:
+        yield "ask_index", f"collection {collection}, version {settings.before}"
+    yield "ask_index", f"collection {collection}, {settings.index_version or 'the active version'}"
+    other = settings.against or settings.before or "nothing"
+    yield "compare_evaluations", f"with {other}, on {', '.join(settings.compared)}"
+
+
+def _into_dataset(config: DatasetConfig) -> Iterator[tuple[str, str]]:
+    settings = config.dataset
+    kinds = ", ".join(pairs.kind for pairs in settings.pairs)
+    estimates = "".join(f"; {estimate}" for estimate in stages.estimate_dataset(config))
+    yield "collect_questions", f"{kinds}; passages of collection {config.load.collection}{estimates}"
+    ranks = f"{settings.negatives.count} negatives each of ranks {settings.negatives.first}-{settings.negatives.last}"
+    yield "mine_pairs", f"{ranks}; splits by {settings.splits}, {settings.shares.test:.0%} held out"
+    yield "keep_dataset", f"data set {settings.name} in {open_datasets(Workspace()).folder / settings.name}"

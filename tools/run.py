@@ -16,7 +16,11 @@ PIPELINES = {
     "feature": ("FeatureConfig", "sources → warehouse → feature store (the main job)"),
     "digital_data_etl": ("DigitalDataEtlConfig", "sources → warehouse"),
     "feature_engineering": ("FeatureEngineeringConfig", "warehouse → feature store"),
+    "training": ("TrainingConfig", "data set → version of a model in the registry"),
+    "promotion": ("PromotionConfig", "candidate → its index → evaluation → gate → production"),
+    "dataset": ("DatasetConfig", "index, questions → pairs to train a retriever with"),
     "batch_inference": ("BatchInferenceConfig", "table of questions → table of answers"),
+    "evaluation": ("EvaluationConfig", "questions with known answers → how well an index finds these"),
 }
 
 

@@ -19,13 +19,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.halves import reported
-from benchmarks.no_answer.fitting import fitted
 from benchmarks.no_answer.questions import off_topic
 from benchmarks.retrieval import DATA, faq_config, faq_questions
 from llm_engineering import plain
 from llm_engineering.application.retrieval import Answerability, Retrieval, payload_filter
 from llm_engineering.application.retrieval.answerability import BOTH, DENSE_ALONE, SPARSE_ALONE, Feature, features
 from llm_engineering.application.retrieval.candidates import hits_of, search
+from llm_engineering.application.tuning.fitting import fitted
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.infrastructure.observability.logs import configure_logging
 

@@ -10,8 +10,9 @@ from llm_engineering.domain import failpoints
 from llm_engineering.domain.documents import GONE, Document, Failure, Item, NotModified, Rejection
 from llm_engineering.domain.erasure import MASK, Forgotten, masked
 from llm_engineering.domain.errors import LLMEngineeringError, SourceError, UsageError
+from llm_engineering.domain.incidents import Incident
 from llm_engineering.domain.ports import Progress, Source, Warehouse
-from llm_engineering.domain.reports import Incident, IngestReport, SourceReport
+from llm_engineering.domain.reports import IngestReport, SourceReport
 from llm_engineering.domain.secrets import redact
 
 # Documents are stored in transactions of this many, so that memory stays flat and a kill loses little.

@@ -1,12 +1,27 @@
 """Add up what the stages of a run reported, and judge it by the limits."""
 
 from collections.abc import Sequence
+from typing import TypedDict, Unpack
 
 from llm_engineering.domain.errors import GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
+from llm_engineering.domain.evaluation_results import EvaluationResult
+from llm_engineering.domain.incidents import Incident
 from llm_engineering.domain.indexes import Plan
-from llm_engineering.domain.reports import BatchReport, Incident, IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.promotions import PromotionReport
+from llm_engineering.domain.reports import BatchReport, DatasetReport, IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redact
+from llm_engineering.domain.training import TrainingReport
+
+
+class Made(TypedDict, total=False):
+    """What a pipeline other than those of features made; one of them at most has a value."""
+
+    batch: BatchReport | None
+    dataset: DatasetReport | None
+    training: TrainingReport | None
+    promotion: PromotionReport | None
+    measured: EvaluationResult | None
 
 
 def add_up(
@@ -18,7 +33,7 @@ def add_up(
     loaded: LoadReport | None = None,
     verified: VerifyReport | None = None,
     evaluated: EvaluationReport | None = None,
-    batch: BatchReport | None = None,
+    **made: Unpack[Made],
 ) -> Report:
     """Return the account of a run.
 
@@ -34,9 +49,14 @@ def add_up(
     verified = verified or VerifyReport()
     counters = ("found", "new", "changed", "unchanged", "deleted", "rejected", "failed")
     documents = {name: books.total(name) for name in counters} if books.sources or not plan else _planned(plan)
-    if batch:
+    if batch := made.get("batch"):
         documents = _asked(batch)
         books = IngestReport(rejections=batch.rejections, failures=batch.failures)
+    if measured := made.get("measured"):
+        documents = {"found": measured.evaluation.questions, "new": measured.evaluation.questions}
+        made["measured"] = measured.without_questions()
+    if dataset := made.get("dataset"):
+        documents, books = _collected(dataset), IngestReport(failures=dataset.failures)
     return Report(
         pipeline=pipeline,
         run=run,
@@ -53,8 +73,14 @@ def add_up(
         rejections=books.rejections,
         failures=books.failures,
         evaluation=evaluated,
-        batch=batch,
+        **made,
     )
+
+
+def _collected(dataset: DatasetReport) -> dict[str, int]:
+    """Return the rows of a data set under the names of documents: they are new; what was dropped is in its report."""
+    rows, failed = sum(dataset.rows.values()), len(dataset.failures)
+    return {"found": rows + failed, "new": rows, "failed": failed}
 
 
 def _asked(batch: BatchReport) -> dict[str, int]:

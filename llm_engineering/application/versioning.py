@@ -1,6 +1,6 @@
 """Switch readers between index versions, switch back, and drop the versions that nobody needs any more."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from loguru import logger
 
@@ -54,24 +54,38 @@ def rollback(warehouse: Warehouse, store: VectorStore, collection: str, run: int
             f"collection {collection!r} has no earlier version to go back to; versions beside the active one: {kept} "
             "(`python -m tools.index activate VERSION` switches to any of them)"
         )
-    _switch(warehouse, store, collection, targets[0], run, kind="rollback")
+    go_back(warehouse, store, collection, targets[0], run)
     return targets[0]
 
 
-def prune(warehouse: Warehouse, store: VectorStore, collection: str, keep: int, run: int = 0) -> list[str]:
-    """Drop all versions but the active one and the `keep` that were active, or else registered, last; return them."""
+def go_back(warehouse: Warehouse, store: VectorStore, collection: str, version: str, run: int) -> None:
+    """Let readers see a former version again. No run switches back to the one that was left.
+
+    Raises:
+        UsageError: it was never published.
+    """
+    _switch(warehouse, store, collection, version, run, kind="rollback")
+
+
+def prune(
+    warehouse: Warehouse, store: VectorStore, collection: str, keep: int, run: int = 0, needed: Collection[str] = ()
+) -> list[str]:
+    """Drop all versions but the active one and the `keep` that were active, or else registered, last; return them.
+
+    What is `needed` stays as well: the version that goes with the model that may be rolled back to.
+    """
     active = seen(store)
     switched = [activation.version for activation in reversed(warehouse.activations(collection))]
     registered = [record.manifest.version for _, record in reversed(warehouse.index_records(collection))]
     there = {*registered, *store.versions()}
     in_order = dict.fromkeys([*switched, *registered, *sorted(there)])
     dropped = [version for version in in_order if version in there and version != active][keep:]
-    for version in dropped:
+    for version in (name for name in dropped if name not in needed):
         logger.info("collection {!r}: dropping version {}", collection, version)
         store.drop(version)
         failpoints.reach("prune.after_drop")
         warehouse.drop_index(collection, version, run)
-    return dropped
+    return [version for version in dropped if version not in needed]
 
 
 def _switch(warehouse: Warehouse, store: VectorStore, collection: str, version: str, run: int, *, kind: str) -> None:

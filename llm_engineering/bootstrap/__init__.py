@@ -4,6 +4,7 @@ Tests compose the same way; production and tests differ only in the arguments.
 """
 
 from llm_engineering.bootstrap.asking import asking
+from llm_engineering.bootstrap.evaluating import asked_version, held_questions_of, open_evaluations
 from llm_engineering.bootstrap.features import (
     FEATURES_SCHEMA,
     manifest_of,
@@ -13,20 +14,31 @@ from llm_engineering.bootstrap.features import (
     sources_of_links,
 )
 from llm_engineering.bootstrap.inference import Inference, open_inference
+from llm_engineering.bootstrap.registered import pinned, refuse_if_left, retrieval_of
 from llm_engineering.bootstrap.searching import open_searcher
 from llm_engineering.bootstrap.state import open_state
+from llm_engineering.bootstrap.training import open_datasets, open_registry, open_trackers
 from llm_engineering.bootstrap.workspace import Workspace
 
 __all__ = [
     "FEATURES_SCHEMA",
     "Inference",
     "Workspace",
+    "asked_version",
     "asking",
+    "held_questions_of",
     "manifest_of",
+    "open_datasets",
+    "open_evaluations",
     "open_inference",
+    "open_registry",
     "open_searcher",
     "open_state",
+    "open_trackers",
+    "pinned",
     "questions_of",
+    "refuse_if_left",
+    "retrieval_of",
     "searching_both",
     "sources_of",
     "sources_of_links",

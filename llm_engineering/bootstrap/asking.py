@@ -1,10 +1,12 @@
 """A language model as a plain function, for code that runs in threads."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import contextmanager
 from threading import Thread
+from typing import Any, TypeVar
 
 from llm_engineering.application.retrieval import Ask
 from llm_engineering.bootstrap.llms import Accounts, open_default_llm
@@ -13,6 +15,18 @@ from llm_engineering.config import AssistantConfig
 from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.llms import Completion, LlmRequest
 from llm_engineering.domain.ports import AssistantState, Llm
+
+T = TypeVar("T")
+
+
+def awaited(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also where an event loop runs already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 @contextmanager

@@ -67,14 +67,15 @@ def _opened(spec: SourceSpec, context: SourceContext) -> Source:
 
 def manifest_of(config: FeatureEngineeringConfig, home: Path) -> IndexManifest:
     """Describe the index that this configuration makes. Everything that decides its content is in the fingerprint."""
-    card = config.embedding.card(home)
+    embedding = config.embedding.resolved(home)
+    card = embedding.card(home)
     indexes = tuple(payload_field(key) for key in config.payload_indexes)
     settings: dict[str, object] = {
         "schema": FEATURES_SCHEMA,
         "cleaning": config.cleaning.model_dump(mode="json"),
         "chunking": config.chunking.model_dump(mode="json"),
         "tokenizing": config.tokenizing.model_dump(mode="json"),
-        "embedding": config.embedding.model_dump(mode="json"),
+        "embedding": embedding.model_dump(mode="json"),
     }
     # Where and how fast a model runs (device, precision, batch) does not change what it means; its digest does.
     content = settings | {"embedding": card.model_dump(mode="json"), "payload_indexes": indexes}

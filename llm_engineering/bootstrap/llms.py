@@ -114,13 +114,13 @@ class _Opening:
         if limits.retries:
             llm = Retrying(llm, limits.retries, limits.timeout)
         llm = Deadline(llm, limits.timeout)
-        return Cached(llm, self.keeper, spec.cache_seconds, _identity(spec)) if spec.cache_seconds else llm
+        return Cached(llm, self.keeper, spec.cache_seconds, model_identity(spec)) if spec.cache_seconds else llm
 
     def _recorded(self, spec: Replay) -> Llm | None:
         return self.opened_once(self.specs[spec.of]) if spec.mode != "replay" else None
 
 
-def _identity(spec: LlmSpec) -> object:
+def model_identity(spec: LlmSpec) -> object:
     """Return what tells a model apart from others whose completions may be kept in the same place."""
     return spec.model_dump(mode="json", exclude={"name", "limits", "budget", "price", "cache_seconds", "fallback"})
 

@@ -14,12 +14,16 @@ from llm_engineering.application.retrieval.following import Following
 from llm_engineering.application.retrieval.searcher import FollowingSearcher, OpenedVersion
 from llm_engineering.application.retrieval.texts import Cleaned, Texts
 from llm_engineering.application.text import Tokenizing
+from llm_engineering.bootstrap.registered import follows_registry, retrieval_of
 from llm_engineering.bootstrap.workspace import Workspace
 from llm_engineering.config import AssistantConfig, FeatureEngineeringConfig
+from llm_engineering.config.retrieval import RetrievalSection
 from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.indexes import IndexManifest, ModelCard
 from llm_engineering.domain.ports import Embedder, Warehouse
-from llm_engineering.infrastructure.embedders import EmbedderSpec
+from llm_engineering.domain.value import digest
+from llm_engineering.infrastructure.embedders import EmbedderSpec, SentenceTransformers
+from llm_engineering.infrastructure.rerankers import RerankerSpec
 
 REMEMBERED_QUERIES = 4_096
 
@@ -51,6 +55,7 @@ class _Opener:
         self._cleaned = Cleaned()
         self._embedder: Remembering | None = None
         self._reranking: Reranking | None = None
+        self._reranks_with: RerankerSpec | None = None
         self._opened_before = False
         self._stack = stack
         self._warehouse: Warehouse | None = None
@@ -67,7 +72,7 @@ class _Opener:
     @contextmanager
     def opened(self) -> Iterator[OpenedVersion]:
         """Open the active version."""
-        settings = self._config.retrieval
+        settings = retrieval_of(self._config.retrieval, self._workspace.home)
         with self.store.read() as index:
             manifest = index.manifest
             embedder = self._fitting(manifest) if settings.mode != "sparse" else None
@@ -75,7 +80,9 @@ class _Opener:
             tokenizing = Tokenizing.model_validate(manifest.settings["tokenizing"])
             texts = Texts(self.warehouse, manifest.settings["cleaning"], self._cleaned)
             self._opened_before = True
-            yield OpenedVersion(index, embedder, tokenizing.query, texts, settings, self._reranking_with(embedder))
+            yield OpenedVersion(
+                index, embedder, tokenizing.query, texts, settings, self._reranking_with(settings, embedder)
+            )
 
     def _fitting(self, manifest: IndexManifest) -> Remembering:
         """Return the embedder of a version: the configured one, or, after a switch, the one that it was made with.
@@ -85,26 +92,46 @@ class _Opener:
         """
         if self._embedder is None or self._embedder.card.digest != manifest.model.digest:
             home, spec = self._workspace.home, self._config.embedding
-            if self._opened_before and spec.card(home).digest != manifest.model.digest:
+            if spec.names(manifest.model.name):
+                # The index decides which version of a registered model is asked: both are switched together.
+                spec = _as_made(manifest, spec)
+            elif self._opened_before and spec.card(home).digest != manifest.model.digest:
                 logger.warning(
                     "index version {} was made with model {!r}, the configuration names another; its own is used until "
                     "the next start, which needs the configuration changed",
                     manifest.version,
                     manifest.model.name,
                 )
-                adapter: TypeAdapter[EmbedderSpec] = TypeAdapter(EmbedderSpec)
-                spec = adapter.validate_python(manifest.settings["embedding"])
+                spec = _as_made(manifest)
             embedder = spec.open(home)
             fitting(embedder, manifest.model)
             self._embedder, self._reranking = Remembering(embedder), None
         return self._embedder
 
-    def _reranking_with(self, embedder: Remembering | None) -> Reranking | None:
-        spec = self._config.retrieval.rerank
+    def _reranking_with(self, settings: RetrievalSection, embedder: Remembering | None) -> Reranking | None:
+        spec = settings.rerank
+        if spec != self._reranks_with:
+            self._reranks_with, self._reranking = spec, None
         if spec is not None and self._reranking is None:
             reranker = spec.open(self._workspace.home, embedder.embedder if embedder else None)
             self._reranking = Reranking(reranker, spec.candidates, spec.weight)
         return self._reranking
+
+    def publication(self) -> str:
+        """Say what searches would see now: a publication of the index, and what is in production for them."""
+        published, section = self.store.publication(), self._config.retrieval
+        if not published or not follows_registry(section):
+            return published
+        return f"{published} {digest(retrieval_of(section, self._workspace.home).model_dump(mode='json'))[:12]}"
+
+
+def _as_made(manifest: IndexManifest, here: EmbedderSpec | None = None) -> EmbedderSpec:
+    """Return the embedder that a version was made with; where and how fast it runs is said by the settings of today."""
+    adapter: TypeAdapter[EmbedderSpec] = TypeAdapter(EmbedderSpec)
+    made = adapter.validate_python(manifest.settings["embedding"])
+    if not isinstance(here, SentenceTransformers) or not isinstance(made, SentenceTransformers):
+        return made
+    return made.model_copy(update=here.model_dump(include={"device", "precision", "token_budget", "threads"}))
 
 
 class _OpenSearcher(FollowingSearcher):
@@ -133,4 +160,4 @@ def open_searcher(
     """
     stack = ExitStack()
     opener = _Opener(config, workspace or Workspace(), stack)
-    return _OpenSearcher(Following(opener.store.publication, opener.opened, every), ask, stack)
+    return _OpenSearcher(Following(opener.publication, opener.opened, every), ask, stack)

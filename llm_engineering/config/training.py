@@ -1,5 +1,6 @@
 """The configuration of training: evaluate, make data, train, promote."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -23,6 +24,10 @@ class TrainingSettings(Value):
         "retriever", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", description="name of the model in the registry"
     )
     dataset: str = Field("retrieval", min_length=1, description="data set: NAME (its newest version) or NAME@VERSION")
+    general: Path | None = Field(
+        None,
+        description="JSONL of {question, passage} of another field, to see what is forgotten; empty: the ones shipped",
+    )
     trainer: Annotated[TrainerSpec, kind_or("embedder")] = Field(default_factory=EmbedderTrainer)
 
 
@@ -45,10 +50,17 @@ class DatasetConfig(Config):
     llms: tuple[LlmSpec, ...] = Field((), description="language models; the first one writes questions, if any does")
     dataset: DatasetSettings = Field(default_factory=DatasetSettings)
 
+    @property
+    def holds(self) -> tuple[str, ...]:
+        return (*super().holds, f"dataset {self.dataset.name}")
+
 
 class TrainingConfig(Config):
-    """Pipeline `training`: a version of a data set into a version of a model."""
+    """Pipeline `training`: a version of a data set into a version of a model. Tuning a search also asks the index."""
 
+    embedding: Annotated[EmbedderSpec, kind_or("sentence_transformers")] = Field(default_factory=SentenceTransformers)
+    load: Load = Field(default_factory=Load)
+    retrieval: RetrievalSection = Field(default_factory=RetrievalSection, description="the search that is tuned")
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     tracking: tuple[TrackerSpec, ...] = Field((), description="where runs are watched, beside ZenML")
 

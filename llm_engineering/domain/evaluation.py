@@ -124,7 +124,8 @@ class Comparison(Value):
     """Two evaluations of the same questions on one metric and slice: `after` minus `before`.
 
     `p` is of a paired randomisation test, two-sided, `adjusted` after Holm's correction over all comparisons that were
-    made together. `detectable` is the least true difference that so many questions show with the power asked for.
+    made together. `detectable` is the least true difference that so many questions show with the power asked for,
+    `needed` how many questions a difference that matters asks for. `reason` says the verdict in words.
     """
 
     metric: str
@@ -137,6 +138,8 @@ class Comparison(Value):
     adjusted: float
     detectable: float
     verdict: Verdict
+    needed: int = 0
+    reason: str = ""
 
 
 class EvaluationComparison(Value):

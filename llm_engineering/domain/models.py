@@ -89,3 +89,25 @@ class RegisteredModel(Value):
     def reference(self) -> str:
         """The name by which this version is asked for."""
         return f"{self.name}@{self.number}"
+
+
+class Switch(Value):
+    """One switch of what is in production: of a model, and of the index version that goes with it.
+
+    `number` is the version from now on, `left` the one before; 0 means none: the configured base model. `index` and
+    `index_left` are index versions of `collection`; they are empty for models that no index is made with. `load` is the
+    section that opens the collection, `process` who switches.
+    """
+
+    name: str
+    number: int
+    left: int = 0
+    kind: Literal["promote", "rollback"] = "promote"
+    collection: str = ""
+    index: str = ""
+    index_left: str = ""
+    load: dict[str, object] = Field(default_factory=dict)
+    verdict: str = ""
+    run: int = 0
+    at: str = ""
+    process: dict[str, str | int] = Field(default_factory=dict)

@@ -2,17 +2,14 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from llm_engineering.domain.evaluation import EvaluationReport
+from llm_engineering.domain.evaluation_results import EvaluationResult
+from llm_engineering.domain.incidents import Incident
+from llm_engineering.domain.promotions import PromotionReport
+from llm_engineering.domain.training import TrainingReport
 from llm_engineering.domain.value import Value
-
-
-class Incident(Value):
-    """A rejection or a failure with its reason, as reports list it."""
-
-    uri: str
-    source: str
-    reason: str
-    detail: str
 
 
 class SourceReport(Value):
@@ -139,6 +136,44 @@ class BatchReport(Value):
         )
 
 
+class DatasetReport(Value):
+    """What a data set was made of: `questions` were collected, by origin; `rows` by split is what became of them.
+
+    `dropped` counts by reason. Tokens and cost (US dollars; None: not known) are of this run; `resumed` replies of a
+    model were paid for before, `unasked` passages were not read because `stopped`.
+    """
+
+    reference: str = ""
+    questions: dict[str, int] = Field(default_factory=dict)
+    rows: dict[str, int] = Field(default_factory=dict)
+    origins: dict[str, int] = Field(default_factory=dict)
+    dropped: dict[str, int] = Field(default_factory=dict)
+    documents: int = 0
+    clusters: int = 0
+    negatives: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+    resumed: int = 0
+    unasked: int = 0
+    stopped: str = ""
+    failures: tuple[Incident, ...] = ()
+
+    def __str__(self) -> str:
+        def listed(counts: dict[str, int]) -> str:
+            return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
+
+        cost = "unknown" if self.cost is None else f"{self.cost:.4f} US dollars"
+        paid = f"; {self.input_tokens} + {self.output_tokens} tokens, cost {cost}, {self.resumed} replies known before"
+        return (
+            f"data set {self.reference}: rows {listed(self.rows)} ({listed(self.origins)}) of {self.documents} "
+            f"documents in {self.clusters} clusters, {self.negatives:.1f} negatives each; "
+            f"dropped {listed(self.dropped)}"
+            + (paid if self.input_tokens or self.resumed else "")
+            + (f"; {self.unasked} passages were not read: {self.stopped}" if self.unasked else "")
+        )
+
+
 class Report(Value):
     """The account of a whole run; `tools.run --json` prints it as the last line of standard output.
 
@@ -168,6 +203,10 @@ class Report(Value):
     failures: tuple[Incident, ...] = ()
     evaluation: EvaluationReport | None = None
     batch: BatchReport | None = None
+    training: TrainingReport | None = None
+    promotion: PromotionReport | None = None
+    measured: EvaluationResult | None = None
+    dataset: DatasetReport | None = None
 
     @property
     def _documents(self) -> str:
@@ -185,8 +224,9 @@ class Report(Value):
         return "\n".join(
             [
                 f"{self.pipeline}, run {self.run}, {self.seconds:.1f} s",
-                str(self.batch) if self.batch else self._documents,
+                str(self.batch or self.dataset or self.training or self.measured or self._documents),
                 *([index] if self.index_version else []),
+                *([str(self.promotion)] if self.promotion else []),
                 *([f"evaluation: {self.evaluation}"] if self.evaluation else []),
                 *(f"rejected {item.uri}: {item.reason}: {item.detail}" for item in self.rejections),
                 *(f"failed {item.uri}: {item.reason}: {item.detail}" for item in self.failures),

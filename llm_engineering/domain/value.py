@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict
@@ -28,3 +29,20 @@ def digest(content: object) -> str:
     """Return the SHA-256 of a JSON-serialisable value in canonical form (sorted keys, no spaces), as 64 hex digits."""
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def flattened(values: Mapping[str, object], prefix: str = "") -> dict[str, Scalar]:
+    """Return nested values under dotted names; what is None is left out, other values than scalars become text.
+
+    >>> flattened({"trainer": {"kind": "embedder", "dims": [128, 384]}, "seed": 0})
+    {'trainer.kind': 'embedder', 'trainer.dims': '[128, 384]', 'seed': 0}
+    """
+    result: dict[str, Scalar] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            result |= flattened(value, f"{prefix}{key}.")
+        elif isinstance(value, str | int | float | bool):
+            result[f"{prefix}{key}"] = value
+        elif value is not None:
+            result[f"{prefix}{key}"] = str(value)
+    return result

@@ -4,34 +4,73 @@ ZenML steps wrap these one by one, and `llm_engineering.plain` chains them witho
 """
 
 from llm_engineering.stages.batch import answer_questions, plan_questions, write_answers
+from llm_engineering.stages.dataset import collect_questions, estimate_dataset, keep_dataset, mine_pairs
 from llm_engineering.stages.etl import crawl_links, get_or_create_user, ingest
+from llm_engineering.stages.evaluation import ask_index, compare_evaluations, read_questions
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
+from llm_engineering.stages.judging import BASE, evaluate_candidate, judge_candidate
+from llm_engineering.stages.promotion import (
+    PRODUCTION,
+    check_promotion,
+    find_candidate,
+    makes_index,
+    name_candidate,
+    plan_index,
+    promote,
+    rollback,
+    way_back,
+)
 from llm_engineering.stages.runs import check, fail_run, open_run, refuse_if_held, report, run_of
 from llm_engineering.stages.searching import search
+from llm_engineering.stages.training import plan_training, register_model, train_model
+from llm_engineering.stages.tuning import tune_retrieval
 from llm_engineering.stages.versions import activate, evaluate, verify
 
 __all__ = [
+    "BASE",
+    "PRODUCTION",
     "activate",
     "answer_questions",
+    "ask_index",
     "check",
+    "check_promotion",
     "chunk",
     "clean",
+    "collect_questions",
+    "compare_evaluations",
     "crawl_links",
     "embed",
     "estimate",
+    "estimate_dataset",
     "evaluate",
+    "evaluate_candidate",
     "fail_run",
+    "find_candidate",
     "get_or_create_user",
     "ingest",
+    "judge_candidate",
+    "keep_dataset",
     "load",
+    "makes_index",
+    "mine_pairs",
+    "name_candidate",
     "open_run",
     "plan",
+    "plan_index",
     "plan_questions",
+    "plan_training",
+    "promote",
+    "read_questions",
     "refuse_if_held",
+    "register_model",
     "report",
+    "rollback",
     "run_of",
     "search",
     "tokenize",
+    "train_model",
+    "tune_retrieval",
     "verify",
+    "way_back",
     "write_answers",
 ]

@@ -35,6 +35,7 @@ def plan(
     """Compare warehouse and index; return the plan and the documents that are new or changed."""
     workspace = Workspace()
     workspace.keep_alive(run)
+    bootstrap.refuse_if_left(config, workspace.home)
     manifest = bootstrap.manifest_of(config, workspace.home)
     bootstrap.questions_of(config.gate)  # a mistake in them is better known now than when everything is embedded
     with workspace.warehouse() as warehouse, workspace.store(config.load, run) as store:

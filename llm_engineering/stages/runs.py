@@ -3,22 +3,20 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Unpack
 
-from llm_engineering.application import (
-    reporting,
-)
+from llm_engineering.application import reporting
+from llm_engineering.application.reporting import Made
 from llm_engineering.bootstrap import Workspace
+from llm_engineering.bootstrap.promoting import settle
 from llm_engineering.config import Limits
 from llm_engineering.domain import failpoints
 from llm_engineering.domain.errors import BackendError, GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.indexes import Plan
-from llm_engineering.domain.reports import BatchReport, IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.reports import IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redacted
-
-if TYPE_CHECKING:
-    pass
+from llm_engineering.stages.promotion import check_promotion
 
 
 def open_run(pipeline: str, config: Mapping[str, object], holds: Sequence[str] = ()) -> int:
@@ -31,6 +29,7 @@ def open_run(pipeline: str, config: Mapping[str, object], holds: Sequence[str] =
     """
     workspace = Workspace()
     workspace.sweep()
+    settle(workspace)
     with workspace.warehouse() as warehouse:
         run = warehouse.start_run(pipeline, redacted(config), holds)
         if run <= (last := workspace.last_run_of(holds)):
@@ -76,13 +75,13 @@ def report(
     loaded: LoadReport | None = None,
     verified: VerifyReport | None = None,
     evaluated: EvaluationReport | None = None,
-    batch: BatchReport | None = None,
+    **made: Unpack[Made],
 ) -> Report:
     """Add up what the stages reported, and close the run with it."""
     with Workspace().warehouse() as warehouse:
         started = datetime.fromisoformat(str(warehouse.run_record(run)["started_at"]))
         seconds = (datetime.now(UTC) - started).total_seconds()
-        result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, batch)
+        result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, **made)
         failpoints.reach("run.before_finish")
         Workspace().close_run(warehouse, run, "completed", result.model_dump(mode="json"))
         failpoints.reach("run.after_finish")
@@ -97,6 +96,8 @@ def check(report: Report, limits: Limits) -> None:
     """
     try:
         reporting.check(report, limits.failures, limits.rejections)
+        if report.promotion is not None:
+            check_promotion(report.promotion)
     except GateFailed:
         _close_failed(report)
         raise

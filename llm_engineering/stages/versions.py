@@ -11,6 +11,7 @@ from llm_engineering.application import (
     versioning,
 )
 from llm_engineering.bootstrap import Workspace
+from llm_engineering.bootstrap.promoting import needed_versions
 from llm_engineering.config import FeatureEngineeringConfig, Load
 from llm_engineering.domain.errors import GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
@@ -88,5 +89,6 @@ def activate(plan: Plan, verified: VerifyReport, section: Load) -> str:
                 versioning.note(warehouse, store, plan.collection, plan.run)
             else:
                 versioning.publish(warehouse, store, plan.collection, version, plan.run)
-            versioning.prune(warehouse, store, plan.collection, section.keep_versions, plan.run)
+            needed = needed_versions(workspace, plan.collection)
+            versioning.prune(warehouse, store, plan.collection, section.keep_versions, plan.run, needed)
     return version

@@ -335,6 +335,21 @@ def test_publishing_another_version_switches_readers_and_back_again(store: Vecto
         assert list(index.ids()) == [point_id("v1")]
 
 
+def test_any_published_version_can_be_read_beside_the_active_one(store: VectorStore) -> None:
+    for version in ("v1", "v2"):
+        with store.write(manifest(version, fingerprint=version)) as index:
+            index.upsert([point(version)])
+        store.publish(version)
+    with store.write(manifest("v3", fingerprint="v3")):
+        pass
+    with store.read("v1") as old, store.read("v2") as same, store.read() as active:
+        assert list(old.ids()) == [point_id("v1")]
+        assert list(same.ids()) == list(active.ids()) == [point_id("v2")]
+    for unknown in ("v3", "v4"):
+        with pytest.raises(UsageError, match=unknown), store.read(unknown):
+            pytest.fail("it was never published")
+
+
 def test_a_writer_can_publish_what_it_has_flushed(store: VectorStore) -> None:
     with store.write(manifest()) as index:
         index.upsert([point("a")])

@@ -2,12 +2,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from llm_engineering.config import (
     BatchInferenceConfig,
     DigitalDataEtlConfig,
+    EvaluationConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
+    TrainingConfig,
     read_config,
 )
 from llm_engineering.domain.errors import UsageError
@@ -180,8 +183,15 @@ def test_a_wrong_override_is_refused(write: Write, override: str, expected: str)
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_configuration_of_the_project_is_valid(path: Path) -> None:
+    sections = yaml.safe_load(path.read_text(encoding="utf-8"))
     config = read_config(FeatureConfig, path)
-    assert config.source_names or read_config(BatchInferenceConfig, path).resolved().batch.input
+    assert config.source_names or sections.keys() & {"batch", "evaluation", "training"}
+    if "batch" in sections:
+        assert read_config(BatchInferenceConfig, path).resolved().batch.input
+    if "evaluation" in sections:
+        assert read_config(EvaluationConfig, path).evaluation.questions
+    if "training" in sections:
+        assert read_config(TrainingConfig, path).training.dataset
 
 
 def test_a_resolved_configuration_says_everything_and_means_the_same(write: Write) -> None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from llm_engineering.domain.answers import Answer, Broken, Finished, Question
 from llm_engineering.domain.batches import BUDGET, AnswerJournal, AnswerRow, BatchRow
 from llm_engineering.domain.errors import BudgetExceeded, LLMEngineeringError
+from llm_engineering.domain.incidents import Incident
 from llm_engineering.domain.llms import Usage
 from llm_engineering.domain.ports.answers import Assistant
-from llm_engineering.domain.reports import BatchReport, Incident
+from llm_engineering.domain.reports import BatchReport
 from llm_engineering.domain.secrets import redact
 
 LONGEST_ERROR = 500

@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from llm_engineering.domain.datasets import HeldQuestion
 from llm_engineering.domain.documents import Place
 from llm_engineering.domain.evaluation import Question
 
 
-def relevant_documents(questions: Sequence[Question], places: Iterable[Place]) -> list[frozenset[str]]:
+def relevant_documents(questions: Sequence[Question | HeldQuestion], places: Iterable[Place]) -> list[frozenset[str]]:
     """Return for each question the ids of the documents that answer it; none where no place has such a name.
 
     A name may mean several documents (a record key that two sources have): then each of them is an answer. The end of

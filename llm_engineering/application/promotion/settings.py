@@ -1,11 +1,29 @@
 """Section `promotion`: which model is to serve, and what it has to prove before."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from llm_engineering.application.evaluation.settings import split_name
 from llm_engineering.domain.value import Value
 
 
 class PromotionSettings(Value):
     """Section `promotion`."""
 
-    model: str = Field("", description="candidate: NAME (its newest version), NAME@NUMBER or NAME@staging")
+    model: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,62}(@([1-9][0-9]{0,8}|staging|archived))?)?$",
+        description="candidate: NAME (its newest version), NAME@NUMBER or NAME@staging",
+    )
+    dataset: str = Field(
+        "", description="data set whose held-out questions judge: NAME or NAME@VERSION; empty: that of the candidate"
+    )
+    metric: str = Field("ndcg@10", description="the metric on which a candidate has to be better, shown")
+    max_general_loss: float | None = Field(
+        0.02, ge=0, le=1, description="how much nDCG@10 on the general questions may fall; null: it is not asked at all"
+    )
+
+    @field_validator("metric")
+    @classmethod
+    def _is_a_metric(cls, name: str) -> str:
+        split_name(name)
+        return name

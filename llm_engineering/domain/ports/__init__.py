@@ -12,6 +12,7 @@ from llm_engineering.domain.ports.training import (
     DatasetStore,
     EvaluationStore,
     ModelRegistry,
+    ReplyJournal,
     TrackedRun,
     Tracker,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Llm",
     "ModelRegistry",
     "Progress",
+    "ReplyJournal",
     "Reranker",
     "Searcher",
     "Source",

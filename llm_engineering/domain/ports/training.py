@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from llm_engineering.domain.datasets import DatasetCard, RetrievalPair, Split
+from llm_engineering.domain.datasets import DatasetCard, Reply, RetrievalPair, Split
 from llm_engineering.domain.evaluation import Evaluation, QuestionOutcome
-from llm_engineering.domain.models import RegisteredModel, Stage
+from llm_engineering.domain.models import RegisteredModel, Stage, Switch
 from llm_engineering.domain.value import Scalar
 
 
@@ -51,7 +51,31 @@ class ModelRegistry(Protocol):
         ...
 
     def keep(self, model: RegisteredModel) -> RegisteredModel:
-        """Keep new facts about a version that is there: metrics, evaluations, index. Its files stay as they are."""
+        """Keep new facts about a version that is there: metrics, evaluations, index. Its files stay as they are.
+
+        Raises:
+            UsageError: its files, its kind or its name would change, or a figure is no number.
+        """
+        ...
+
+    def switches(self, name: str) -> Sequence[Switch]:
+        """Return what was in production of a model one after the other, oldest first."""
+        ...
+
+    def record(self, switch: Switch) -> None:
+        """Note a switch, and set the stages that follow from it, in one step; one that is noted is not noted again."""
+        ...
+
+    def intend(self, switch: Switch) -> None:
+        """Write down a switch that is about to be made, so that whoever comes after a kill can end it."""
+        ...
+
+    def intents(self) -> Sequence[Switch]:
+        """Return the switches that were begun and not ended, one for a model at most."""
+        ...
+
+    def forget_intent(self, name: str) -> None:
+        """Remove what `intend` wrote down for a model."""
         ...
 
 
@@ -120,4 +144,20 @@ class EvaluationStore(Protocol):
 
     def all(self) -> Sequence[Evaluation]:
         """Return all evaluations, oldest first."""
+        ...
+
+
+class ReplyJournal(Protocol):
+    """What language models wrote for data sets. It outlives a kill, so that nothing is paid twice."""
+
+    def find(self, key: str) -> Reply | None:
+        """Return the reply to a request, or None."""
+        ...
+
+    def keep(self, reply: Reply) -> None:
+        """Keep a reply.
+
+        Raises:
+            BackendError: it cannot be written.
+        """
         ...

@@ -89,8 +89,11 @@ class VectorStore(Protocol):
         whatever its size."""
         ...
 
-    def read(self) -> AbstractContextManager[VectorIndex]:
-        """Open the active version as last published, for reading. It stays the same until it is closed."""
+    def read(self, version: str = "") -> AbstractContextManager[VectorIndex]:
+        """Open a version as last published, for reading; without a name the active one.
+
+        It stays the same until it is closed. A version that was never published is refused (UsageError).
+        """
         ...
 
     def active(self) -> IndexManifest | None:

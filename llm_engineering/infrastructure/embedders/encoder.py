@@ -76,6 +76,14 @@ class Encoder:
         except (RuntimeError, IndexError) as error:
             raise BackendError(f"model {self.card.name!r} failed on a query of {len(ids)} tokens: {error}") from error
 
+    def embed_queries(self, texts: Sequence[str]) -> list[Vector]:
+        """Return the vectors of many queries, in their order: computed together, as passages are, which is faster."""
+        ids = [self._tokenizer.query_ids(text, self._spec.query_prompt) for text in texts]
+        found: dict[int, Vector] = {}
+        for batch in length_buckets([len(tokens) for tokens in ids], self._spec.token_budget):
+            found |= zip(batch, self._encode([ids[position] for position in batch]), strict=True)
+        return [found[position] for position in range(len(texts))]
+
     def token_vectors(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         """Return for each text the unit vectors of its tokens, (tokens, components); what exceeds the window does not
         count. Not every model of the library has them (UsageError)."""

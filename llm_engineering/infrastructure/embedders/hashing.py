@@ -42,6 +42,14 @@ class Hashing(Value):
         """Return the tokenizer that sizes chunks."""
         return WordTokenizer(self.max_tokens)
 
+    def resolved(self, home: Path) -> "Hashing":  # noqa: ARG002 - the signature of every embedder
+        """Return these settings: no registry has versions of them."""
+        return self
+
+    def names(self, model: str) -> bool:  # noqa: ARG002 - the signature of every embedder
+        """Whether a model is a version of the registered one: never."""
+        return False
+
     def card(self, home: Path) -> ModelCard:  # noqa: ARG002 - the signature of every embedder
         """Identify the vectors: the dimension and the algorithm decide them."""
         return ModelCard(

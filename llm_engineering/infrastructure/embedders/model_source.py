@@ -1,4 +1,4 @@
-"""Where the files of a model come from: a local folder, the installation, the Hugging Face cache, the hub."""
+"""Where the files of a model come from: the registry, a local folder, the installation, the hub and its cache."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,8 +18,14 @@ def find_model(name: str, revision: str | None, home: Path) -> Path:
     """Return the folder with the model's files, downloading them if they are nowhere else.
 
     Raises:
-        UsageError: the model is not on this machine and could not be downloaded.
+        UsageError: the model is not on this machine and could not be downloaded; or it is in the registry, and its
+            files are not those that were registered.
     """
+    if name.startswith("registry:"):
+        from llm_engineering.infrastructure.registries import FileRegistry
+
+        registry = FileRegistry(home)
+        return registry.folder(registry.find(name))
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder.resolve()
@@ -58,7 +64,6 @@ def cached(name: str, revision: str | None, home: Path) -> Path | None:
 
 def downloaded(name: str, revision: str | None, home: Path) -> Path:
     """Download the model and return its folder."""
-    from httpx import HTTPError
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import EntryNotFoundError, RevisionResolutionError
 
@@ -67,10 +72,17 @@ def downloaded(name: str, revision: str | None, home: Path) -> Path:
         folder = snapshot_download(
             name, revision=revision, cache_dir=home / "models", allow_patterns=WANTED, ignore_patterns=UNWANTED
         )
-    except (OSError, ValueError, HTTPError, EntryNotFoundError, RevisionResolutionError) as error:
+    except (OSError, ValueError, network_error(), EntryNotFoundError, RevisionResolutionError) as error:
         raise UsageError(
             f"model {name!r} (revision {revision or 'newest'}) is not on this machine and could not be downloaded: "
             f"{type(error).__name__}: {error}. Check the name and the network, or download it elsewhere and set "
             "`model` to its folder"
         ) from error
     return Path(folder)
+
+
+def network_error() -> type[Exception]:
+    """Return what the hub's library raises of its HTTP client: that of httpx before version 2, then that of httpx2."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return next(kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError")

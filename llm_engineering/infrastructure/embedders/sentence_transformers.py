@@ -30,7 +30,14 @@ class SentenceTransformers(Value):
     model: str = Field(
         DEFAULT_MODEL,
         min_length=1,
-        description="name on the Hugging Face hub, or a local folder; the default comes with the installation",
+        description="name on the Hugging Face hub, a local folder, or registry:NAME[@NUMBER]; the default comes with "
+        "the installation",
+    )
+    registered: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,62})?$",
+        description="name in the registry: its version in production takes the place of `model` as soon as there "
+        "is one",
     )
     revision: str | None = Field(None, description="commit on the hub; empty = the pinned one, or the newest")
     digest: str | None = Field(
@@ -56,16 +63,43 @@ class SentenceTransformers(Value):
         """
         from llm_engineering.infrastructure.embedders.encoder import Encoder
 
-        files = self._files(home)
-        return Encoder.load(self, files, self._card(files), self._tokenizer(files))
+        spec = self.resolved(home)
+        files = spec._files(home)
+        return Encoder.load(spec, files, spec._card(files), spec._tokenizer(files))
 
     def open_tokenizer(self, home: Path) -> "FileTokenizer":
         """Return the model's tokenizer for sizing chunks; the passage prompt takes its part of the window."""
-        return self._tokenizer(self._files(home))
+        spec = self.resolved(home)
+        return spec._tokenizer(spec._files(home))
 
     def card(self, home: Path) -> ModelCard:
         """Identify the model by its files, without loading it."""
-        return self._card(self._files(home))
+        spec = self.resolved(home)
+        return spec._card(spec._files(home))
+
+    def resolved(self, home: Path) -> "SentenceTransformers":
+        """Return these settings with the very version of a registered model, so that they mean the same for ever.
+
+        Raises:
+            UsageError: there is no such version, or it is no embedder.
+        """
+        from llm_engineering.infrastructure.registries import exact, in_production, meant, name_in
+
+        named = name_in(self.model)
+        if named and (named == self.registered or not self.registered):
+            model = meant(self.model, "embedder", home)
+        elif not self.registered or (found := in_production(self.registered, "embedder", home)) is None:
+            return self
+        else:
+            model = found
+        return self.model_copy(update={"model": exact(model), "digest": model.weights, "revision": None})
+
+    def names(self, model: str) -> bool:
+        """Whether a model, named as in a card, is a version of the registered one that these settings name."""
+        from llm_engineering.infrastructure.registries import SCHEME, name_in
+
+        name = self.registered or ("" if "@" in self.model else name_in(self.model))
+        return bool(name) and (model.startswith(f"{SCHEME}{name}@") or model == self.model)
 
     def _card(self, files: ModelFiles) -> ModelCard:
         weights = files.verified_digest(self.digest or PINNED.get(self.model, (None, None))[1])

@@ -11,8 +11,10 @@ import pyarrow as pa
 
 from llm_engineering.domain.batches import AnswerRow
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector
+from llm_engineering.domain.datasets import AskedQuestion, HeldQuestion, RetrievalPair
 from llm_engineering.domain.documents import CleanedDocument, Document
 from llm_engineering.domain.errors import BackendError
+from llm_engineering.domain.evaluation import QuestionOutcome
 from llm_engineering.domain.features import FeatureChunk, FeatureDocument
 from llm_engineering.infrastructure.parquet.columns import COLUMNS, Column, fixed_vectors
 
@@ -26,6 +28,10 @@ ROW_TYPES: Mapping[str, type] = {
     "feature_document": FeatureDocument,
     "feature_chunk": FeatureChunk,
     "answer": AnswerRow,
+    "asked_question": AskedQuestion,
+    "retrieval_pair": RetrievalPair,
+    "held_question": HeldQuestion,
+    "question_outcome": QuestionOutcome,
 }
 # How values are encoded. Raise it when `columns` writes the same Arrow type with another meaning.
 ENCODING = b"1"

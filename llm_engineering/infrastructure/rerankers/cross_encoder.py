@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.ports import Embedder
@@ -20,8 +20,15 @@ class CrossEncoder(Value):
 
     kind: Literal["cross_encoder"] = "cross_encoder"
     model: str = Field(
-        min_length=1,
-        description="name on the Hugging Face hub, for example cross-encoder/ms-marco-MiniLM-L6-v2, or a local folder",
+        "",
+        description="name on the Hugging Face hub, for example cross-encoder/ms-marco-MiniLM-L6-v2, a local folder, or "
+        "registry:NAME[@NUMBER]",
+    )
+    registered: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,62})?$",
+        description="name in the registry: its version in production takes the place of `model` as soon as there is "
+        "one; without a `model`, nothing is reranked until then",
     )
     revision: str | None = Field(None, description="commit on the hub; empty = the newest")
     digest: str | None = Field(
@@ -34,6 +41,29 @@ class CrossEncoder(Value):
     batch: int = Field(32, ge=1, le=4_096, description="pairs that are read at once")
     candidates: int = Field(30, ge=1, le=1_000, description="hits of the search that it reads")
     weight: float = Field(1.0, ge=0, le=1, description="its share of the score; the rest is the search's")
+
+    @model_validator(mode="after")
+    def _names_a_model(self) -> Self:
+        if not self.model and not self.registered:
+            raise ValueError("name a `model`, or one of the registry with `registered`")
+        return self
+
+    def resolved(self, home: Path) -> "CrossEncoder | None":
+        """Return these settings with the very version of a registered model; None: there is no model yet.
+
+        Raises:
+            UsageError: there is no such version, or it is no reranker.
+        """
+        from llm_engineering.infrastructure.registries import exact, in_production, meant, name_in
+
+        named = name_in(self.model)
+        if named and (named == self.registered or not self.registered):
+            model = meant(self.model, "reranker", home)
+        elif not self.registered or (found := in_production(self.registered, "reranker", home)) is None:
+            return self if self.model else None
+        else:
+            model = found
+        return self.model_copy(update={"model": exact(model), "digest": model.weights, "revision": None})
 
     def open(self, home: Path, embedder: Embedder | None) -> "CrossEncoderModel":  # noqa: ARG002 - one signature
         """Verify and load the model.

@@ -38,6 +38,10 @@ class LateInteraction(Value):
         2_000, ge=0, le=1_000_000, description="passages whose token vectors are kept in memory, 200 kB each or less"
     )
 
+    def resolved(self, home: Path) -> "LateInteraction":  # noqa: ARG002 - the signature of every reranker
+        """Return these settings: they name no model of their own."""
+        return self
+
     def open(self, home: Path, embedder: Embedder | None) -> "MaxSim":  # noqa: ARG002 - one signature for all kinds
         """Return the reranker.
 

@@ -26,7 +26,21 @@ class Place(Protocol):
 def places_in(home: Path, warehouse: Warehouse) -> list[Place]:
     """Return the places of a home, in the order in which they are to be emptied."""
     from llm_engineering.infrastructure.traces.answers import Answers
+    from llm_engineering.infrastructure.traces.datasets import Datasets, Replies
+    from llm_engineering.infrastructure.traces.evaluations import Evaluations, Trainings, Verdicts
     from llm_engineering.infrastructure.traces.leftovers import Clones, Exports, Spools, Strays
     from llm_engineering.infrastructure.traces.zenml_records import ZenMLRecords
 
-    return [Exports(home, warehouse), ZenMLRecords(home), Spools(home), Clones(home), Strays(home), Answers(home)]
+    return [
+        Exports(home, warehouse),
+        Datasets(home, warehouse),
+        Replies(home),
+        Evaluations(home),
+        Verdicts(home),
+        Trainings(home),
+        ZenMLRecords(home),
+        Spools(home),
+        Clones(home),
+        Strays(home),
+        Answers(home),
+    ]

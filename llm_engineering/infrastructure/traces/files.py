@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from llm_engineering.domain.traces import Traces
 
@@ -25,14 +26,22 @@ def _parquet_mentions(path: Path, traces: Traces) -> bool:
     names = pa.array(sorted(traces.spellings), pa.string())
     try:
         with pq.ParquetFile(path) as file:
-            texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
+            texts = [field.name for field in file.schema_arrow if _holds_texts(field.type)]
             groups = (file.read_row_group(number, columns=texts) for number in range(file.num_row_groups))
-            columns = (column for group in groups for column in group.columns)
+            found = (column for group in groups for column in group.columns)
+            columns = (pc.list_flatten(column) if pa.types.is_list(column.type) else column for column in found)
             return any(pc.any(pc.is_in(column, value_set=names)).as_py() for column in columns)
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError):
         return True
+
+
+def _holds_texts(type: Any) -> bool:
+    """Return whether a column holds texts, or lists of texts."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(type) or (pa.types.is_list(type) and pa.types.is_string(type.value_type)))
 
 
 def _text_mentions(path: Path, traces: Traces) -> bool:

@@ -67,6 +67,8 @@ class Exports:
         self.warehouse.drop_derivatives(items)
 
     def _is_here(self, derivative: Derivative) -> bool:
+        if derivative.kind in KEPT_ELSEWHERE:
+            return False
         path = _path(derivative).resolve()
         # Only what has a folder or file of its own; never a store, and never the home itself.
         return path.is_relative_to(self.home) and path != self.home and is_ours(path.relative_to(self.home).parts[0])
@@ -96,19 +98,25 @@ class Strays:
 
 
 EXPORTS = "exports"
+# Data sets lose the rows that have to go. A model that learnt from documents is named, so that people can decide.
+KEPT_ELSEWHERE = frozenset({"dataset", "model"})
 # What has a place of its own among those that are searched, or never holds a document.
-_STORES = frozenset({"feature_store", "zenml", "git", "spool", "models", "matplotlib", "erasures", "states"})
+_SEARCHED = frozenset(
+    {"feature_store", "zenml", "git", "spool", "models", "matplotlib", "erasures", "states", "datasets", "evaluations"}
+)
+# Never removed as an export; what mentions the target in the card of a model is left to people.
+_STORES = _SEARCHED | {"registry", "training"}
 
 
-def is_ours(entry: str) -> bool:
+def is_ours(entry: str, stores: Collection[str] = _STORES) -> bool:
     """Return whether an entry of the home may be removed: it is no store and no database."""
-    return entry not in _STORES and not entry.startswith(("warehouse.db", "assistant.db"))
+    return entry not in stores and not entry.startswith(("warehouse.db", "assistant.db"))
 
 
 def others_in(home: Path, traces: Traces) -> Iterator[str]:
     """Yield the files of the home that mention the target and were put there by somebody else."""
     for entry in sorted(home.glob("*")):
-        if is_ours(entry.name) and entry.name != EXPORTS and entry.suffix != ".log":
+        if is_ours(entry.name, _SEARCHED) and entry.name != EXPORTS and entry.suffix != ".log":
             yield from _named(entry, home, traces)
 
 

@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from pydantic import Field
-
-from llm_engineering.domain.value import Value
+from llm_engineering.domain.tuning import TuningSettings
 
 
-class RetrievalTuner(Value):
-    """Tune the settings of the search by successive halving."""
+class RetrievalTuner(TuningSettings):
+    """Tune the settings of the search by successive halving: fusion, pool, reranker's share, threshold, chunk size.
+
+    There are no weights, so there is nothing to open: `stages.tune_retrieval` asks the index and does the arithmetic.
+    """
 
     kind: Literal["retrieval"] = "retrieval"
-    seed: int = Field(0, ge=0)

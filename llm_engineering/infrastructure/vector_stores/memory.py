@@ -114,12 +114,14 @@ class MemoryStore:
         return before - sum(len(version.points) for version in self._versions.values())
 
     @contextmanager
-    def read(self) -> "Iterator[MemoryIndex]":
+    def read(self, version: str = "") -> "Iterator[MemoryIndex]":
         from llm_engineering.infrastructure.vector_stores.memory_index import MemoryIndex
 
         if not self._active:
             raise UsageError(nothing_active(self.collection))
-        seen = self._published[self._active]
+        if version and version not in self._published:
+            raise UsageError(never_published(version, self.collection, list(self._versions)))
+        seen = self._published[version or self._active]
         yield MemoryIndex(seen.manifest, seen.points)
 
     def active(self) -> IndexManifest | None:

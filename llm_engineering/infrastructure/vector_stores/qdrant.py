@@ -161,11 +161,13 @@ class QdrantStore:
         return sum(self._catalog.purge(self._catalog.claim(each, self._run), document_ids) for each in versions)
 
     @contextmanager
-    def read(self) -> "Iterator[QdrantIndex]":
-        version = self._catalog.active()
-        if version is None:
+    def read(self, version: str = "") -> "Iterator[QdrantIndex]":
+        found = self._catalog.find(version) if version else self._catalog.active()
+        if version and (found is None or not found.published):
+            raise UsageError(never_published(version, self.collection, list(self._catalog.versions())))
+        if found is None:
             raise UsageError(nothing_active(self.collection))
-        yield self._opened(version, version.published)
+        yield self._opened(found, found.published)
 
     def active(self) -> IndexManifest | None:
         version = self._catalog.active()

@@ -155,10 +155,12 @@ class EdgeStore:
             return purge(self._layout, self._spec, lock, self._switch(), document_ids)
 
     @contextmanager
-    def read(self) -> "Iterator[EdgeIndex]":
+    def read(self, version: str = "") -> "Iterator[EdgeIndex]":
         from llm_engineering.infrastructure.vector_stores.edge_index import EdgeIndex
 
-        with locked_copy(self._layout) as copy:
+        with locked_copy(self._layout, version) as copy:
+            if copy is None and version:
+                raise UsageError(never_published(version, self.collection, self._layout.versions()))
             if copy is None:
                 raise UsageError(nothing_active(self.collection))
             index = EdgeIndex.load(copy, read_manifest(copy), self._spec)

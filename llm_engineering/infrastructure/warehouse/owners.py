@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from llm_engineering.domain.reports import Incident, Report
+from llm_engineering.domain.incidents import Incident
+from llm_engineering.domain.reports import Report
 from llm_engineering.infrastructure.processes import Process
 
 # Of a process on another machine only its signs of life are known, and between two steps of a remote orchestrator

@@ -1,0 +1,264 @@
+"""The trainers of sentence-transformers, with our batches, our losses, and checkpoints without pickled weights."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.base.evaluation import BaseEvaluator
+from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
+from torch.utils.data import DataLoader
+from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
+
+from llm_engineering.domain import failpoints
+from llm_engineering.domain.errors import UsageError
+from llm_engineering.domain.models import CurvePoint, TrainingRecord
+from llm_engineering.domain.training import Watch
+from llm_engineering.infrastructure.trainers.batches import Rows, SpreadBatches
+from llm_engineering.infrastructure.trainers.checkpoints import Clock, newest_whole, seal
+from llm_engineering.infrastructure.trainers.optimising import Optimising
+
+METRIC = "ndcg@10"
+WEIGHTS = "trainable.safetensors"
+Measure = Callable[[], Mapping[str, float]]
+
+
+class _Measuring(BaseEvaluator):
+    """The library asks for an evaluator; ours needs neither its model nor its folders."""
+
+    def __init__(self, measure: Measure) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.measure = measure
+
+    def __call__(self, *_: Any, **__: Any) -> dict[str, float]:
+        return dict(self.measure())
+
+
+class _Ours:
+    """What our trainers do otherwise than the library's. A mixin for them."""
+
+    args: Any
+    model: Any
+    loss: Any
+    state: Any
+    control: Any
+    evaluator: Any
+    callback_handler: Any
+    accelerator: Any
+    sampler: SpreadBatches
+    collate: Any
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """Leave the library's model card be: the registry has a card of its own."""
+
+    def get_train_dataloader(self) -> Any:
+        loader: Any = DataLoader(
+            Rows(self.sampler._count),  # type: ignore[arg-type]
+            batch_sampler=self.sampler,
+            collate_fn=self.collate,
+        )
+        return self.accelerator.prepare(loader)
+
+    def compute_loss(
+        self,
+        model: Any,  # noqa: ARG002 - the signature of the library
+        inputs: Any,
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,  # noqa: ARG002
+    ) -> Any:
+        failpoints.reach("training.step")
+        loss = self.loss(inputs)
+        if not torch.isfinite(loss):
+            raise UsageError(
+                f"the loss is {loss.item()} after {self.state.global_step} steps, so the weights are lost; use a lower "
+                f"learning_rate (it is {self.args.learning_rate:g}), a longer warmup, or precision fp32"
+            )
+        return (loss, {}) if return_outputs else loss
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        metrics = {f"eval_{name}": value for name, value in self.evaluator().items()}
+        self.log(metrics)  # type: ignore[attr-defined]
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _save(self, output_dir: str | None = None, state_dict: object = None) -> None:  # noqa: ARG002
+        """Save what is trained, as safetensors; the rest is in the files that it began with."""
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(trainable(self.model), folder / WEIGHTS)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)  # type: ignore[misc]
+        seal(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: object = None) -> None:  # noqa: ARG002
+        restore(self.model, load_file(Path(resume_from_checkpoint) / WEIGHTS))
+
+    def _load_best_model(self) -> None:
+        self._load_from_checkpoint(self.state.best_model_checkpoint)
+
+
+class EmbedderLoop(_Ours, SentenceTransformerTrainer):
+    """The library's trainer of embedders."""
+
+
+class RerankerLoop(_Ours, CrossEncoderTrainer):
+    """The library's trainer of cross-encoders."""
+
+
+class _Telling(TrainerCallback):
+    """Tells of each point of the curve, and keeps the time."""
+
+    def __init__(self, watch: Watch, clock: Clock) -> None:
+        self._watch, self._clock = watch, clock
+
+    def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        self._clock.tick()
+        if state.log_history and (points := curve(state.log_history[-1:])):
+            self._watch(points[0])
+
+
+def train(
+    spec: Optimising,
+    model: Any,
+    loss: Any,
+    batches: tuple[SpreadBatches, Any],
+    measure: Measure | None,
+    folder: Path,
+    watch: Watch,
+) -> TrainingRecord:
+    """Train the model in place, from the newest checkpoint in the folder if there is one; return the record.
+
+    Raises:
+        UsageError: the loss became infinite or no number.
+    """
+    kind: Any
+    arguments: Any
+    kind, arguments = (
+        (EmbedderLoop, SentenceTransformerTrainingArguments)
+        if hasattr(model, "encode")
+        else (RerankerLoop, CrossEncoderTrainingArguments)
+    )
+    with Clock(folder) as clock, _quiet(spec.threads):
+        checkpoint = newest_whole(folder)
+        loop: Any = kind(
+            model=model,
+            args=arguments(**_arguments(spec, batches[0], folder, chosen=measure is not None)),
+            loss=loss,
+            evaluator=_Measuring(measure) if measure else None,
+            callbacks=[_Telling(watch, clock)],
+        )
+        loop.sampler, loop.collate = batches
+        loop.remove_callback(PrinterCallback)
+        if measure and spec.patience:
+            loop.add_callback(EarlyStoppingCallback(spec.patience))
+        loop.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        state = loop.state
+        return TrainingRecord(
+            steps=state.global_step,
+            epochs=round(float(state.epoch or 0), 4),
+            rows=batches[0]._count,
+            seed=spec.seed,
+            seconds=round(clock.seconds, 3),
+            cpu_seconds=round(clock.cpu_seconds, 3),
+            resumed=clock.resumed,
+            stopped_early=state.global_step < state.max_steps,
+            best_step=state.best_global_step or state.global_step,
+            device=loop.args.device.type,
+            curve=curve(state.log_history),
+        )
+
+
+def trainable(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Return the weights that are trained, by name."""
+    return {
+        name: value.detach().cpu().contiguous().clone()
+        for name, value in model.named_parameters()
+        if value.requires_grad
+    }
+
+
+@torch.no_grad()
+def restore(model: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Put weights back that `trainable` returned."""
+    named = dict(model.named_parameters())
+    for name, value in weights.items():
+        named[name].copy_(value)
+
+
+def curve(history: Sequence[Mapping[str, Any]]) -> tuple[CurvePoint, ...]:
+    """Return what the library noted as points, one for each step; loss and metric of a step come together.
+
+    >>> curve([{"step": 2, "epoch": 1.0, "loss": 0.5}, {"step": 2, "epoch": 1.0, "eval_ndcg@10": 0.9}])
+    (CurvePoint(step=2, epoch=1.0, loss=0.5, metric=0.9, learning_rate=None),)
+    """
+    steps: dict[int, dict[str, Any]] = {}
+    for entry in history:
+        if "loss" in entry or f"eval_{METRIC}" in entry:
+            steps.setdefault(entry["step"], {}).update(entry)
+    return tuple(
+        CurvePoint(
+            step=step,
+            epoch=round(float(entry.get("epoch", 0)), 4),
+            loss=entry.get("loss"),
+            metric=entry.get(f"eval_{METRIC}"),
+            learning_rate=entry.get("learning_rate"),
+        )
+        for step, entry in sorted(steps.items())
+    )
+
+
+def _arguments(spec: Optimising, sampler: SpreadBatches, folder: Path, *, chosen: bool) -> dict[str, Any]:
+    """Return the settings in the words of the library."""
+    each, total = spec.steps(sampler._count)
+    every = max(1, math.ceil(each / spec.evaluations))
+    return {
+        "output_dir": str(folder),
+        "num_train_epochs": spec.epochs,
+        "per_device_train_batch_size": spec.batch,
+        "gradient_accumulation_steps": spec.accumulation,
+        "learning_rate": spec.learning_rate,
+        "warmup_steps": round(spec.warmup * total),
+        "lr_scheduler_type": "constant_with_warmup" if spec.schedule == "constant" else spec.schedule,
+        "weight_decay": spec.weight_decay,
+        "max_grad_norm": spec.max_grad_norm,
+        "optim": "adamw_torch_fused",
+        "seed": spec.seed,
+        "data_seed": spec.seed,
+        "eval_strategy": "steps" if chosen else "no",
+        "eval_steps": every,
+        "save_strategy": "steps",
+        "save_steps": every,
+        # The best, the newest whole one, and the one that is being written.
+        "save_total_limit": 3,
+        "load_best_model_at_end": chosen,
+        "metric_for_best_model": f"eval_{METRIC}",
+        "greater_is_better": True,
+        "logging_strategy": "steps",
+        "logging_steps": max(1, every // 4),
+        "logging_nan_inf_filter": False,
+        "restore_callback_states_from_checkpoint": True,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+        "use_cpu": spec.device == "cpu",
+    }
+
+
+@contextmanager
+def _quiet(threads: int) -> Iterator[None]:
+    """Use so many threads, and keep the library's own reports off the screen."""
+    from llm_engineering.infrastructure.embedders.library_model import quiet_transformers
+
+    before = torch.get_num_threads()
+    if threads:
+        torch.set_num_threads(threads)
+    try:
+        with quiet_transformers():
+            yield
+    finally:
+        torch.set_num_threads(before)
