@@ -21,6 +21,8 @@ from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.models import RegisteredModel, Stage
 from llm_engineering.domain.promotions import PromotionVerdict
 
+pytestmark = pytest.mark.training
+
 ROOT = Path(__file__).resolve().parents[2]
 # With CHAOS=1 every point of a switch; else one before the readers see the index, one in the copy, and two after it.
 BEFORE = ["promote.after_intent", "publish.in_copy"]

@@ -15,6 +15,8 @@ from llm_engineering import stages
 from llm_engineering.bootstrap import Workspace, open_registry
 from llm_engineering.domain.models import Stage
 
+pytestmark = pytest.mark.training
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import sys

@@ -18,7 +18,10 @@ from llm_engineering.domain.access import ALL
 from llm_engineering.domain.errors import GateFailed, UsageError
 from llm_engineering.domain.models import Stage
 
-pytestmark = pytest.mark.skipif(MODEL is None, reason="the package with the default embedding model is not installed")
+pytestmark = [
+    pytest.mark.training,
+    pytest.mark.skipif(MODEL is None, reason="the package with the default embedding model is not installed"),
+]
 
 
 def active() -> str:

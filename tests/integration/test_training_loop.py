@@ -8,7 +8,7 @@ from command_lines import tool
 from dataset_world import TOPICS, asked, document_of, questions_about
 from tiny_bert import tiny_bert
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.training, pytest.mark.slow]
 
 
 def configuration(folder: Path) -> Path:
