@@ -189,7 +189,8 @@ def test_every_configuration_of_the_project_is_valid(path: Path) -> None:
     if "batch" in sections:
         assert read_config(BatchInferenceConfig, path).resolved().batch.input
     if "evaluation" in sections:
-        assert read_config(EvaluationConfig, path).evaluation.questions
+        settings = read_config(EvaluationConfig, path).evaluation
+        assert settings.questions or settings.dataset
     if "training" in sections:
         assert read_config(TrainingConfig, path).training.dataset
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from llm_engineering.domain import failpoints
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.evaluation import Estimate
 from llm_engineering.domain.training import Trained, TrainingData, Watch, unwatched
@@ -98,7 +97,6 @@ class _Training:
             starting.merge_adapters(model)
         starting.blend(model, before, spec.blend)
         metrics = first | self._measured(asked, encode)
-        failpoints.reach("training.before_result")
         starting.save_model(model, files, work_folders(self.folder)[1])
         record = record.model_copy(update={"precision": precision, "device": device})
         return Trained(record=record, base=spec.base, base_digest=digest, metrics=dict(metrics))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from llm_engineering.domain import failpoints
 from llm_engineering.domain.datasets import RetrievalPair
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.evaluation import Estimate
@@ -83,7 +82,6 @@ class _Training:
         measure = (lambda: _means(loss, pairs, asked, spec)) if asked else None
         record = loop.train(spec, model, loss, (batches, collate), measure, work_folders(self.folder)[0], watch)
         metrics = _measured(loss, pairs, asked, spec) if asked else {}
-        failpoints.reach("training.before_result")
         starting.save_model(model, None, work_folders(self.folder)[1])
         record = record.model_copy(update={"precision": precision, "device": device})
         return Trained(record=record, base=spec.base, base_digest=digest, metrics=dict(metrics))

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from llm_engineering.domain import failpoints
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.infrastructure.embedders.library_model import quiet_transformers
 from llm_engineering.infrastructure.embedders.model_files import HARMLESS, REFUSED, ModelFiles
@@ -84,6 +85,7 @@ def save_model(model: Any, base: ModelFiles | None, folder: Path) -> None:
     Settings, vocabulary and layout are the base's own wherever its weights have the same places, so that whatever could
     read the base can read the model. No pickled file is among them.
     """
+    failpoints.reach("training.before_result")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as name:
         written, chosen = Path(name) / "written", Path(name) / "chosen"
