@@ -84,9 +84,11 @@ def evaluate_candidate(
             kept.write(*sides[-1])
             tell(config.tracking, sides[-1][0], settings, workspace, "promotion")
         comparison = compare(sides[0], sides[1], settings)
-        general = _general(model, models)
+        general, problems = _general(config, model, models)
     _log(comparison, config.promotion.metric)
-    return PromotionEvidence(before=sides[0][0], after=sides[1][0], comparison=comparison, general=general)
+    return PromotionEvidence(
+        before=sides[0][0], after=sides[1][0], comparison=comparison, general=general, problems=problems
+    )
 
 
 def judge_candidate(
@@ -219,12 +221,20 @@ def _embedder(manifest: IndexManifest, workspace: Workspace) -> Embedder:
     return spec.open(workspace.home)
 
 
-def _general(model: RegisteredModel, sides: Sequence[Side]) -> GeneralFigures | None:
-    """Ask the general questions of a model that could forget, and of what it is to follow."""
-    if model.kind not in promotion.WITH_WEIGHTS:
-        return None
-    before, after = (general_ndcg(embedder, reranking) for embedder, reranking in sides)
-    return GeneralFigures(digest=general_digest(), before=before, after=after)
+def _general(
+    config: PromotionConfig, model: RegisteredModel, sides: Sequence[Side]
+) -> tuple[GeneralFigures | None, tuple[str, ...]]:
+    """Ask the general questions of a model that could forget, and of what it is to follow; else say why not.
+
+    A model may be unable to read them, for example because its window is too short for the passages.
+    """
+    if model.kind not in promotion.WITH_WEIGHTS or config.promotion.max_general_loss is None:
+        return None, ()
+    try:
+        before, after = (general_ndcg(embedder, reranking) for embedder, reranking in sides)
+    except LLMEngineeringError as error:
+        return None, (f"the general questions could not be asked: {error}",)
+    return GeneralFigures(digest=general_digest(), before=before, after=after), ()
 
 
 def _with_metric(config: PromotionConfig) -> "EvaluationSettings":
