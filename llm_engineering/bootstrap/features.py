@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -26,9 +25,6 @@ from llm_engineering.infrastructure.embedders import EmbedderSpec
 from llm_engineering.infrastructure.sources import Git, SourceSpec
 from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.tenancy import Tenanted
-
-if TYPE_CHECKING:
-    pass
 
 # Raise this when the code of cleaning, chunking, tokenizing or the payload changes what it makes of the same input:
 # the next run then builds a new index version beside the old one.

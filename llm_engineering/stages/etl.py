@@ -1,7 +1,6 @@
 """From the sources into the warehouse."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from llm_engineering import bootstrap
 from llm_engineering.application import (
@@ -15,9 +14,6 @@ from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.ports import Warehouse
 from llm_engineering.domain.reports import IngestReport
 from llm_engineering.domain.users import User, user_named
-
-if TYPE_CHECKING:
-    pass
 
 
 def get_or_create_user(user_full_name: str) -> User:

@@ -1,7 +1,5 @@
 """What a version has to pass before readers see it, and the switch."""
 
-from typing import TYPE_CHECKING
-
 from loguru import logger
 
 from llm_engineering import bootstrap
@@ -17,9 +15,6 @@ from llm_engineering.domain.errors import GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.reports import VerifyReport
-
-if TYPE_CHECKING:
-    pass
 
 
 def verify(plan: Plan, section: Load) -> VerifyReport:

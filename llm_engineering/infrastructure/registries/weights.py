@@ -8,14 +8,11 @@ import stat
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.models import ModelFile
 from llm_engineering.infrastructure.embedders.model_files import HARMLESS, REFUSED, sha256_of
-
-if TYPE_CHECKING:
-    pass
 
 # A model's own description may travel with it; nobody reads it.
 LET_IN = HARMLESS | {".md", ".jinja"}
