@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.evaluation import Estimate
+from llm_engineering.domain.failpoints import NAMES
 from llm_engineering.domain.models import CurvePoint, RegisteredModel, Stage, Switch, TrainingRecord
 from llm_engineering.infrastructure.registries import FileRegistry
 
@@ -273,16 +274,16 @@ registry.keep(model.model_copy(update={"dataset": "pairs@1"}))
 """
 
 
-@pytest.mark.parametrize("name", ["after_copy", "before_rename", "after_rename", "before_card", "after_card"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("registry.")])
 def test_a_killed_process_leaves_a_whole_version_or_none(
     registry: FileRegistry, folder: Path, home: Path, name: str
 ) -> None:
-    environment = os.environ | {"LLM_ENGINEERING_FAILPOINT": f"registry.{name}=kill"}
+    environment = os.environ | {"LLM_ENGINEERING_FAILPOINT": f"{name}=kill"}
     ended = subprocess.run([sys.executable, "-c", KILLED, str(home), str(folder)], env=environment, check=False)
 
     assert ended.returncode == -9
     there = registry.versions("retriever")
-    assert len(there) == (0 if name in ("after_copy", "before_rename") else 1)
+    assert len(there) == (0 if name in ("registry.after_copy", "registry.before_rename") else 1)
     assert [model.dataset for model in there] in ([], [""], ["pairs@1"])
     for model in there:
         registry.folder(model)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from llm_engineering.domain.batches import AnswerRow
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector, SparseVector
+from llm_engineering.domain.datasets import AskedQuestion, HeldQuestion, RetrievalPair
 from llm_engineering.domain.documents import CleanedDocument, Document
+from llm_engineering.domain.evaluation import QuestionOutcome
 from llm_engineering.domain.features import FeatureChunk, FeatureDocument
 from llm_engineering.infrastructure.parquet import read_dataset, write_dataset
 from llm_engineering.infrastructure.parquet.layout import ROW_TYPES
@@ -45,6 +47,10 @@ ROWS: dict[type, st.SearchStrategy[Any]] = {
         *[integers, *[texts] * 6, floats, words, texts, integers, integers, floats, floats, st.booleans()],
         *[texts] * 3,
     ),
+    AskedQuestion: st.builds(AskedQuestion, texts, words, texts, metadata, *[texts] * 3),
+    RetrievalPair: st.builds(RetrievalPair, *[texts] * 5, *[words] * 3, *[texts] * 5, words),
+    HeldQuestion: st.builds(HeldQuestion, texts, texts, words, metadata, texts),
+    QuestionOutcome: st.builds(QuestionOutcome, texts, texts, *[words] * 3, floats),
 }
 
 
