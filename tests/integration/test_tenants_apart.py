@@ -136,6 +136,8 @@ async def _all_at_once(config: AssistantConfig, seen: Seen) -> None:
                 await sessions[at].work(others[7 * at % len(others) :] + others, turn)
 
         await asyncio.gather(*(work(at) for at in range(len(sessions))))
+        for session in sessions:  # in turn: of two that ask at once, neither finds the other's answer in the cache
+            await session.send("POST", "/ask", json={"question": QUESTION, "llm": "writer"})
         measured = await client.get("/metrics", headers={"Authorization": "Bearer the-long-key-of-prometheus"})
         nobody = Seen()
         nobody.read(measured.text, None)
