@@ -80,12 +80,12 @@ def _compare(config: FeatureConfig, questions: list[dict[str, str]]) -> None:
                     only = {"course": row["course"]} if filtered else {}
                     asked = (row["question"], index, embedder, config.tokenizing.query, settings, only, 4 * K)
                     hits = retrieve(*asked, access=ALL).hits
-                    ranks[reported(row["document"])].append(_rank(hits, row["document"]))
+                    ranks[reported(row["document"])].append(rank_of(hits, row["document"]))
                 each = 1000 * (time.perf_counter() - started) / len(questions)
                 print(f"  {name:<30}{figures(ranks[False])}   {figures(ranks[True])}   {each:5.1f} ms a query")
 
 
-def _rank(hits: Sequence[Hit], document: str) -> int:
+def rank_of(hits: Sequence[Hit], document: str) -> int:
     """Return the rank of the document among the first K distinct documents, or 0."""
     ids = list(dict.fromkeys(str(hit.metadata["id"]) for hit in hits))[:K]
     return ids.index(document) + 1 if document in ids else 0
