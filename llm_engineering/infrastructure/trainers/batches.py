@@ -5,6 +5,7 @@ negative, whichever row it came with.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,36 +37,46 @@ class Rows:
 class SpreadBatches:
     """Batches in which no two rows have a document in common, if no document has more rows than there are batches.
 
-    Rows are dealt out like cards, document by document in random order. All epochs have equally many batches, and an
-    epoch's are derived from seed and epoch alone: who resumes in the middle gets the same ones.
+    Rows of one scope (what a search for them is limited to) are read together: the others are what their passages
+    compete with in a search. Rows of scopes too small for half a batch share theirs. Within a scope rows are dealt out
+    like cards, document by document in random order. All epochs have equally many batches, and an epoch's are derived
+    from seed and epoch alone: who resumes in the middle gets the same ones.
     """
 
-    def __init__(self, documents: Sequence[str], size: int, seed: int) -> None:
+    def __init__(self, documents: Sequence[str], size: int, seed: int, scopes: Sequence[str] = ()) -> None:
         self.batch_size = size
         self.drop_last = False
         self.epoch = 0
+        self.count = len(documents)
         self._seed = seed
-        self._of: dict[str, list[int]] = {}
-        for position, document in enumerate(documents):
-            self._of.setdefault(document, []).append(position)
-        self._count = len(documents)
+        of_scope = Counter(scopes)
+        self._decks: dict[str, dict[str, list[int]]] = {}
+        for position, (document, scope) in enumerate(zip(documents, scopes or [""] * self.count, strict=True)):
+            deck = self._decks.setdefault(scope if 2 * of_scope[scope] >= size else "", {})
+            deck.setdefault(document, []).append(position)
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch is to come."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return math.ceil(self._count / self.batch_size)
+        return sum(map(self._batches, self._decks.values()))
 
     def __iter__(self) -> Iterator[list[Key]]:
         random = np.random.default_rng([self._seed, self.epoch])
-        groups = list(self._of.values())
-        dealt = [
-            groups[place][row] for place in random.permutation(len(groups)) for row in _order(random, groups[place])
-        ]
-        batches = [dealt[first :: len(self)] for first in range(len(self))]
-        for place in random.permutation(len(self)):
+        batches = []
+        for deck in self._decks.values():
+            groups = list(deck.values())
+            dealt = [
+                groups[place][row] for place in random.permutation(len(groups)) for row in _order(random, groups[place])
+            ]
+            count = self._batches(deck)
+            batches += [dealt[first::count] for first in range(count)]
+        for place in random.permutation(len(batches)):
             yield [(self.epoch, position) for position in batches[place]]
+
+    def _batches(self, deck: Mapping[str, Sequence[int]]) -> int:
+        return math.ceil(sum(map(len, deck.values())) / self.batch_size)
 
 
 def _order(random: np.random.Generator, group: Sequence[int]) -> Sequence[int]:

@@ -81,7 +81,8 @@ class _Training:
         before = {name: value.detach().clone() for name, value in model.named_parameters()} if spec.blend < 1 else {}
         tokens, questions, passages = self._tokens(files)
         collate = PairBatches(self.data.train, questions, passages, spec.negatives, spec.token_budget, spec.seed)
-        batches = SpreadBatches([row.document_id for row in self.data.train], spec.batch, spec.seed)
+        documents, scopes = zip(*((row.document_id, row.filter) for row in self.data.train), strict=True)
+        batches = SpreadBatches(documents, spec.batch, spec.seed, scopes)
         loss = RankingLoss(model, spec.scale, spec.matryoshka, low=precision == "bf16")
         encode = _encoder(loss, spec.token_budget)
         if spec.distillation:
@@ -160,13 +161,14 @@ def _encoder(loss: Any, budget: int) -> "Encode":
         parts, order = groups(ids, budget)
         device = next(loss.model.parameters()).device
         was_training = loss.model.training
-        loss.model.eval()
+        loss.eval()
+        loss.refresh()
         try:
             with torch.inference_mode():
                 moved = ({name: value.to(device) for name, value in part.items()} for part in parts)
                 return as_numpy(torch.cat([loss.vectors([part]).cpu() for part in moved])[order])
         finally:
-            loss.model.train(was_training)
+            loss.train(was_training)
 
     return encode
 

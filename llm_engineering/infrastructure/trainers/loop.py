@@ -57,11 +57,18 @@ class _Ours:
 
     def get_train_dataloader(self) -> Any:
         loader: Any = DataLoader(
-            Rows(self.sampler._count),  # type: ignore[arg-type]
+            Rows(self.sampler.count),  # type: ignore[arg-type]
             batch_sampler=self.sampler,
             collate_fn=self.collate,
         )
         return self.accelerator.prepare(loader)
+
+    def training_step(self, *given: Any, **named: Any) -> Any:
+        self.model.train()
+        self.loss.refresh()
+        loss = super().training_step(*given, **named)  # type: ignore[misc]
+        self.loss.collect()
+        return loss
 
     def compute_loss(
         self,
@@ -161,7 +168,7 @@ def train(
         return TrainingRecord(
             steps=state.global_step,
             epochs=round(float(state.epoch or 0), 4),
-            rows=batches[0]._count,
+            rows=batches[0].count,
             seed=spec.seed,
             seconds=round(clock.seconds, 3),
             cpu_seconds=round(clock.cpu_seconds, 3),
@@ -214,7 +221,7 @@ def curve(history: Sequence[Mapping[str, Any]]) -> tuple[CurvePoint, ...]:
 
 def _arguments(spec: Optimising, sampler: SpreadBatches, folder: Path, *, chosen: bool) -> dict[str, Any]:
     """Return the settings in the words of the library."""
-    each, total = spec.steps(sampler._count)
+    each, total = spec.steps(len(sampler))
     every = max(1, math.ceil(each / spec.evaluations))
     return {
         "output_dir": str(folder),

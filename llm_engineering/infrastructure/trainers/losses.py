@@ -1,15 +1,16 @@
 """What training makes small."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from llm_engineering.infrastructure.trainers.computing import Computing
 
-class RankingLoss(nn.Module):
+
+class RankingLoss(Computing):
     """Cross-entropy of the answering passage among all passages of the batch, by cosine similarity times scale.
 
     It is MultipleNegativesRankingLoss (Henderson et al. 2017) over the distinct passages, where what else answers a
@@ -28,13 +29,11 @@ class RankingLoss(nn.Module):
         *,
         low: bool = False,
     ) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model, low=low)
         self.scale = scale
         self.dimensions = tuple(dimensions)
         self.anchor = anchor
         self.anchors = anchors
-        self.low = low
 
     def forward(self, batch: Mapping[str, Any]) -> Tensor:
         """Return the loss of what `PairBatches` made."""
@@ -50,12 +49,7 @@ class RankingLoss(nn.Module):
 
     def vectors(self, texts: Sequence[Mapping[str, Tensor]]) -> Tensor:
         """Return the vectors of groups of texts, (texts, components), in fp32."""
-        found = []
-        for group in texts:
-            device = group["input_ids"].device.type
-            with torch.autocast(device, torch.bfloat16) if self.low else nullcontext():
-                found.append(self.model(dict(group))["sentence_embedding"].float())
-        return torch.cat(found)
+        return torch.cat([self.read(group, "sentence_embedding") for group in texts])
 
     def _ranking(self, questions: Tensor, passages: Tensor, batch: Mapping[str, Any]) -> Tensor:
         similar = functional.normalize(questions, dim=-1) @ functional.normalize(passages, dim=-1).T  # (n, m)
@@ -67,14 +61,12 @@ def _moved(vectors: Tensor, before: Tensor) -> Tensor:
     return (1 - functional.cosine_similarity(vectors, before.to(vectors.device), dim=-1)).mean()
 
 
-class PairLoss(nn.Module):
+class PairLoss(Computing):
     """Score question and passage together; `listwise` compares the passages of a question, else each stands alone."""
 
     def __init__(self, model: nn.Module, *, listwise: bool, low: bool = False) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model, low=low)
         self.listwise = listwise
-        self.low = low
 
     def forward(self, batch: Mapping[str, Any]) -> Tensor:
         """Return the loss of what `CandidateBatches` made."""
@@ -90,9 +82,4 @@ class PairLoss(nn.Module):
 
     def scores(self, pairs: Sequence[Mapping[str, Tensor]]) -> Tensor:
         """Return the logit of each pair, in fp32."""
-        found = []
-        for group in pairs:
-            device = group["input_ids"].device.type
-            with torch.autocast(device, torch.bfloat16) if self.low else nullcontext():
-                found.append(self.model(dict(group))["scores"].float().view(-1))
-        return torch.cat(found)
+        return torch.cat([self.read(group, "scores").view(-1) for group in pairs])

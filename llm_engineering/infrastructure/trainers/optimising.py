@@ -38,9 +38,8 @@ class Optimising(Value):
     token_budget: int = Field(8_192, ge=64, le=4_194_304, description="positions read at once, padding included")
     seed: int = Field(0, ge=0, lt=2**32)
 
-    def steps(self, rows: int) -> tuple[int, int]:
-        """Return how many steps an epoch over so many rows has, and the whole training."""
-        batches = -(-rows // self.batch)
+    def steps(self, batches: int) -> tuple[int, int]:
+        """Return how many steps an epoch of so many batches has, and the whole training."""
         each = -(-batches // self.accumulation)
         return each, each * self.epochs
 

@@ -116,7 +116,8 @@ def _gains(loss: Any, pairs: Any, asked: Sequence[RetrievalPair], spec: Reranker
 
     device = next(loss.model.parameters()).device
     was_training = loss.model.training
-    loss.model.eval()
+    loss.eval()
+    loss.refresh()
     found: dict[str, list[float]] = {"ndcg@10": [], "mrr@10": []}
     candidates = [[row.passage, *row.negatives[: CANDIDATES - 1]] for row in asked]
     ids = [pairs.ids(row.question, text) for row, texts in zip(asked, candidates, strict=True) for text in texts]
@@ -124,7 +125,7 @@ def _gains(loss: Any, pairs: Any, asked: Sequence[RetrievalPair], spec: Reranker
     with torch.inference_mode():
         moved = ({name: value.to(device) for name, value in part.items()} for part in parts)
         scores = torch.cat([loss.scores([part]).cpu() for part in moved])[order].numpy()
-    loss.model.train(was_training)
+    loss.train(was_training)
     start = 0
     for texts in candidates:
         own = scores[start : start + len(texts)]
