@@ -41,6 +41,16 @@ def test_an_epoch_can_be_drawn_again_and_the_next_one_differs() -> None:
     assert [[at for _, at in batch] for batch in again] != [[at for _, at in batch] for batch in first]
 
 
+def test_rows_that_are_searched_together_are_read_together_and_small_scopes_share_their_batches() -> None:
+    scopes = ["a"] * 20 + ["b"] * 9 + ["c"] * 2 + ["d"]
+    sampler = SpreadBatches([str(row) for row in range(32)], 8, seed=1, scopes=scopes)
+    batches = list(sampler)
+    assert len(batches) == len(sampler) == 3 + 2 + 1
+    assert sorted(position for batch in batches for _, position in batch) == list(range(32))
+    of_batches = [{scopes[position] for _, position in batch} for batch in batches]
+    assert sorted(map(sorted, of_batches)) == [["a"]] * 3 + [["b"]] * 2 + [["c", "d"]]
+
+
 def collator(rows: list, negatives: int = 2) -> PairBatches:  # type: ignore[type-arg]
     found, texts = texts_of(rows), Texts()
     texts.add(found, [[number + 1] * (number % 5 + 1) for number in range(len(found))])

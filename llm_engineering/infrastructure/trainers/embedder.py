@@ -26,10 +26,14 @@ class EmbedderTrainer(Optimising):
     base: str = Field(
         DEFAULT_MODEL, min_length=1, description="model to begin with: name on the hub, local folder, or registry:NAME"
     )
-    negatives: int = Field(2, ge=0, le=64, description="mined negatives of a row that are read, others in each epoch")
+    epochs: int = Field(2, ge=1, le=1_000, description="passes over the training rows")
+    batch: int = Field(
+        32, ge=2, le=65_536, description="rows in a batch, of one scope of search; the others' passages are negatives"
+    )
+    negatives: int = Field(1, ge=0, le=64, description="mined negatives of a row that are read, others in each epoch")
     scale: float = Field(20.0, gt=0, le=1_000, description="1/temperature of the cosine similarities")
     question_tokens: int = Field(64, ge=8, le=8_192, description="longer questions lose their end in training")
-    passage_tokens: int = Field(256, ge=8, le=8_192, description="longer passages lose their end in training")
+    passage_tokens: int = Field(128, ge=8, le=8_192, description="longer passages lose their end in training")
     query_prompt: str = Field("", description="put before each question, as in section `embedding`")
     passage_prompt: str = Field("", description="put before each passage, as in section `embedding`")
     matryoshka: tuple[int, ...] = Field((), description="vectors cut to these lengths are trained too; empty: none")

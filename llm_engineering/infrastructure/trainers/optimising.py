@@ -18,7 +18,7 @@ class Optimising(Value):
         description="SHA-256 that the weights of `base` must have; empty = any, or pinned",
     )
     epochs: int = Field(3, ge=1, le=1_000, description="passes over the training rows")
-    batch: int = Field(64, ge=2, le=65_536, description="rows in a batch; the others' passages are negatives")
+    batch: int = Field(32, ge=1, le=65_536, description="rows in a batch")
     accumulation: int = Field(1, ge=1, le=4_096, description="batches whose gradients make one step")
     learning_rate: float = Field(5e-5, gt=0, le=1)
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")
