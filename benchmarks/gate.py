@@ -38,8 +38,8 @@ def main() -> int:
     settings = EvaluationSettings(resamples=1_000)
     before, after = candidates(np.random.default_rng(2**32 - 1), 4_000, given.gain)
     deviation = deviation_of(before, after, "ndcg@10")
+    questions = questions_needed(deviation, given.gain, settings)
     family = len(settings.compared) * (1 + len(COURSES) + len(LENGTHS))
-    questions = questions_needed(deviation, given.gain, settings, family)
     print(f"planned for a gain of {given.gain:g} nDCG@10: {questions} questions, {family} comparisons a candidate")
     for name, gain in (("no better", 0.0), ("better", given.gain)):
         passed = sum(promoted(seed, questions // EACH, gain, settings) for seed in range(given.seeds))
@@ -51,7 +51,7 @@ def promoted(seed: int, documents: int, gain: float, settings: EvaluationSetting
     """Return whether the gate lets a candidate through."""
     before, after = candidates(np.random.default_rng(seed), documents, gain)
     asked = (_evaluation("before", before), before), (_evaluation("after", after), after)
-    comparison = compare(*asked, settings.model_copy(update={"seed": seed}))
+    comparison = compare(*asked, settings.model_copy(update={"seed": seed}), decisive=PromotionSettings().metric)
     case = Case(
         candidate=RegisteredModel(name="candidate", number=1, kind="embedder"),
         against="production",
@@ -90,7 +90,7 @@ def _outcomes(of: np.ndarray, ranks: np.ndarray, slices: Sequence[tuple[str, str
         others = [f"other{place}" for place in range(10)]
         if rank:
             others[rank - 1] = f"d{document}"
-        parts = (f"course={course}", f"length={length}")
+        parts = (f"filter:course={course}", f"length={length}")
         found.append(QuestionOutcome(str(number), f"q{number}", (f"d{document}",), tuple(others), parts, 0.01))
     return found
 

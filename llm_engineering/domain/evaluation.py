@@ -124,8 +124,9 @@ class Comparison(Value):
     """Two evaluations of the same questions on one metric and slice: `after` minus `before`.
 
     `p` is of a paired randomisation test, two-sided, `adjusted` after Holm's correction over all comparisons that were
-    made together. `detectable` is the least true difference that so many questions show with the power asked for,
-    `needed` how many questions a difference that matters asks for. `reason` says the verdict in words.
+    made together (the same as `p` for one that stands by itself). `detectable` is the least true difference that so
+    many questions show with the power asked for, `needed` how many questions a difference that matters asks for.
+    `reason` says the verdict in words.
     """
 
     metric: str

@@ -83,7 +83,7 @@ def evaluate_candidate(
             )
             kept.write(*sides[-1])
             tell(config.tracking, sides[-1][0], settings, workspace, "promotion")
-        comparison = compare(sides[0], sides[1], settings)
+        comparison = compare(sides[0], sides[1], settings, decisive=config.promotion.metric)
         general, problems = _general(config, model, models)
     _log(comparison, config.promotion.metric)
     return PromotionEvidence(

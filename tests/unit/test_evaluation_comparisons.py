@@ -24,6 +24,23 @@ def test_a_clear_gain_is_better_and_the_other_way_round_worse() -> None:
     assert "after correction" in better.reason
 
 
+def test_the_comparison_that_decides_stands_by_itself_and_the_others_are_corrected_without_it() -> None:
+    generator = np.random.default_rng(1)
+    before, after = (
+        evaluated(ranks_of(generator, 200, 0.68), "before"),
+        evaluated(ranks_of(generator, 200, 0.74), "after"),
+    )
+    together = compare(before, after, SETTINGS)
+    decided = compare(before, after, SETTINGS, decisive="ndcg@10")
+    one = decided.of("ndcg@10")
+    assert one.p == one.adjusted < together.of("ndcg@10").adjusted
+    assert one.detectable < together.of("ndcg@10").detectable
+    assert one.needed < together.of("ndcg@10").needed
+    assert decided.of("hit@5").adjusted <= together.of("hit@5").adjusted
+    others = [one for one in decided.comparisons if one.metric != "ndcg@10"]
+    assert sum(one.adjusted for one in others) > sum(one.p for one in others)
+
+
 def test_the_same_answers_are_the_same_if_there_are_questions_enough() -> None:
     ranks = ranks_of(np.random.default_rng(0), 300, 0.7)
     one = compare(evaluated(ranks), evaluated(ranks, "e2"), SETTINGS).of("ndcg@10")

@@ -1,6 +1,6 @@
 """Compare two evaluations of the same questions: is one better, worse, the same, or are there too few questions?
 
-    compare(before: tuple[Evaluation, Sequence[QuestionOutcome]], after: ..., settings: EvaluationSettings)
+    compare(before: tuple[Evaluation, Sequence[QuestionOutcome]], after: ..., settings: EvaluationSettings, decisive="")
         -> EvaluationComparison
     questions_needed(deviation, gain, settings, comparisons=1) -> int
     deviation_of(before, after, metric) -> float
@@ -32,7 +32,7 @@ from llm_engineering.application.evaluation.intervals import (
 )
 from llm_engineering.application.evaluation.measures import values_of
 from llm_engineering.application.evaluation.settings import EvaluationSettings, depth_of
-from llm_engineering.application.evaluation.slices import members_of
+from llm_engineering.application.evaluation.slices import ALL_QUESTIONS, members_of
 from llm_engineering.application.evaluation.verdicts import judged
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.evaluation import Comparison, Evaluation, EvaluationComparison, QuestionOutcome
@@ -46,11 +46,15 @@ ROUNDING = 1e-9
 FINER = 10
 
 
-def compare(before: Evaluated, after: Evaluated, settings: EvaluationSettings) -> EvaluationComparison:
+def compare(
+    before: Evaluated, after: Evaluated, settings: EvaluationSettings, decisive: str = ""
+) -> EvaluationComparison:
     """Return `after` minus `before` for each metric of `settings.compared`, on all questions and on each slice.
 
     Slices with fewer than `settings.fewest` clusters of questions are reported as unclear; they are no part of the
-    family, whatever they show, so they cost the others nothing.
+    family, whatever they show, so they cost the others nothing. Nor is the comparison of the metric `decisive` on all
+    questions, the one that something hangs on and that was named before anything was asked: it stands by itself, and
+    its p value needs no correction (the primary endpoint of a trial).
 
     Raises:
         UsageError: other questions were asked, there are none, or too few documents were looked at for a metric.
@@ -64,17 +68,22 @@ def compare(before: Evaluated, after: Evaluated, settings: EvaluationSettings) -
     sums, sizes = by_cluster(second - first, clusters, members)
     there = (sizes > 0).sum(axis=0)  # (slices,): clusters that a slice has
     enough = there >= settings.fewest
-    family = max(1, int(enough.sum()) * len(names))
+    together = np.repeat(enough[:, None], len(names), axis=1)  # (slices, metrics)
+    alone = np.zeros_like(together)
+    alone[list(slices).index(ALL_QUESTIONS)] = [title == decisive for title in names]
+    together &= ~alone
+    family = max(1, int(together.sum()))
     p = _randomised(sums, family, settings)
-    adjusted = np.ones_like(p)
-    adjusted[enough] = holm(p[enough].ravel()).reshape(-1, len(names))
+    adjusted = np.where(alone, p, 1.0)
+    adjusted[together] = holm(p[together])
     estimates = mean_intervals(second - first, clusters, members, settings.interval(-1.0, 1.0))
     deviations = _deviations(sums, sizes)
     rows = []
     for column, (name, positions) in enumerate(slices.items()):
         for metric, title in enumerate(names):
             n, deviation = len(positions), float(deviations[column, metric])
-            least = _detectable(deviation, n, int(there[column]), family, settings)
+            beside = 1 if alone[column, metric] else family
+            least = _detectable(deviation, n, int(there[column]), beside, settings)
             facts = Comparison(
                 metric=title, slice=name, questions=n,
                 before=round(float(first[positions, metric].mean()), 9),
@@ -82,7 +91,7 @@ def compare(before: Evaluated, after: Evaluated, settings: EvaluationSettings) -
                 difference=estimates[column][metric],
                 p=float(p[column, metric]), adjusted=float(adjusted[column, metric]),
                 detectable=round(least, 9), verdict="unclear",
-                needed=questions_needed(deviation, settings.matters, settings, family),
+                needed=questions_needed(deviation, settings.matters, settings, beside),
             )  # fmt: skip
             rows.append(judged(facts, int(there[column]), settings))
     return EvaluationComparison(before=before[0].id, after=after[0].id, comparisons=tuple(rows))

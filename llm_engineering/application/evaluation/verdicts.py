@@ -23,7 +23,8 @@ def _verdict(facts: Comparison, clusters: int, settings: EvaluationSettings) -> 
         )
     if facts.adjusted <= 1 - settings.confidence + 1e-12:
         word: Verdict = "better" if facts.difference.value > 0 else "worse"
-        return word, f"p = {facts.adjusted:.4f} after correction"
+        corrected = " after correction" if facts.adjusted != facts.p else ""
+        return word, f"p = {facts.adjusted:.4f}{corrected}"
     more = f"about {facts.needed} questions would show {matters:g}, there are {facts.questions}"
     if facts.detectable > matters:
         return "unclear", f"not enough questions: only {facts.detectable:.3f} or more would have been seen; {more}"

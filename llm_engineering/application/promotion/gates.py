@@ -150,7 +150,7 @@ def _better(case: Case, settings: PromotionSettings) -> _Finding:
         return _Finding([f"{settings.metric} was not compared"], "")
     numbers = (
         f"{settings.metric} {whole.before:.3f} → {whole.after:.3f}, difference {whole.difference}, "
-        f"p = {whole.adjusted:.4f} after correction, {whole.questions} questions"
+        f"p = {whole.adjusted:.4f}, {whole.questions} questions"
     )
     if whole.verdict != "better" or not whole.difference.value > 0:
         return _Finding([f"it is not shown to be better, but {whole.verdict}: {numbers}. {whole.reason}".strip()], "")
