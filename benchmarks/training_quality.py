@@ -5,8 +5,8 @@
 Indexes the corpus, makes a data set of the questions about one half of the documents and of the titles of documents
 that are not held out, trains, indexes again, and asks the questions about the other half with the course as a filter:
 hit@5 / MRR@5 of dense and of hybrid search with either model, and what a randomisation test by document says of the
-difference. `hybrid, fitted` has the weight of BM25 that is best on the validation questions. See `benchmarks.retrieval`
-for the corpus. --set is of the trainer: `--set epochs=2`.
+difference. `reranked` is hybrid with late interaction of the same model, `fitted` has the weight of BM25 that is best on
+the validation questions. See `benchmarks.retrieval` for the corpus. --set is of the trainer: `--set epochs=2`.
 """
 
 import argparse
@@ -29,12 +29,15 @@ from benchmarks.retrieval import DATA, faq_config, faq_questions, rank_of
 from llm_engineering import plain
 from llm_engineering.application.evaluation.general import general_ndcg
 from llm_engineering.application.retrieval import Interpolation, Retrieval, retrieve
+from llm_engineering.application.retrieval.reranking import Reranking
+from llm_engineering.application.retrieval.retrieve import Means
 from llm_engineering.application.tuning.choosing import sign_test
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.config import DatasetConfig, FeatureConfig, TrainingConfig
 from llm_engineering.domain.access import ALL
 from llm_engineering.domain.datasets import Split
 from llm_engineering.infrastructure.observability.logs import configure_logging
+from llm_engineering.infrastructure.rerankers import LateInteraction
 
 K = 5
 Made = TypeVar("Made")
@@ -118,12 +121,13 @@ def _compared(config: FeatureConfig, tuned: FeatureConfig, questions: list[dict[
     facts: dict[str, object] = {"questions": len(asked)}
     print(f"hit@{K} / MRR@{K} of {len(asked)} held-out questions: before, after, p of MRR")
     default: Retrieval = config.retrieval
-    for name, before, after in (
-        ("dense", Retrieval(mode="dense"), Retrieval(mode="dense")),
-        ("hybrid", default, default),
-        (f"hybrid, fitted: {fitted.fusion.lexical:g}", default, fitted),  # type: ignore[union-attr]
+    for name, before, after, rerank in (
+        ("dense", Retrieval(mode="dense"), Retrieval(mode="dense"), None),
+        ("hybrid", default, default, None),
+        (f"hybrid, fitted: {fitted.fusion.lexical:g}", default, fitted, None),  # type: ignore[union-attr]
+        ("hybrid, reranked", default, default, LateInteraction()),
     ):
-        first, last = _ranks(config, before, asked), _ranks(tuned, after, asked)
+        first, last = _ranks(config, before, asked, rerank), _ranks(tuned, after, asked, rerank)
         p, documents = sign_test(_mrr(last) - _mrr(first), [row["document"] for row in asked], 0)
         print(f"  {name:<24}{figures(first)}   {figures(last)}   p = {p:.4f}, {documents} documents", flush=True)
         facts[name] = [figures(first), figures(last), p]
@@ -137,15 +141,22 @@ def _hybrid(weight: float) -> Retrieval:
     return Retrieval(fusion=Interpolation(lexical=weight))
 
 
-def _ranks(config: FeatureConfig, settings: Retrieval, questions: Sequence[dict[str, str]]) -> list[int]:
+def _ranks(
+    config: FeatureConfig,
+    settings: Retrieval,
+    questions: Sequence[dict[str, str]],
+    rerank: LateInteraction | None = None,
+) -> list[int]:
     workspace = Workspace()
     embedder = config.embedding.open(workspace.home)
+    opened = rerank and Reranking(rerank.open(workspace.home, embedder), rerank.candidates, rerank.weight)
     with workspace.store(config.load) as store, store.read() as index:
         found = []
         for row in questions:
             only = {"course": row["course"]}
             asked = (row["question"], index, embedder, config.tokenizing.query, settings, only, 4 * K)
-            found.append(rank_of(retrieve(*asked, access=ALL).hits, row["document"]))
+            hits = retrieve(*asked, access=ALL, means=Means(reranking=opened)).hits
+            found.append(rank_of(hits, row["document"]))
     return found
 
 
