@@ -22,8 +22,6 @@ from llm_engineering.infrastructure.rerankers import CrossEncoder
 from llm_engineering.infrastructure.trainers import EmbedderTrainer, RerankerTrainer
 from tests.tiny_bert import pair, pairs, tiny_bert
 
-pytestmark = pytest.mark.training
-
 SETTINGS = {"batch": 8, "epochs": 3, "threads": 1, "learning_rate": 1e-3, "device": "cpu", "evaluations": 2}
 
 
