@@ -4,7 +4,9 @@ The ledger is never believed without the store, nor the store without the ledger
 `mend` removes what is wrong from both, so that the next plan sees it as missing and loads exactly that again.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import gc
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -89,7 +91,8 @@ def examine(warehouse: Warehouse, index: VectorIndex, collection: str, *, deep: 
         payload_indexes=tuple(sorted(index.payload_indexes())),
         lost={state.document_id for state in documents if not state.content_hash},
     )
-    stored = _compare(index, known, warehouse, findings) if deep else set(index.ids())
+    with _collector_paused():
+        stored = _compare(index, known, warehouse, findings) if deep else set(index.ids())
     findings.points = len(stored)
     findings.foreign = stored - known.keys()
     findings.missing = known.keys() - stored
@@ -135,6 +138,18 @@ def _compare(
     return stored
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the collector of cycles away: points have none, and it goes through all that is known again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def _misplaced(points: Sequence[tuple[Point, IndexedChunk]], warehouse: Warehouse, model: str) -> set[str]:
     """Return the points whose vector is not the one that the warehouse keeps for their text."""
     vectors = warehouse.vectors(model, {chunk.text_hash for _, chunk in points})
@@ -151,7 +166,7 @@ def _misplaced(points: Sequence[tuple[Point, IndexedChunk]], warehouse: Warehous
 
 def _cosines(left: Sequence[Vector], right: Sequence[Vector]) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
     """Return the cosine of each pair: two sequences of n vectors of d components → (n,)."""
-    a, b = (np.stack([np.frombuffer(vector, dtype=np.float32) for vector in side]) for side in (left, right))
+    a, b = (np.frombuffer(b"".join(side), dtype=np.float32).reshape(len(side), -1) for side in (left, right))
     with np.errstate(invalid="ignore", divide="ignore"):
         scaled: np.ndarray[tuple[int], np.dtype[np.float32]] = np.einsum("nd,nd->n", a, b) / (
             np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)

@@ -106,6 +106,10 @@ class Point:
     payload: Mapping[str, object]
 
 
+# Made once: `json.dumps` would make an encoder for each point.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=dict)
+
+
 def point_digest(point: Point) -> str:
     """Return a digest of a point's payload and sparse vector, as 32 hex digits.
 
@@ -113,7 +117,7 @@ def point_digest(point: Point) -> str:
     the vector that the warehouse keeps.
     """
     content = blake2b(digest_size=16)
-    content.update(json.dumps(point.payload, sort_keys=True, separators=(",", ":"), default=dict).encode())
+    content.update(_CANONICAL.encode(point.payload).encode())
     content.update(array("Q", point.sparse.indices).tobytes())
     content.update(array("f", point.sparse.values).tobytes())
     return content.hexdigest()
