@@ -5,8 +5,8 @@
 Indexes the corpus, makes a data set of the questions about one half of the documents and of the titles of documents
 that are not held out, trains, indexes again, and asks the questions about the other half with the course as a filter:
 hit@5 / MRR@5 of dense and of hybrid search with either model, and what a randomisation test by document says of the
-difference. `reranked` is hybrid with late interaction of the same model, `fitted` has the weight of BM25 that is best on
-the validation questions. See `benchmarks.retrieval` for the corpus. --set is of the trainer: `--set epochs=2`.
+difference. `reranked` is hybrid with late interaction of the same model, `fitted` has the weight of BM25 that is best
+on the validation questions. See `benchmarks.retrieval` for the corpus. --set is of the trainer: `--set epochs=2`.
 """
 
 import argparse
