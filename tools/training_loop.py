@@ -1,8 +1,8 @@
 """From questions to a better retriever in production: `python -m tools.training_loop --config FILE`.
 
 It runs the pipelines feature → dataset → evaluation → training → promotion, each in a process of its own, and prints
-what changed. Run again after it was stopped, each pipeline goes on where it was. A training that had ended is done again,
-and makes a further version.
+what changed. Run again after it was stopped, each pipeline goes on where it was. A training that had ended is done
+again, and makes a further version.
 """
 
 import argparse
