@@ -17,7 +17,7 @@ from zenml.materializers.pydantic_materializer import PydanticMaterializer
 from llm_engineering.application.evaluation.page import render
 from llm_engineering.domain.batches import AnswerRow
 from llm_engineering.domain.chunks import Chunk
-from llm_engineering.domain.datasets import RetrievalPair
+from llm_engineering.domain.datasets import DATASET_ROWS
 from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.training import Trained, WeightsFolder
 from llm_engineering.domain.value import Scalar, Value
@@ -49,7 +49,7 @@ class DatasetMaterializer(BaseMaterializer):
 
     def extract_metadata(self, data: ParquetDataset[Any]) -> dict[str, Any]:
         facts = {"rows": len(data), "bytes": data.nbytes, "row_type": data.row_type.__name__}
-        if data.row_type is RetrievalPair:
+        if data.row_type in DATASET_ROWS.values():
             facts |= {f"rows_{split}": count for split, count in sorted(Counter(row.split for row in data).items())}
         return facts
 
@@ -61,7 +61,7 @@ class DatasetMaterializer(BaseMaterializer):
         if data.row_type is Chunk and len(data):
             picture = pictures.histogram([row.tokens for row in data], "Length of the chunks", "tokens")
             shown |= _write(self.uri, "chunk_lengths.png", picture, VisualizationType.IMAGE)
-        if data.row_type is RetrievalPair and len(data):
+        if data.row_type in DATASET_ROWS.values() and len(data):
             counts = Counter(f"{row.origin}, {row.split}" for row in data)
             picture = pictures.bars(dict(sorted(counts.items())), "Rows by origin and split", "rows")
             shown |= _write(self.uri, "rows.png", picture, VisualizationType.IMAGE)

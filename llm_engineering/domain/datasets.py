@@ -1,4 +1,4 @@
-"""Data sets for training: what a retriever learns from, which rows it may learn from, and what is known about them."""
+"""Data sets for training: what a model learns from, which rows it may learn from, and what is known about them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from pydantic import Field
 
 from llm_engineering.domain.documents import Metadata
 from llm_engineering.domain.incidents import Incident
+from llm_engineering.domain.instructions import Instruction, Preference
 from llm_engineering.domain.llms import Usage
 from llm_engineering.domain.value import Scalar, Value
 
@@ -72,9 +73,23 @@ class Reply:
     text: str
 
 
-def documents_of(pairs: Iterable[RetrievalPair]) -> set[str]:
+DatasetRow = RetrievalPair | Instruction | Preference
+# What the rows of a data set are, by the kind that its card names.
+DATASET_ROWS: Mapping[str, type[DatasetRow]] = {
+    "retrieval": RetrievalPair,
+    "instruction": Instruction,
+    "preference": Preference,
+}
+
+
+def documents_of(rows: Iterable[DatasetRow]) -> set[str]:
     """Return the ids of all documents that rows were made from, negatives included."""
-    return {name for row in pairs for name in (row.document_id, *row.documents, *row.negative_documents)}
+    found: set[str] = set()
+    for row in rows:
+        found.add(row.document_id)
+        if isinstance(row, RetrievalPair):
+            found.update(row.documents, row.negative_documents)
+    return found - {""}
 
 
 @dataclass(frozen=True)
@@ -147,6 +162,7 @@ class DatasetMining(Value):
 class DatasetCard(Value):
     """What is known about a version of a data set. `digest` covers the rows, so it says whether they are these.
 
+    `kind` says what its rows are (`DATASET_ROWS`): retrieval, instruction or preference.
     `rows` counts by split, `origins` by origin, `dropped` by reason. `index` is the index version (collection, version,
     fingerprint) whose passages it holds, `sources` the sources of its documents. `licence` and `users` (who may use
     it; empty: everybody) are the user's words.

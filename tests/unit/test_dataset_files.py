@@ -7,6 +7,7 @@ import pytest
 from llm_engineering.application.datasets import held_questions, refuse_held_out
 from llm_engineering.domain.datasets import DatasetCard, RetrievalPair, Split
 from llm_engineering.domain.errors import UsageError
+from llm_engineering.domain.instructions import Instruction, Preference
 from llm_engineering.infrastructure.datasets import DatasetFiles
 
 
@@ -45,6 +46,21 @@ def test_rows_come_back_by_split_in_their_order(tmp_path: Path) -> None:
     assert (written.documents, written.clusters, written.version) == (4, 4, written.digest[:12])
     assert store.rows(written, [Split.TRAIN]) == [ROWS[0], ROWS[3]]
     assert store.rows(written, list(Split)) == ROWS
+
+
+def test_rows_of_language_models_are_kept_as_what_the_card_says(tmp_path: Path) -> None:
+    store, splits = DatasetFiles(tmp_path), list(Split)
+    shared = ("document-1", "chunk-1", "It is the number 1.", "faq", "", "numbers", "cluster-1", "train")
+    instruction = Instruction("i-1", "What is 1?", "A number.", *shared)
+    preference = Preference("p-1", "What is 1?", "A number.", "A letter.", *shared)
+    instructions = store.write(card("told", kind="instruction"), [instruction])
+    preferences = store.write(card("preferred", kind="preference"), [preference])
+    assert store.rows_of(Instruction, instructions, splits) == [instruction]
+    assert store.rows_of(Preference, preferences, splits) == [preference]
+    with pytest.raises(UsageError, match="kind 'preference', and one of kind 'retrieval' is needed"):
+        store.rows(preferences, splits)
+    with pytest.raises(UsageError, match="kind 'pictures'; known are"):
+        store.write(card(kind="pictures"), [])
 
 
 def test_the_same_rows_are_the_same_version_byte_for_byte(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from llm_engineering.domain.datasets import DatasetCard, Reply, RetrievalPair, Split
+from llm_engineering.domain.datasets import DatasetCard, DatasetRow, Reply, RetrievalPair, Split
 from llm_engineering.domain.evaluation import Evaluation, QuestionOutcome
 from llm_engineering.domain.models import RegisteredModel, Stage, Switch
 from llm_engineering.domain.value import Scalar
+
+Row = TypeVar("Row", bound=DatasetRow)
 
 
 class ModelRegistry(Protocol):
@@ -106,8 +108,11 @@ class Tracker(Protocol):
 class DatasetStore(Protocol):
     """Versions of data sets. The same rows are the same version."""
 
-    def write(self, card: DatasetCard, rows: Iterable[RetrievalPair]) -> DatasetCard:
-        """Keep rows as a version; return the card with version, digest and counts. It is whole or not there."""
+    def write(self, card: DatasetCard, rows: Iterable[DatasetRow]) -> DatasetCard:
+        """Keep rows, of the kind that the card names, as a version; return the card with version, digest and counts.
+
+        It is whole or not there.
+        """
         ...
 
     def find(self, reference: str) -> DatasetCard:
@@ -122,8 +127,12 @@ class DatasetStore(Protocol):
         """Return the rows of splits, in the order they were written, compared with the card's digest.
 
         Raises:
-            UsageError: the rows are not those of the card.
+            UsageError: the rows are not those of the card, or the data set is of another kind.
         """
+        ...
+
+    def rows_of(self, row_type: type[Row], card: DatasetCard, splits: Sequence[Split]) -> Sequence[Row]:
+        """Return the rows of splits as `rows` does, of a data set of another kind."""
         ...
 
 

@@ -12,8 +12,9 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from llm_engineering.domain.datasets import DatasetCard, RetrievalPair, Split
+from llm_engineering.domain.datasets import DATASET_ROWS, DatasetCard, DatasetRow, RetrievalPair, Split
 from llm_engineering.domain.errors import BackendError, UsageError
+from llm_engineering.domain.ports.training import Row
 from llm_engineering.infrastructure.vector_stores.folders import replace_file, sync
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class DatasetFiles:
     def __init__(self, home: Path) -> None:
         self.folder = home / FOLDER
 
-    def write(self, card: DatasetCard, rows: Iterable[RetrievalPair]) -> DatasetCard:
+    def write(self, card: DatasetCard, rows: Iterable[DatasetRow]) -> DatasetCard:
         """Keep rows as a version; return the card with version, digest and counts.
 
         Rows that are there already are the same version; its card is replaced only if it says something else of them.
@@ -51,7 +52,7 @@ class DatasetFiles:
         with _translated(partial):
             folder.mkdir(parents=True, exist_ok=True)
         try:
-            written = write_dataset(rows, RetrievalPair, partial)
+            written = write_dataset(rows, _row_type(card), partial)
             card = _completed(card, written)
             with _translated(partial):
                 replace_file(partial / CARD, card.model_dump_json(indent=2) + "\n")
@@ -76,10 +77,18 @@ class DatasetFiles:
         return card
 
     def rows(self, card: DatasetCard, splits: Sequence[Split]) -> Sequence[RetrievalPair]:
-        wanted = {Split(split).value for split in splits}
-        return [row for row in self.table(card) if row.split in wanted]
+        return self.rows_of(RetrievalPair, card, splits)
 
-    def table(self, card: DatasetCard) -> "ParquetDataset[RetrievalPair]":
+    def rows_of(self, row_type: type[Row], card: DatasetCard, splits: Sequence[Split]) -> Sequence[Row]:
+        if _row_type(card) is not row_type:
+            wanted = next(kind for kind, rows in DATASET_ROWS.items() if rows is row_type)
+            raise UsageError(
+                f"data set {card.reference} is of kind {card.kind!r}, and one of kind {wanted!r} is needed"
+            )
+        chosen = {Split(split).value for split in splits}
+        return [row for row in self.table(card) if isinstance(row, row_type) and row.split in chosen]
+
+    def table(self, card: DatasetCard) -> "ParquetDataset[DatasetRow]":
         """Return all rows as the Parquet data set that they are, compared with the card's digest.
 
         Raises:
@@ -93,7 +102,7 @@ class DatasetFiles:
             digest = found.fingerprint()
         except BackendError as error:
             raise UsageError(f"the rows of data set {card.reference} cannot be read: {error}; make it again") from error
-        if digest != card.digest or found.row_type is not RetrievalPair:
+        if digest != card.digest or found.row_type is not _row_type(card):
             raise UsageError(
                 f"the rows of data set {card.reference} in {folder} have the digest {digest[:12]}…, and its card says "
                 f"{card.digest[:12]}…: they were changed; remove the folder and make the data set again"
@@ -185,7 +194,13 @@ class DatasetFiles:
         return card
 
 
-def _completed(card: DatasetCard, rows: "ParquetDataset[RetrievalPair]") -> DatasetCard:
+def _row_type(card: DatasetCard) -> type[DatasetRow]:
+    if card.kind not in DATASET_ROWS:
+        raise UsageError(f"data set {card.reference} is of kind {card.kind!r}; known are {', '.join(DATASET_ROWS)}")
+    return DATASET_ROWS[card.kind]
+
+
+def _completed(card: DatasetCard, rows: "ParquetDataset[DatasetRow]") -> DatasetCard:
     """Return the card with what the rows say of themselves."""
     splits: Counter[str] = Counter()
     origins: Counter[str] = Counter()
@@ -203,7 +218,7 @@ def _completed(card: DatasetCard, rows: "ParquetDataset[RetrievalPair]") -> Data
             "digest": digest,
             "rows": dict(sorted(splits.items())),
             "origins": dict(sorted(origins.items())),
-            "documents": len(documents),
+            "documents": len(documents - {""}),
             "clusters": len(clusters),
         }
     )

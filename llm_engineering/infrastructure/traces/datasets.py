@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from llm_engineering.domain.datasets import DatasetCard, RetrievalPair
+from llm_engineering.domain.datasets import DatasetCard, DatasetRow, RetrievalPair, documents_of
 from llm_engineering.domain.erasure import Found
 from llm_engineering.domain.lineage import Derivative
 from llm_engineering.domain.ports import Warehouse
@@ -53,11 +53,10 @@ class Datasets:
             store.remove(card)
             self.warehouse.drop_derivatives([identity("dataset", str(store.place(card)))])
 
-    def _record(self, store: DatasetFiles, card: DatasetCard, rows: Collection[RetrievalPair]) -> None:
+    def _record(self, store: DatasetFiles, card: DatasetCard, rows: Collection[DatasetRow]) -> None:
         place = str(store.place(card))
         made = Derivative(id=identity("dataset", place), kind="dataset", name=card.reference, place=place)
-        documents = {name for row in rows for name in (row.document_id, *row.documents, *row.negative_documents)}
-        self.warehouse.record_derivative(made, documents)
+        self.warehouse.record_derivative(made, documents_of(rows))
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,13 @@ def concerns(store: DatasetFiles, card: DatasetCard, traces: Traces) -> bool:
     return any(_without(row, traces.document_ids) != row for row in store.table(card))
 
 
-def _without(row: RetrievalPair, document_ids: Collection[str]) -> RetrievalPair | None:
+def _without(row: DatasetRow, document_ids: Collection[str]) -> DatasetRow | None:
     """Return a row without negatives of the documents, or None if it is about one of them."""
-    if not {row.document_id, *row.documents}.isdisjoint(document_ids):
+    if row.document_id in document_ids:
+        return None
+    if not isinstance(row, RetrievalPair):
+        return row
+    if not set(row.documents).isdisjoint(document_ids):
         return None
     if set(row.negative_documents).isdisjoint(document_ids):
         return row
