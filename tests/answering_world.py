@@ -18,7 +18,7 @@ from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.indexes import IndexManifest, ModelCard
 from llm_engineering.domain.llms import Completion, Delta, LlmCard, LlmRequest, Usage
 from llm_engineering.domain.ports import Llm
-from llm_engineering.domain.queries import Hit, Retrieved
+from llm_engineering.domain.queries import Found, Hit, Retrieved
 from llm_engineering.infrastructure.vector_stores.matching import fulfils
 
 MANIFEST = IndexManifest(
@@ -71,8 +71,9 @@ class Library:
     def manifest(self) -> IndexManifest:
         return MANIFEST.model_copy(update={"version": self.version})
 
-    def publication(self) -> str:
-        return self.version
+    def look_up(self, query: str, *, access: Access, filter: Filter | None = None, k: int | None = None) -> Found:
+        found = self.search(query, access=access, filter=filter, k=k)
+        return Found(found, self.documents([hit.document_id for hit in found.hits], access), self.manifest())
 
     def document(self, document_id: str, access: Access) -> CleanedDocument | None:
         return self.documents([document_id], access).get(document_id)

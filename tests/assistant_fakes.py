@@ -32,7 +32,7 @@ from llm_engineering.domain.documents import CleanedDocument, document_id
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.indexes import IndexManifest, ModelCard
 from llm_engineering.domain.llms import Usage
-from llm_engineering.domain.queries import Hit, Retrieved
+from llm_engineering.domain.queries import Found, Hit, Retrieved
 from llm_engineering.domain.value import Scalar
 from llm_engineering.infrastructure.vector_stores.matching import fulfils
 
@@ -105,8 +105,9 @@ class FakeSearcher:
         courses = Counter(str(document.metadata["course"]) for document in seen if "course" in document.metadata)
         return {"source": Counter(document.source for document in seen), "course": courses}
 
-    def publication(self) -> str:
-        return "1"
+    def look_up(self, query: str, *, access: Access, filter: Filter | None = None, k: int | None = None) -> Found:
+        found = self.search(query, access=access, filter=filter, k=k)
+        return Found(found, self.documents([hit.document_id for hit in found.hits], access), self.manifest())
 
     def close(self) -> None: ...
 

@@ -41,3 +41,14 @@ def faq() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the FAQ corpus is not at {folder}")
     return folder
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Embed with one thread: two of them wait for each other on a busy machine, for single questions above all."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

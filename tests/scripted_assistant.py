@@ -25,7 +25,7 @@ from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.errors import BackendError, BudgetExceeded, UsageError
 from llm_engineering.domain.indexes import IndexManifest, ModelCard
 from llm_engineering.domain.llms import Usage
-from llm_engineering.domain.queries import Hit, Retrieved, StageTrace
+from llm_engineering.domain.queries import Found, Hit, Retrieved, StageTrace
 from llm_engineering.domain.value import identity
 
 TEXT = "Whales sing at night. The song of a humpback lasts for twenty minutes."
@@ -75,8 +75,9 @@ class FewDocuments:
     def facets(self, access: Access) -> Mapping[str, Mapping[str, int]]:
         return {}
 
-    def publication(self) -> str:
-        return "v7"
+    def look_up(self, query: str, *, access: Access, filter: Filter | None = None, k: int | None = None) -> Found:
+        found = self.search(query, access=access, filter=filter, k=k)
+        return Found(found, self.documents([hit.document_id for hit in found.hits], access), self.manifest())
 
     def close(self) -> None: ...
 

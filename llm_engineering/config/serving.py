@@ -65,6 +65,13 @@ class Serving(Value):
     rate: Rate = Field(default_factory=Rate, description="requests of one key")
     body_limit: int = Field(262_144, ge=1_024, description="bytes of a request's body")
     body_seconds: float = Field(10.0, gt=0, description="seconds in which a body must have arrived")
+    processes: int | None = Field(
+        None,
+        ge=0,
+        le=64,
+        description="processes that search, each with index and model for itself; 0: threads of the service do; null: "
+        "one for each core, four at most",
+    )
     threads: int | None = Field(None, ge=1, le=256, description="searches at the same time; null: one for each core")
     waiting: int | None = Field(
         None, ge=0, le=10_000, description="searches that wait for a thread; null: five for each thread"

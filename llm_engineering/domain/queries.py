@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pydantic import Field
 
 from llm_engineering.domain.conditions import Filter
-from llm_engineering.domain.documents import Metadata
+from llm_engineering.domain.documents import CleanedDocument, Metadata
+from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.value import Scalar, Value
 
-__all__ = ["Filter", "Hit", "Passage", "Retrieved", "ScoredPoint", "StageTrace"]
+__all__ = ["Filter", "Found", "Hit", "Passage", "Retrieved", "ScoredPoint", "StageTrace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +78,13 @@ class Retrieved:
     confidence: float | None = None
     version: str = ""
     stages: tuple[StageTrace, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an answer is made from: the hits, their documents as the caller may see them, and the manifest of the index
+    version that both are of."""
+
+    retrieved: Retrieved
+    documents: Mapping[str, CleanedDocument]
+    manifest: IndexManifest

@@ -1,6 +1,5 @@
 """Promotion end to end, without ZenML: gate, switch, service, rollback."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from time import perf_counter, sleep
@@ -20,6 +19,7 @@ from llm_engineering.domain.models import Stage
 
 pytestmark = [
     pytest.mark.training,
+    pytest.mark.usefixtures("one_thread"),
     pytest.mark.skipif(MODEL is None, reason="the package with the default embedding model is not installed"),
 ]
 
@@ -37,17 +37,6 @@ def rolled_back(name: str = NAME):  # type: ignore[no-untyped-def]
     from llm_engineering import promotions
 
     return promotions.rollback(name)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Embed with one thread: two of them wait for each other on a busy machine, for single questions above all."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.slow

@@ -7,10 +7,9 @@ from answering_world import Heard, Library, Shelf, Speaker, ask, assistant, docu
 from llm_engineering.application.answering.wording import SENTENCES, Wording
 from llm_engineering.domain.access import Access
 from llm_engineering.domain.answers import Broken, Finished, Piece, Question, Sources
-from llm_engineering.domain.conditions import Eq, Filter
+from llm_engineering.domain.conditions import Eq
 from llm_engineering.domain.errors import BackendError, BudgetExceeded, UsageError
 from llm_engineering.domain.llms import Completion, Delta, LlmRequest, Message
-from llm_engineering.domain.queries import Retrieved
 from llm_engineering.infrastructure.llms.layer import Layer
 
 COURSE = document(
@@ -347,25 +346,6 @@ def test_many_answers_at_once_do_not_meet() -> None:
         assert f"{name}x" in heard.answer.text
         assert isinstance(heard.events[-1], Finished)
         assert not any(isinstance(event, Broken) for event in heard.events)
-
-
-def test_a_publication_between_hits_and_documents_makes_it_search_again() -> None:
-    class Switching(Library):
-        def search(
-            self, query: str, *, access: Access, filter: Filter | None = None, k: int | None = None
-        ) -> Retrieved:
-            found = super().search(query, access=access, filter=filter, k=k)
-            if len(self.asked) == 1:
-                self.stored = {"one": document("A new beginning. The tower has 300 steps.")}
-                self.version = "v2"
-            return found
-
-    heard = ask(assistant(Switching(document("The tower has 200 steps."))), "How many steps has the tower?")
-    assert "300" in heard.answer.text
-    assert heard.answer.versions.index == "v2"
-    assert set(heard.verdicts.values()) == {"found"}
-    assert heard.sources is not None
-    assert "300" in heard.sources.retrieved.hits[0].text
 
 
 def test_a_model_whose_key_is_refused_is_its_owners_mistake_and_not_the_askers() -> None:

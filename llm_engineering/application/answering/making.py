@@ -33,8 +33,6 @@ from llm_engineering.domain.queries import Retrieved
 
 LLM_FAILED = "llm_failed"
 _CONDENSED_TOKENS = 120
-# How often publications may come between the parts of one search before the last one has to do.
-_SEARCHES = 5
 
 
 @dataclass
@@ -90,20 +88,14 @@ class Making:
         return rewritten(reply.text) or by_rules
 
     def _found(self, query: str) -> tuple[Retrieved, IndexManifest, Evidence]:
-        """Search, and read the documents that the hits are from: of one publication, or quotes would be looked for in
-        another text than they were taken from. If the next one comes in between, search again."""
-        searcher, access = self.tools.searcher, self.question.access
-        for _ in range(_SEARCHES):
-            publication = searcher.publication()
-            with self._timed("search"):
-                retrieved = searcher.search(query, access=access, filter=self.question.filter, k=self.question.k)
-                manifest = searcher.manifest()
-            with self._timed("sources"):
-                passages = numbered(retrieved.hits, self.question.k or self.tools.settings.passages)
-                ids = {passage.hit.document_id for passage in passages}
-                documents = searcher.documents(ids, access) if ids else {}
-            if searcher.publication() == publication:
-                break
+        """Search, and number the passages."""
+        asked = self.question
+        with self._timed("search"):
+            found = self.tools.searcher.look_up(query, access=asked.access, filter=asked.filter, k=asked.k)
+        retrieved, manifest = found.retrieved, found.manifest
+        passages = numbered(retrieved.hits, asked.k or self.tools.settings.passages)
+        read = {passage.hit.document_id for passage in passages}
+        documents = {name: document for name, document in found.documents.items() if name in read}
         self.flags += [f"injection:{one.hit.chunk_id}" for one in passages if is_injected(one.text)]
         judged = retrieved.confidence is not None
         evidence = Evidence(query, passages, documents, self.tools.settings, _language(manifest), judged)

@@ -19,6 +19,7 @@ from llm_engineering.application.text.words import Forms, distinct_words, stems
 from llm_engineering.domain.queries import Hit, ScoredPoint
 from llm_engineering.domain.value import Value
 
+_NONE: frozenset[str] = frozenset()
 # How much of the rankings is looked at.
 FIRST, POOL = 10, 20
 LONGEST = 20_000
@@ -114,8 +115,8 @@ def features(
     """
     dense, sparse = rankings.get(DENSE, ()), rankings.get(SPARSE, ())
     asked = content_words(query[:LONGEST], language)
-    forms = _forms(language)
-    found = [forms.among(_words_of(point), asked) for point in _first(dense, sparse)]
+    shown = [_words(hit.title, hit.context, hit.text) for hit in hits[:1]]
+    covered, *found = _forms(language).among([*(shown or [_NONE]), *map(_words_of, _first(dense, sparse))], asked)
     return {
         "cosine": dense[0].score if dense else 0.0,
         "bm25": sparse[0].score if sparse else 0.0,
@@ -123,9 +124,7 @@ def features(
         "overlap": len({point.id for point in dense[:FIRST]} & {point.id for point in sparse[:FIRST]}) / FIRST,
         "words": log1p(len(asked)),
         "known": sum(any(word in words for words in found) for word in asked) / max(len(asked), 1),
-        "covered": _covered(asked, forms.among(_words(hits[0].title, hits[0].context, hits[0].text), asked), found)
-        if hits
-        else 0.0,
+        "covered": _covered(asked, covered, found),
     }
 
 

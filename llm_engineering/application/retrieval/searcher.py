@@ -15,7 +15,7 @@ from llm_engineering.domain.access import Access
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.ports import Embedder, VectorIndex
-from llm_engineering.domain.queries import Filter, Retrieved
+from llm_engineering.domain.queries import Filter, Found, Retrieved
 
 REMEMBERED_ACCESSES = 64
 
@@ -82,12 +82,16 @@ class FollowingSearcher:
         with self._following.borrow() as version:
             return version.search(query, access, filter, k, self._ask)
 
+    def look_up(self, query: str, *, access: Access, filter: Filter | None = None, k: int | None = None) -> Found:
+        allowed(filter, access)
+        with self._following.borrow() as version:
+            retrieved = version.search(query, access, filter, k, self._ask)
+            documents = version.documents({hit.document_id for hit in retrieved.hits}, access)
+            return Found(retrieved, documents, version.index.manifest)
+
     def manifest(self) -> IndexManifest:
         with self._following.borrow() as version:
             return version.index.manifest
-
-    def publication(self) -> str:
-        return self._following.publication
 
     def document(self, document_id: str, access: Access) -> CleanedDocument | None:
         return self.documents([document_id], access).get(document_id)
@@ -99,6 +103,15 @@ class FollowingSearcher:
     def facets(self, access: Access) -> Mapping[str, Mapping[str, int]]:
         with self._following.borrow() as version:
             return version.facets(access)
+
+    @property
+    def publication(self) -> str:
+        """Which publication the next search sees."""
+        return self._following.publication
+
+    def look(self) -> None:
+        """See at once what is published now."""
+        self._following.look()
 
     def close(self) -> None:
         self._following.close()

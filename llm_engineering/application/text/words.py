@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
 
 from llm_engineering.application.text.characters import HAN, SPACELESS, marks
@@ -58,7 +58,7 @@ def stems(text: str, language: Language = "english") -> tuple[str, ...]:
 class Forms:
     """Which words have which stem, as far as texts have shown it: each word is stemmed once.
 
-    It tells which of some stems stand in a text several times as fast as stemming its words does. Safe to use from
+    It tells which of some stems stand in texts several times as fast as stemming their words does. Safe to use from
     several threads: what one learns meanwhile, another learns again.
     """
 
@@ -66,22 +66,30 @@ class Forms:
         self._language = language
         self._known: tuple[set[str], dict[str, set[str]]] = (set(), {})  # words, and stem → those that have it
 
-    def among(self, words: Set[str], stems: Iterable[str]) -> frozenset[str]:
-        """Return those of the stems that one of the words has, words being as `distinct_words` finds them."""
+    def among(self, texts: Sequence[Set[str]], stems: Iterable[str]) -> list[frozenset[str]]:
+        """Return for each text those of the stems that one of its words has, words being as `distinct_words` finds
+        them."""
         known, forms = self._known
         if len(known) > _FORMS:
             # Begun anew as a whole: other threads go on with what they hold.
             known, forms = self._known = (set(), {})
-        once = self._learn(new, known, forms) if (new := words - known) else frozenset()
-        return frozenset(stem for stem in stems if stem in once or not forms.get(stem, _NONE).isdisjoint(words))
+        once = self._learn(set().union(*texts) - known, known, forms)
+        written: dict[str, set[str]] = {}
+        for one in stems:
+            # Taken at once: another thread may be adding to these sets.
+            for word in (*forms.get(one, _NONE), *once.get(one, _NONE)):
+                written.setdefault(word, set()).add(one)
+        asked = written.keys()
+        return [frozenset(one for word in asked & words for one in written[word]) for words in texts]
 
-    def _learn(self, words: Set[str], known: set[str], forms: dict[str, set[str]]) -> Set[str]:
-        """Note the stems of new words; return those of words that are too long to be remembered."""
-        once: set[str] = set()
+    def _learn(self, words: Set[str], known: set[str], forms: dict[str, set[str]]) -> Mapping[str, set[str]]:
+        """Note the stems of new words; return stem → words for those that are too long to be remembered."""
+        once: dict[str, set[str]] = {}
         for word in words:
             found = _stems(word, self._language) if word.strip(_JOINING) else ()
             if len(word) > _REMEMBERED:
-                once.update(found)
+                for one in found:
+                    once.setdefault(one, set()).add(word)
                 continue
             for one in found:
                 forms.setdefault(one, set()).add(word)

@@ -9,7 +9,7 @@ from llm_engineering.domain.conditions import Filter
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.llms import Completion, Delta, LlmCard, LlmRequest
-from llm_engineering.domain.queries import Retrieved
+from llm_engineering.domain.queries import Found, Retrieved
 
 
 class Llm(Protocol):
@@ -67,6 +67,11 @@ class Searcher(Protocol):
         """
         ...
 
+    def look_up(self, query: str, *, access: Access, filter: Filter | None = None, k: int | None = None) -> Found:
+        """Return the hits as `search` does, with the documents that they are from: all of one version, so that quotes
+        are looked for in the text that they were taken from."""
+        ...
+
     def manifest(self) -> IndexManifest:
         """Return the manifest of the version that the next search reads."""
         ...
@@ -82,10 +87,6 @@ class Searcher(Protocol):
     def facets(self, access: Access) -> Mapping[str, Mapping[str, int]]:
         """Return field → value, as text → how many passages that the caller may see have it: of `source` and of the
         indexed metadata, the most frequent values first."""
-        ...
-
-    def publication(self) -> str:
-        """Return a text that changes whenever what searches see does: fit to be part of the key of a cache."""
         ...
 
     def close(self) -> None: ...
