@@ -19,6 +19,7 @@ from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.training import GeneralQuestion, TrainingData
 from llm_engineering.infrastructure.embedders import SentenceTransformers
 from llm_engineering.infrastructure.rerankers import CrossEncoder
+from llm_engineering.infrastructure.trackers import Mlflow
 from llm_engineering.infrastructure.trainers import EmbedderTrainer, RerankerTrainer
 from tests.tiny_bert import pair, pairs, tiny_bert
 
@@ -71,6 +72,26 @@ def test_a_data_set_becomes_a_registered_model_that_embeds_as_the_library_does(h
     assert np.allclose(np.array(ours), theirs, atol=1e-5)
     base = SentenceTransformers(model=str(home / "base"), precision="fp32").open(home).embed_query("what is mu?")
     assert not np.allclose(np.array(ours), np.array(base), atol=1e-3)
+
+
+@pytest.mark.slow  # MLflow sets up a database
+def test_mlflow_sees_settings_curve_and_figures_of_a_training(home: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    watched = config(home).model_copy(update={"tracking": (Mlflow(patience=120.0),)})
+    report = plain.training(watched).training
+    assert report is not None
+    client = MlflowClient(tracking_uri=f"sqlite:///{Workspace().home / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("llm-engineering")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "tuned")
+    assert {"kind": "embedder", "batch": "8", "dataset": report.dataset}.items() <= run.data.params.items()
+    curve = client.get_metric_history(run.info.run_id, "metric")
+    assert [point.step for point in curve] == [3, 6, 9, 12, 15]
+    told = {point.step: point.metric for point in report.trained.record.curve if point.metric is not None}
+    assert {point.step: point.value for point in curve} == pytest.approx(told)
+    assert run.data.metrics["validation/ndcg_at_10"] == report.trained.metrics["validation/ndcg@10"].value
 
 
 def test_a_reranker_is_made_of_an_encoder_and_serves(home: Path) -> None:
