@@ -1,0 +1,96 @@
+"""Rows of different splits that are alike: found, taken out, and proved absent from the rows alone."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from llm_engineering.application.datasets.likeness import alike_texts, alike_vectors, words_of
+from llm_engineering.application.datasets.splitting import STRONGEST
+from llm_engineering.application.instructions.gates import is_long
+from llm_engineering.application.instructions.settings import Apart
+from llm_engineering.domain.datasets import Split
+from llm_engineering.domain.instructions import Instruction, Preference
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Row = TypeVar("Row", Instruction, Preference)
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Unit vectors of texts, (components,), where there is an embedder: of instructions by text, of passages by id."""
+
+    instructions: "Mapping[str, NDArray[np.float32]]" = field(default_factory=dict)
+    passages: "Mapping[str, NDArray[np.float32]]" = field(default_factory=dict)
+
+
+def apart(rows: Sequence[Row], settings: Apart, vectors: Vectors) -> list[Row]:
+    """Return the rows without those that are alike to a row of a split that is better kept."""
+    gone: set[int] = set()
+    for _, one, other in _alike(rows, settings, vectors):
+        first, second = sorted((one, other), key=lambda number: STRONGEST.index(Split(rows[number].split)))
+        if first not in gone:
+            gone.add(second)
+    # One that stood next to a row that went may stay, unless it is alike to another one that stays.
+    kept = [row for number, row in enumerate(rows) if number not in gone]
+    return kept if len(kept) == len(rows) else apart(kept, settings, vectors)
+
+
+def leaks(rows: Sequence[Row], settings: Apart, vectors: Vectors) -> list[str]:
+    """Return a sentence for each thing that is in two splits: a document, a cluster, texts that are alike."""
+    found: list[str] = []
+    for what, names in (("document", _documents(rows)), ("cluster", ((row.cluster, row.split) for row in rows))):
+        splits: dict[str, set[str]] = defaultdict(set)
+        for name, split in names:
+            splits[name].add(split)
+        found += [f"{what} {name} is in {' and '.join(sorted(of))}" for name, of in splits.items() if len(of) > 1]
+    return found + [
+        f"the {what}s of rows {rows[one].id} ({rows[one].split}) and {rows[other].id} ({rows[other].split}) are alike"
+        for what, one, other in _alike(rows, settings, vectors)
+    ]
+
+
+def better(row: Instruction | Preference) -> str:
+    """Return the answer that a row teaches."""
+    return row.answer if isinstance(row, Instruction) else row.chosen
+
+
+def _alike(rows: Sequence[Row], settings: Apart, vectors: Vectors) -> Iterator[tuple[str, int, int]]:
+    """Yield what of which two rows of different splits is alike."""
+    for what, texts in (
+        ("instruction", [row.instruction for row in rows]),
+        ("answer", [better(row) for row in rows]),
+        ("passage", [row.passage for row in rows]),
+    ):
+        numbers = [number for number, text in enumerate(texts) if what == "instruction" or is_long(text)]
+        for pair in alike_texts([words_of(texts[number]) for number in numbers], settings.words):
+            yield from _crossing(rows, what, numbers[pair[0]], numbers[pair[1]])
+    for what, threshold, known in (
+        ("instruction", settings.cosine, [vectors.instructions.get(row.instruction) for row in rows]),
+        ("passage", settings.passage_cosine, [vectors.passages.get(row.chunk_id) for row in rows]),
+    ):
+        numbers = [number for number, vector in enumerate(known) if vector is not None]
+        if threshold is not None and numbers:
+            for one, other in _near([known[number] for number in numbers], threshold):
+                yield from _crossing(rows, what, numbers[one], numbers[other])
+
+
+def _near(vectors: "Sequence[NDArray[np.float32] | None]", threshold: float) -> Iterator[tuple[int, int]]:
+    import numpy as np
+
+    return alike_vectors(np.stack([vector for vector in vectors if vector is not None]), threshold)
+
+
+def _crossing(rows: Sequence[Row], what: str, one: int, other: int) -> Iterator[tuple[str, int, int]]:
+    if rows[one].split != rows[other].split:
+        yield what, one, other
+
+
+def _documents(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    for row in rows:
+        for name in (row.document_id, getattr(row, "rejected_document", "")):
+            if name:
+                yield name, row.split

@@ -1,0 +1,258 @@
+"""Drafts into rows: what no gate passes goes, clusters are split, what is alike across splits goes."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from llm_engineering.application.datasets.likeness import alike_texts, jaccard, words_of
+from llm_engineering.application.datasets.mining import Searcher
+from llm_engineering.application.datasets.splitting import splits_of
+from llm_engineering.application.datasets.tying import Ties, tied
+from llm_engineering.application.instructions.gates import distinct, grounded, is_long, length_bias, refuse, verbatim
+from llm_engineering.application.instructions.leakage import Row, Vectors, apart, leaks
+from llm_engineering.application.instructions.others import Paired, other_answers
+from llm_engineering.application.instructions.settings import LanguageSettings, PreferenceSettings
+from llm_engineering.application.instructions.structure import OtherAnswers
+from llm_engineering.application.text.spans import Span
+from llm_engineering.application.text.stems import Language
+from llm_engineering.application.text.words import stems
+from llm_engineering.domain.datasets import AskedQuestion, Split
+from llm_engineering.domain.documents import CleanedDocument
+from llm_engineering.domain.errors import UsageError
+from llm_engineering.domain.instructions import Draft, GateFigure, Instruction, Preference
+from llm_engineering.domain.ports import Progress
+from llm_engineering.domain.value import identity
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Kept = TypeVar("Kept", Draft, Preference)
+
+
+@dataclass
+class Sieve:
+    """What drafts are sifted with, and the account of it."""
+
+    searcher: Searcher
+    texts: Mapping[str, CleanedDocument]
+    settings: LanguageSettings
+    language: Language
+    progress: Progress
+    dropped: Counter[str] = field(default_factory=Counter)
+    figures: list[GateFigure] = field(default_factory=list)
+
+    def sized(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """Return the drafts whose answers have neither too few words nor too many, each once."""
+        least, most = self.settings.words, self.settings.most_words
+        kept: dict[tuple[str, str, str], Draft] = {}
+        for one in drafts:
+            size = len(stems(one.answer, "none"))
+            if not one.instruction.strip() or not least <= size <= most:
+                self.dropped["short_answer" if size < least else "long_answer"] += 1
+            elif kept.setdefault((one.instruction, one.document_id, one.answer), one) is not one:
+                self.dropped["same_draft"] += 1
+        return list(kept.values())
+
+    def verbatim(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """Return the drafts whose answers stand in their documents, with their places."""
+        documents = {name: document.text for name, document in self.texts.items()}
+        kept, figure = verbatim(drafts, documents, self._places(), self.settings.gates)
+        return self._passed(kept, figure, "not_verbatim")
+
+    def grounded(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """Return the drafts whose answers stand in their passages."""
+        kept, figure = grounded(drafts, self.settings.gates, self.language)
+        return self._passed(kept, figure, "not_grounded")
+
+    def distinct(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """Return the pairs whose two answers differ."""
+        kept, figure = distinct(drafts, self.settings.gates)
+        return self._passed(kept, figure, "chosen_is_rejected")
+
+    def tied(self, drafts: Sequence[Draft]) -> Ties:
+        """Return what of the drafts and the corpus belongs together."""
+        asked = [AskedQuestion(one.instruction, (one.document_id,), one.origin, {}, one.chunk_id) for one in drafts]
+        return tied(asked, self.searcher, self.settings.duplicates, self.progress)
+
+    def once(self, drafts: Sequence[Draft], ties: Ties) -> list[Draft]:
+        """Return the drafts without boilerplate, and without those that nearly repeat another one.
+
+        Repeated is an instruction that is alike to another with an answer that is, too, or that is the same.
+        """
+        words = [words_of(one.answer) for one in drafts]
+        folded = [" ".join(one.instruction.casefold().split()) for one in drafts]
+        first: dict[str, int] = {}
+        taken: set[int] = set()
+        kept: list[Draft] = []
+        for number, one in enumerate(drafts):
+            alike = [other for other in ties.alike.get(number, ()) if other in taken]
+            limit = self.settings.duplicates.passages
+            repeats = any(jaccard(words[other], words[number]) >= limit for other in alike)
+            if one.chunk_id in ties.boilerplate:
+                self.dropped["boilerplate"] += 1
+            elif first.setdefault(folded[number], number) != number or repeats:
+                self.dropped["near_duplicate"] += 1
+            else:
+                taken.add(number)
+                kept.append(one)
+        return self._without_repeated_answers(kept)
+
+    def splits(self, ties: Ties) -> dict[str, Split]:
+        """Return the split of each cluster."""
+        shares = self.settings.shares
+        clusters = sorted(set(ties.clusters.values()))
+        return splits_of(clusters, {}, self.settings.seed, shares.validation, shares.test)
+
+    def vectors(self, drafts: Sequence[Draft]) -> Vectors:
+        """Return the vectors that rows are compared by; none without an embedder."""
+        embedder, corpus = self.searcher.searching.embedder, self.searcher.corpus
+        if embedder is None:
+            return Vectors()
+        import numpy as np
+
+        def unit(text: str) -> "NDArray[np.float32]":
+            vector = np.asarray(embedder.embed_query(text), dtype=np.float32)
+            return vector / max(float(np.linalg.norm(vector)), 1e-12)
+
+        instructions = {text: unit(text) for text in dict.fromkeys(one.instruction for one in drafts)}
+        passages = {one.chunk_id: corpus.vectors[corpus.places[one.chunk_id]] for one in drafts}
+        return Vectors(instructions, passages)
+
+    def apart(self, rows: list[Row], vectors: Vectors) -> list[Row]:
+        """Return the rows of which none is alike to one of another split, and the proof of it as a figure."""
+        kept = apart(rows, self.settings.apart, vectors)
+        self.dropped["alike_across_splits"] += len(rows) - len(kept)
+        found = len(leaks(kept, self.settings.apart, vectors))
+        note = f"{found} leaks between splits after {len(rows) - len(kept)} rows were taken out"
+        self.figures.append(
+            GateFigure(
+                name="leakage", rows=len(kept), failed=len(rows) - len(kept), value=found, bound=0.0,
+                passed=not found, note=note,
+            )
+        )  # fmt: skip
+        return kept
+
+    def _without_repeated_answers(self, drafts: list[Draft]) -> list[Draft]:
+        """Return the drafts without those of the same document that answer the same, in nearly the same words."""
+        documents: dict[str, list[int]] = defaultdict(list)
+        for number, one in enumerate(drafts):
+            if is_long(one.answer):
+                documents[one.document_id].append(number)
+        gone: set[int] = set()
+        for numbers in documents.values():
+            texts = [words_of(drafts[number].answer) for number in numbers]
+            gone |= {numbers[other] for _, other in alike_texts(texts, self.settings.duplicates.passages)}
+        self.dropped["near_duplicate"] += len(gone)
+        return [one for number, one in enumerate(drafts) if number not in gone]
+
+    def _passed(self, kept: list[Draft], figure: GateFigure, reason: str) -> list[Draft]:
+        self.figures.append(figure)
+        self.dropped[reason] += figure.failed
+        return kept
+
+    def _places(self) -> dict[str, Span]:
+        found = {}
+        for passage in self.searcher.corpus.passages:
+            document = self.texts.get(passage.document_id)
+            if document and (at := document.text.find(passage.body)) >= 0:
+                found[passage.id] = Span(at, at + len(passage.body))
+        return found
+
+
+def sift_instructions(drafts: Sequence[Draft], sieve: Sieve) -> list[Instruction]:
+    """Return the rows of a data set of instructions, by id.
+
+    Raises:
+        GateFailed: a gate refuses the set.
+        UsageError: no row is left.
+    """
+    sized = sieve.sized(drafts)
+    worded = [one for one in sized if one.start < 0]
+    kept = sieve.grounded(worded) + sieve.verbatim([one for one in sized if one.start >= 0])
+    refuse(sieve.figures)
+    kept = _filled(kept, sieve)
+    ties = sieve.tied(kept)
+    kept, splits = sieve.once(kept, ties), sieve.splits(ties)
+    rows = [_instruction(one, ties, splits) for one in kept]
+    rows = sieve.apart(sorted(rows, key=lambda row: row.id), sieve.vectors(kept))
+    refuse(sieve.figures)
+    return rows
+
+
+def sift_preferences(drafts: Sequence[Draft], sieve: Sieve, settings: PreferenceSettings) -> list[Preference]:
+    """Return the rows of a data set of preferences, by id.
+
+    Raises:
+        GateFailed: a gate refuses the set.
+        UsageError: no row is left.
+    """
+    kept = sieve.grounded(sieve.verbatim(sieve.sized(drafts)))
+    refuse(sieve.figures)
+    kept = _filled(kept, sieve)
+    ties = sieve.tied(kept)
+    kept, splits = sieve.once(kept, ties), sieve.splits(ties)
+    vectors = sieve.vectors(kept)
+    alone = [one for one in kept if not one.writer]
+    spec = next((one for one in settings.pairs if isinstance(one, OtherAnswers)), None)
+    paired = other_answers(alone, ties.clusters, splits, vectors.instructions, spec) if spec else []
+    sieve.dropped["no_similar_question"] += len(alone) - len(paired) if spec else 0
+    documents = {id(one.draft): one.rejected_document for one in paired}
+    both = sieve.distinct([*(one for one in kept if one.writer), *(one.draft for one in paired)])
+    rows = [_preference(Paired(one, documents.get(id(one), "")), ties, splits) for one in both]
+    rows = sieve.apart(sorted(rows, key=lambda row: row.id), vectors)
+    sieve.figures.append(length_bias([(row.chosen, row.rejected) for row in rows], settings.gates))
+    refuse(sieve.figures)
+    return _filled(rows, sieve)
+
+
+def _filled(kept: list[Kept], sieve: Sieve) -> list[Kept]:
+    if not kept:
+        why = ", ".join(
+            f"{count} {reason.replace('_', ' ')}" for reason, count in sorted(sieve.dropped.items()) if count
+        )
+        raise UsageError(
+            f"no row is left to learn from ({why or 'there were no drafts'}); index documents with questions or "
+            "headings, let a model write some (`pairs` of kind llm), or look at `words` and `gates`"
+        )
+    return kept
+
+
+def _instruction(one: Draft, ties: Ties, splits: Mapping[str, Split]) -> Instruction:
+    cluster = ties.clusters[one.document_id]
+    return Instruction(
+        id=identity("instruction", one.instruction, one.answer, one.document_id, one.chunk_id),
+        instruction=one.instruction,
+        answer=one.answer,
+        document_id=one.document_id,
+        chunk_id=one.chunk_id,
+        passage=one.passage,
+        origin=one.origin,
+        writer=one.writer,
+        source=one.source,
+        cluster=cluster,
+        split=splits[cluster].value,
+    )
+
+
+def _preference(pair: Paired, ties: Ties, splits: Mapping[str, Split]) -> Preference:
+    one = pair.draft
+    cluster = ties.clusters[one.document_id]
+    return Preference(
+        id=identity("preference", one.instruction, one.answer, one.rejected, one.document_id, str(one.start)),
+        instruction=one.instruction,
+        chosen=one.answer,
+        rejected=one.rejected,
+        document_id=one.document_id,
+        chunk_id=one.chunk_id,
+        passage=one.passage,
+        origin=one.origin,
+        writer=one.writer,
+        source=one.source,
+        cluster=cluster,
+        split=splits[cluster].value,
+        start=one.start,
+        end=one.end,
+        rejected_document=pair.rejected_document,
+    )
