@@ -68,20 +68,31 @@ def _alike(rows: Sequence[Row], settings: Apart, vectors: Vectors) -> Iterator[t
         numbers = [number for number, text in enumerate(texts) if what == "instruction" or is_long(text)]
         for pair in alike_texts([words_of(texts[number]) for number in numbers], settings.words):
             yield from _crossing(rows, what, numbers[pair[0]], numbers[pair[1]])
-    for what, threshold, known in (
-        ("instruction", settings.cosine, [vectors.instructions.get(row.instruction) for row in rows]),
-        ("passage", settings.passage_cosine, [vectors.passages.get(row.chunk_id) for row in rows]),
-    ):
-        numbers = [number for number, vector in enumerate(known) if vector is not None]
-        if threshold is not None and numbers:
-            for one, other in _near([known[number] for number in numbers], threshold):
-                yield from _crossing(rows, what, numbers[one], numbers[other])
+    yield from _alike_by_vectors(rows, settings, vectors)
 
 
-def _near(vectors: "Sequence[NDArray[np.float32] | None]", threshold: float) -> Iterator[tuple[int, int]]:
+def _alike_by_vectors(rows: Sequence[Row], settings: Apart, vectors: Vectors) -> Iterator[tuple[str, int, int]]:
+    asked = [vectors.instructions.get(row.instruction) for row in rows]
+    read = [vectors.passages.get(row.chunk_id) for row in rows]
+    if settings.cosine is not None:
+        for what, known in (("instruction", asked), ("passage", read)):
+            for one, other in _near(known, settings.cosine):
+                yield from _crossing(rows, what, one, other)
+    if settings.paraphrase is not None:
+        for one, other in _near(asked, settings.paraphrase):
+            first, second = read[one], read[other]
+            if first is not None and second is not None and float(first @ second) >= settings.paraphrase_passage:
+                yield from _crossing(rows, "instruction and passage", one, other)
+
+
+def _near(known: "Sequence[NDArray[np.float32] | None]", threshold: float) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of numbers whose vectors are near; what has none is near to nothing."""
     import numpy as np
 
-    return alike_vectors(np.stack([vector for vector in vectors if vector is not None]), threshold)
+    numbers = [number for number, vector in enumerate(known) if vector is not None]
+    if numbers:
+        matrix = np.stack([vector for vector in known if vector is not None])
+        yield from ((numbers[one], numbers[other]) for one, other in alike_vectors(matrix, threshold))
 
 
 def _crossing(rows: Sequence[Row], what: str, one: int, other: int) -> Iterator[tuple[str, int, int]]:

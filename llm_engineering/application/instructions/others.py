@@ -74,9 +74,10 @@ def _within(
             overlaps = that.document_id == one.document_id and that.start < one.end and one.start < that.end
             return is_apart and not overlaps and used[other] < _OFTEN and jaccard(words[other], words[number]) < _ALIKE
 
-        able = [int(other) for other in nearest if other != number and likeness[other] < spec.near and fits(int(other))]
+        able = [int(other) for other in nearest if other != number and fits(int(other))]
         if not able:
             continue
+        able = [other for other in able if likeness[other] < spec.near] or able[-1:]
         size = len(one.answer.split())
         chosen = min(able[: spec.choice], key=lambda other: _distance(size, len(drafts[other].answer.split())))
         used[chosen] += 1

@@ -23,8 +23,11 @@ class Apart(Value):
     """
 
     words: float = Field(0.7, gt=0, le=1, description="share of words that two instructions, answers or passages share")
-    cosine: float | None = Field(0.9, gt=0, le=1, description="of the vectors of two instructions")
-    passage_cosine: float | None = Field(0.95, gt=0, le=1, description="of the vectors of two passages")
+    cosine: float | None = Field(0.93, gt=0, le=1, description="of the vectors of two instructions, or of two passages")
+    paraphrase: float | None = Field(
+        0.75, gt=0, le=1, description="of the vectors of two instructions whose passages are near each other as well"
+    )
+    paraphrase_passage: float = Field(0.6, gt=0, le=1, description="from which cosine on two passages are near")
 
 
 class Gates(Value):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from llm_engineering.application.datasets.likeness import alike_texts, jaccard, words_of
 from llm_engineering.application.datasets.mining import Searcher
-from llm_engineering.application.datasets.splitting import splits_of
+from llm_engineering.application.datasets.splitting import fraction, splits_of
 from llm_engineering.application.datasets.tying import Ties, tied
 from llm_engineering.application.instructions.gates import distinct, grounded, is_long, length_bias, refuse, verbatim
 from llm_engineering.application.instructions.leakage import Row, Vectors, apart, leaks
@@ -72,9 +72,23 @@ class Sieve:
         return self._passed(kept, figure, "chosen_is_rejected")
 
     def tied(self, drafts: Sequence[Draft]) -> Ties:
-        """Return what of the drafts and the corpus belongs together."""
-        asked = [AskedQuestion(one.instruction, (one.document_id,), one.origin, {}, one.chunk_id) for one in drafts]
-        return tied(asked, self.searcher, self.settings.duplicates, self.progress)
+        """Return what of the drafts and the corpus belongs together.
+
+        Headings put no documents together: `Fixed (Release 1.2)` and `Fixed (Release 1.3)` are alike, and all that are
+        would be one cluster. Those that are alike across splits go in the end.
+        """
+        numbers = [number for number, one in enumerate(drafts) if one.origin != "heading"]
+        asked = [
+            AskedQuestion(one.instruction, (one.document_id,), one.origin, {}, one.chunk_id)
+            for one in (drafts[number] for number in numbers)
+        ]
+        found = tied(asked, self.searcher, self.settings.duplicates, self.progress)
+        alike = {numbers[one]: {numbers[other] for other in others} for one, others in found.alike.items()}
+        texts = [words_of(one.instruction) for one in drafts]
+        for one, other in alike_texts(texts, self.settings.duplicates.questions):
+            alike.setdefault(one, set()).add(other)
+            alike.setdefault(other, set()).add(one)
+        return Ties(alike, found.clusters, found.boilerplate)
 
     def once(self, drafts: Sequence[Draft], ties: Ties) -> list[Draft]:
         """Return the drafts without boilerplate, and without those that nearly repeat another one.
@@ -99,11 +113,20 @@ class Sieve:
                 kept.append(one)
         return self._without_repeated_answers(kept)
 
-    def splits(self, ties: Ties) -> dict[str, Split]:
-        """Return the split of each cluster."""
-        shares = self.settings.shares
-        clusters = sorted(set(ties.clusters.values()))
-        return splits_of(clusters, {}, self.settings.seed, shares.validation, shares.test)
+    def splits(self, ties: Ties, drafts: Sequence[Draft]) -> dict[str, Split]:
+        """Return the split of each cluster.
+
+        Of a small corpus, a split may be drawn by no cluster; it gets one all the same, if it is to have a share and
+        enough is left to learn from.
+        """
+        shares, seed = self.settings.shares, self.settings.seed
+        found = splits_of(sorted(set(ties.clusters.values())), {}, seed, shares.validation, shares.test)
+        used = {ties.clusters[one.document_id] for one in drafts}
+        for split, share in ((Split.TEST, shares.test), (Split.VALIDATION, shares.validation)):
+            train = [cluster for cluster in used if found[cluster] is Split.TRAIN]
+            if share and len(train) > 1 and not any(found[cluster] is split for cluster in used):
+                found[min(train, key=lambda cluster: (fraction("split", str(seed), cluster), cluster))] = split
+        return found
 
     def vectors(self, drafts: Sequence[Draft]) -> Vectors:
         """Return the vectors that rows are compared by; none without an embedder."""
@@ -174,7 +197,8 @@ def sift_instructions(drafts: Sequence[Draft], sieve: Sieve) -> list[Instruction
     refuse(sieve.figures)
     kept = _filled(kept, sieve)
     ties = sieve.tied(kept)
-    kept, splits = sieve.once(kept, ties), sieve.splits(ties)
+    kept = sieve.once(kept, ties)
+    splits = sieve.splits(ties, kept)
     rows = [_instruction(one, ties, splits) for one in kept]
     rows = sieve.apart(sorted(rows, key=lambda row: row.id), sieve.vectors(kept))
     refuse(sieve.figures)
@@ -192,7 +216,8 @@ def sift_preferences(drafts: Sequence[Draft], sieve: Sieve, settings: Preference
     refuse(sieve.figures)
     kept = _filled(kept, sieve)
     ties = sieve.tied(kept)
-    kept, splits = sieve.once(kept, ties), sieve.splits(ties)
+    kept = sieve.once(kept, ties)
+    splits = sieve.splits(ties, kept)
     vectors = sieve.vectors(kept)
     alone = [one for one in kept if not one.writer]
     spec = next((one for one in settings.pairs if isinstance(one, OtherAnswers)), None)

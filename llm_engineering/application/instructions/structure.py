@@ -15,6 +15,8 @@ from llm_engineering.domain.value import Value
 
 _QUESTION_MARKS = ("?", "？", "؟")
 _NUMBERING = re.compile(r"^(?:\(?\d+(?:\.\d+)*[.)]?\s+|[-*•]\s+)")
+# A heading that asks without a question mark.
+_ASKING = re.compile(r"(?:how|what|why|when|where|who|which|can|does|do|is|are|should)\b", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 # The rest of the line that a question stands in, where it is only punctuation.
 _LINE_END = re.compile(r"[^\S\n]*[:.]?[^\S\n]*\n")
@@ -63,6 +65,8 @@ class Sectioned(Value):
         heading = _NUMBERING.sub("", path[-1])
         if heading.endswith(_QUESTION_MARKS):
             return heading, "faq"
+        if _ASKING.match(heading) and len(heading.split()) > 2:
+            return heading, "heading"
         above = [part for part in dict.fromkeys([title.strip(), *path[:-1]]) if part and part != path[-1]]
         text = self.topic if above else self.alone
         named = {"title": above[0] if above else "", "heading": " – ".join([*above[1:], heading])}
@@ -80,7 +84,11 @@ class OtherAnswers(Sectioned):
 
     kind: Literal["structure"] = "structure"
     near: float = Field(
-        0.85, gt=0, le=1, description="likeness from which on another question may have the same answer: it is left out"
+        0.85,
+        gt=0,
+        le=1,
+        description="likeness from which on another question may have the same answer: one below it "
+        "is taken, if there is one",
     )
     choice: int = Field(5, ge=1, description="of so many similar questions, the answer of the closest length is taken")
 
