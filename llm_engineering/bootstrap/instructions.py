@@ -48,6 +48,11 @@ def model_named(section: Asking, specs: Sequence[LlmSpec]) -> LlmSpec:
     return known[name]
 
 
+def writer_name(spec: LlmSpec) -> str:
+    """Return what the rows call a model by: its own name, where the configuration tells it."""
+    return str(getattr(spec, "model", "") or spec.name)
+
+
 def open_writer(specs: Sequence[LlmSpec], workspace: Workspace) -> Ask:
     """Return how a language model is asked: what it said before for this home is not asked again."""
 
@@ -68,7 +73,9 @@ async def _asked(
     opened = open_llms(specs, None, workspace)
     try:
         with open_replies(workspace.home) as journal:
-            return await ask_all(section, inquiries, count, opened[spec.name], model_identity(spec), journal)
+            replies = await ask_all(section, inquiries, count, opened[spec.name], model_identity(spec), journal)
+            replies.model = writer_name(spec)
+            return replies
     finally:
         for llm in opened.values():
             await llm.close()

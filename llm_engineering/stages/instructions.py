@@ -22,6 +22,7 @@ from llm_engineering.bootstrap.instructions import (
     open_writer,
     read_general,
     texts_of,
+    writer_name,
     writing_estimates,
 )
 from llm_engineering.bootstrap.training import embedder_of, splitter_of
@@ -263,7 +264,7 @@ def _inputs(settings: LanguageSettings, config: LanguageConfig) -> dict[str, str
     for pairs in section_of(config).pairs:
         if isinstance(pairs, Reading | Answering):
             found |= {f"prompt {prompt.name}": prompt.digest for prompt in pairs.prompts()}
-            found["model"] = model_named(pairs, config.llms).name
+            found["model"] = writer_name(model_named(pairs, config.llms))
     if settings.general is not None:
         found[str(settings.general.file)] = sha256(settings.general.file.expanduser().read_bytes()).hexdigest()
     return found
