@@ -198,6 +198,16 @@ def test_a_model_that_repeats_the_document_as_its_own_answer_is_refused() -> Non
     assert list(open_datasets(Workspace()).all()) == []
 
 
+def test_a_set_whose_better_answers_are_the_shorter_ones_is_refused() -> None:
+    def reply(prompt: str) -> str:
+        item = json.loads(preferring(prompt))["items"][0]
+        return items({**item, "answer": f"{item['answer']} as everybody knows"})
+
+    with WritingLlm(reply) as llm, pytest.raises(GateFailed, match=r"length_bias 1\.000 \(bound 0\.8\) REFUSED"):
+        plain.preference_dataset(prefer(llm))
+    assert list(open_datasets(Workspace()).all()) == []
+
+
 def test_the_worse_answer_may_be_one_of_a_model_that_has_read_nothing() -> None:
     asked: list[str] = []
 

@@ -78,6 +78,8 @@ def test_one_bad_item_of_a_reply_costs_no_other() -> None:
                          ("question", "answer"))  # fmt: skip
     assert read == [{"question": "Why tea?", "answer": "Because."}]
     assert bad == 3
+    half = '{"items": [{"question": "Why \\ud83d?", "answer": "So."}, {"question": "Why?", "answer": "N\\u0000."}]}'
+    assert items_in(half, ("question", "answer")) == ([], 2)
     for text in ("no JSON", "[]", '{"items": []}', '{"items": "x"}', "[" * 100_000):
         assert items_in(text, ("question", "answer")) == ([], 1)
 

@@ -29,14 +29,12 @@ class Vectors:
 
 def apart(rows: Sequence[Row], settings: Apart, vectors: Vectors) -> list[Row]:
     """Return the rows without those that are alike to a row of a split that is better kept."""
+    pairs = [sorted(pair, key=lambda number: _strength(rows[number])) for _, *pair in _alike(rows, settings, vectors)]
     gone: set[int] = set()
-    for _, one, other in _alike(rows, settings, vectors):
-        first, second = sorted((one, other), key=lambda number: STRONGEST.index(Split(rows[number].split)))
-        if first not in gone:
-            gone.add(second)
-    # One that stood next to a row that went may stay, unless it is alike to another one that stays.
-    kept = [row for number, row in enumerate(rows) if number not in gone]
-    return kept if len(kept) == len(rows) else apart(kept, settings, vectors)
+    # First those to choose by: a row to learn from that is alike only to one of them that went may stay.
+    for split in STRONGEST[1:]:
+        gone |= {weaker for stronger, weaker in pairs if rows[weaker].split == split and stronger not in gone}
+    return [row for number, row in enumerate(rows) if number not in gone]
 
 
 def leaks(rows: Sequence[Row], settings: Apart, vectors: Vectors) -> list[str]:
@@ -98,6 +96,10 @@ def _near(known: "Sequence[NDArray[np.float32] | None]", threshold: float) -> It
 def _crossing(rows: Sequence[Row], what: str, one: int, other: int) -> Iterator[tuple[str, int, int]]:
     if rows[one].split != rows[other].split:
         yield what, one, other
+
+
+def _strength(row: Instruction | Preference) -> int:
+    return STRONGEST.index(Split(row.split))
 
 
 def _documents(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:

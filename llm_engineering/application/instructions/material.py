@@ -57,16 +57,10 @@ class Material:
         self.replies.append(found)
         return found
 
-    def place_of(self, passage: Passage) -> int:
-        """Return where a passage begins in the text of its document, or -1."""
-        document = self.texts.get(passage.document_id)
-        return document.text.find(passage.body) if document else -1
-
     def passage_at(self, document_id: str, start: int, end: int) -> Passage:
         """Return the passage of a document that has most of [start, end)."""
 
         def common(passage: Passage) -> int:
-            at = self.place_of(passage)
-            return min(end, at + len(passage.body)) - max(start, at) if at >= 0 else -end
+            return min(end, passage.start + len(passage.body)) - max(start, passage.start)
 
         return max(self.corpus.documents[document_id], key=common)

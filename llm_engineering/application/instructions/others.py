@@ -66,7 +66,7 @@ def _within(
     found = []
     for number, one in enumerate(drafts):
         likeness = matrix @ matrix[number]
-        nearest = np.argsort(-likeness, kind="stable")[: _LOOKED_AT + 1]
+        nearest = _highest(likeness)
 
         def fits(other: int, number: int = number, one: Draft = one) -> bool:
             that = drafts[other]
@@ -84,6 +84,17 @@ def _within(
         worse = replace(one, rejected=drafts[chosen].answer, origin=f"{one.origin}_other")
         found.append(Paired(worse, drafts[chosen].document_id))
     return found
+
+
+def _highest(likeness: "NDArray[np.float32]") -> "NDArray[np.intp]":
+    """Return the numbers of the highest values, highest first; of equal ones, the lower numbers."""
+    import numpy as np
+
+    if len(likeness) <= _LOOKED_AT + 1:
+        return np.argsort(-likeness, kind="stable")
+    least = np.partition(likeness, -_LOOKED_AT - 1)[-_LOOKED_AT - 1]
+    numbers = np.flatnonzero(likeness >= least)
+    return numbers[np.argsort(-likeness[numbers], kind="stable")][: _LOOKED_AT + 1]
 
 
 def _distance(one: int, other: int) -> float:

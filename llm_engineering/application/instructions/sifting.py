@@ -176,12 +176,8 @@ class Sieve:
         return kept
 
     def _places(self) -> dict[str, Span]:
-        found = {}
-        for passage in self.searcher.corpus.passages:
-            document = self.texts.get(passage.document_id)
-            if document and (at := document.text.find(passage.body)) >= 0:
-                found[passage.id] = Span(at, at + len(passage.body))
-        return found
+        passages = [passage for passage in self.searcher.corpus.passages if passage.start >= 0]
+        return {one.id: Span(one.start, one.start + len(one.body)) for one in passages}
 
 
 def sift_instructions(drafts: Sequence[Draft], sieve: Sieve) -> list[Instruction]:
@@ -212,7 +208,9 @@ def sift_preferences(drafts: Sequence[Draft], sieve: Sieve, settings: Preference
         GateFailed: a gate refuses the set.
         UsageError: no row is left.
     """
-    kept = sieve.grounded(sieve.verbatim(sieve.sized(drafts)))
+    # Of two drafts of the same question, the one that was paid for stays.
+    ordered = sorted(drafts, key=lambda one: not one.writer)
+    kept = sieve.grounded(sieve.verbatim(sieve.sized(ordered)))
     refuse(sieve.figures)
     kept = _filled(kept, sieve)
     ties = sieve.tied(kept)

@@ -53,6 +53,8 @@ class Sectioned(Value):
 
     def _of(self, document: CleanedDocument, material: Material) -> Iterator[Draft]:
         asked = [str(document.metadata[name]) for name in self.fields if str(document.metadata.get(name, "")).strip()]
+        if not asked and document.format != "markdown" and document.title.rstrip().endswith(_QUESTION_MARKS):
+            asked = [document.title]
         if asked:
             for question in asked:
                 yield _draft(question, "faq", entry(document.text, question), document, material)

@@ -21,6 +21,8 @@ from llm_engineering.domain.value import Value, digest
 
 LONGEST_QUESTION, LONGEST_ANSWER = 600, 20_000  # characters
 Fields = tuple[str, ...]
+# What no text has that somebody wrote: NUL, and halves of characters, which JSON can spell.
+_BROKEN = re.compile("[\x00\ud800-\udfff]")
 # A question that only someone can understand who has the passage before them.
 _REFERRING = re.compile(
     r"\b(?:th(?:is|e|at) (?:passage|text|excerpt|extract|paragraph|section above|document above|author|article)"
@@ -207,7 +209,7 @@ def _item(given: object, fields: Fields) -> dict[str, str] | None:
         return None
     item = {name: str(given[name]).strip() for name in fields}
     item["question"] = " ".join(item["question"].split())
-    sensible = 2 < len(item["question"]) <= LONGEST_QUESTION
+    sensible = 2 < len(item["question"]) <= LONGEST_QUESTION and not any(map(_BROKEN.search, item.values()))
     return item if sensible and all(0 < len(item[name]) <= LONGEST_ANSWER for name in fields) else None
 
 
@@ -220,7 +222,7 @@ def _answer_in(text: str) -> str:
         answer = json.loads(text)["answer"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return ""
-    return answer.strip()[:LONGEST_ANSWER] if isinstance(answer, str) else ""
+    return answer.strip()[:LONGEST_ANSWER] if isinstance(answer, str) and not _BROKEN.search(answer) else ""
 
 
 def _unread_prompt(file: Path | None) -> Prompt:
