@@ -9,9 +9,9 @@ from llm_engineering.config import (
     DigitalDataEtlConfig,
     EvaluationConfig,
     FeatureConfig,
+    FeatureEngineeringConfig,
     InstructDatasetConfig,
     PreferenceDatasetConfig,
-    FeatureEngineeringConfig,
     TrainingConfig,
     read_config,
 )
