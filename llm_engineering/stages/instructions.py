@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from loguru import logger
@@ -12,19 +11,12 @@ from llm_engineering.application.datasets.mining import Searcher, plain
 from llm_engineering.application.evaluation import Searching
 from llm_engineering.application.instructions.material import Ask, Inquiry, Material, Replies
 from llm_engineering.application.instructions.mixing import instruction_of, mixed_in, preference_of
-from llm_engineering.application.instructions.settings import LanguageSettings
-from llm_engineering.application.instructions.sifting import Sieve, sift_instructions, sift_preferences
+from llm_engineering.application.instructions.sieve import Sieve
+from llm_engineering.application.instructions.sifting import sift_instructions, sift_preferences
 from llm_engineering.application.instructions.writing import Answering, Asking, Reading
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.bootstrap import Workspace, open_datasets
-from llm_engineering.bootstrap.instructions import (
-    model_named,
-    open_writer,
-    read_general,
-    texts_of,
-    writer_name,
-    writing_estimates,
-)
+from llm_engineering.bootstrap.instructions import model_named, open_writer, read_general, texts_of, writing_estimates
 from llm_engineering.bootstrap.training import embedder_of, splitter_of
 from llm_engineering.config import InstructDatasetConfig, PreferenceDatasetConfig
 from llm_engineering.config.instructions import section_of
@@ -41,16 +33,15 @@ from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.instructions import Draft, Instruction, Preference
 from llm_engineering.domain.lineage import Derivative
 from llm_engineering.domain.llms import Usage
-from llm_engineering.domain.ports import Dataset, VectorIndex, Warehouse
+from llm_engineering.domain.ports import Dataset, VectorIndex
 from llm_engineering.domain.reports import DatasetReport
 from llm_engineering.domain.value import identity
+from llm_engineering.stages.instruction_cards import LanguageConfig, Rows, account_of, card_of
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.parquet import ParquetDataset
 
 KIND = "dataset"  # of the derivative that the warehouse knows a version by
-LanguageConfig = InstructDatasetConfig | PreferenceDatasetConfig
-Rows = Dataset[Instruction] | Dataset[Preference]
 
 
 def collect_drafts(config: LanguageConfig, run: int) -> "tuple[DatasetPlan, ParquetDataset[Draft]]":
@@ -117,12 +108,12 @@ def keep_rows(
     workspace.keep_alive(plan.run)
     store = open_datasets(workspace)
     with workspace.warehouse() as warehouse:
-        card = store.write(_card(config, plan, sifting, rows, warehouse), rows)
+        card = store.write(card_of(config, plan, sifting, rows, warehouse), rows)
         place = str(store.place(card))
         made = Derivative(id=identity(KIND, place), kind=KIND, name=card.reference, place=place, run=plan.run)
         warehouse.record_derivative(made, documents_of(rows))
     logger.info("data set {} in {}", card.reference, place)
-    return card, _account(card, plan)
+    return card, account_of(card, plan)
 
 
 def estimate_drafts(config: LanguageConfig) -> list[WritingEstimate]:
@@ -211,60 +202,3 @@ def _general_pairs(config: PreferenceDatasetConfig, rows: Sequence[Preference]) 
     given = read_general(general, with_rejected=True)
     chosen = mixed_in(rows, given, general.share, settings.seed, settings.apart.words)
     return [preference_of(one, general.file.name) for one in chosen]
-
-
-def _account(card: DatasetCard, plan: DatasetPlan) -> DatasetReport:
-    usage = plan.usage
-    return DatasetReport(
-        reference=card.reference,
-        questions=plan.questions,
-        rows=card.rows,
-        origins=card.origins,
-        dropped=card.dropped,
-        documents=card.documents,
-        clusters=card.clusters,
-        gates=card.gates,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cost=usage.cost if usage.calls else 0.0,
-        resumed=plan.resumed,
-        unasked=plan.unasked,
-        stopped=plan.stopped,
-        failures=plan.incidents,
-    )
-
-
-def _card(
-    config: LanguageConfig, plan: DatasetPlan, sifting: DatasetSifting, rows: Rows, warehouse: Warehouse
-) -> DatasetCard:
-    settings = section_of(config)
-    dropped = Counter(plan.dropped) + Counter(sifting.dropped)
-    return DatasetCard(
-        name=settings.name,
-        version="",
-        digest="",
-        kind="instruction" if isinstance(config, InstructDatasetConfig) else "preference",
-        dropped=dict(sorted(dropped.items())),
-        sources=tuple(sorted({row.source for row in rows})),
-        index={"collection": plan.collection, "version": plan.version, "fingerprint": plan.fingerprint},
-        settings=settings.model_dump(mode="json", exclude={"name", "licence", "users"})
-        | {"inputs": _inputs(settings, config)},
-        licence=settings.licence,
-        users=settings.users or tuple(name for name in settings.tenants or () if name),
-        gates=sifting.gates,
-        cost=plan.usage.cost or 0.0,
-        run=plan.run,
-        created_at=str(warehouse.run_record(plan.run)["started_at"]),
-    )
-
-
-def _inputs(settings: LanguageSettings, config: LanguageConfig) -> dict[str, str]:
-    """Return what drafts came from beside the corpus: prompts and a general data set with their SHA-256; models."""
-    found: dict[str, str] = {}
-    for pairs in section_of(config).pairs:
-        if isinstance(pairs, Reading | Answering):
-            found |= {f"prompt {prompt.name}": prompt.digest for prompt in pairs.prompts()}
-            found["model"] = writer_name(model_named(pairs, config.llms))
-    if settings.general is not None:
-        found[str(settings.general.file)] = sha256(settings.general.file.expanduser().read_bytes()).hexdigest()
-    return found

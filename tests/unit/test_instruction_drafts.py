@@ -4,9 +4,10 @@ import pytest
 from pydantic import ValidationError
 
 from llm_engineering.application.datasets.corpus import Passage
+from llm_engineering.application.instructions.replies import items_in
 from llm_engineering.application.instructions.structure import Sections, entry, sections
 from llm_engineering.application.instructions.templates import FOLDER, open_template
-from llm_engineering.application.instructions.writing import Comparing, Instructing, items_in
+from llm_engineering.application.instructions.writing import Comparing, Instructing
 from llm_engineering.domain.errors import UsageError
 
 KNOWN = {"passage": "", "title": "", "count": 2, "boundary": ""}

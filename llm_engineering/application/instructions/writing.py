@@ -1,6 +1,5 @@
 """Drafts from a language model: what it is asked, and what is read from its replies."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,16 +12,13 @@ from llm_engineering.application.answering.prompting import Prompt
 from llm_engineering.application.datasets.corpus import Passage
 from llm_engineering.application.datasets.splitting import fraction
 from llm_engineering.application.instructions.material import Inquiry, Material
+from llm_engineering.application.instructions.replies import ANSWER, Fields, answer_in, counted, items_in, schema_of
 from llm_engineering.application.instructions.structure import Sectioned
 from llm_engineering.application.instructions.templates import FOLDER, open_template
 from llm_engineering.domain.instructions import Draft
 from llm_engineering.domain.llms import LlmRequest
 from llm_engineering.domain.value import Value, digest
 
-LONGEST_QUESTION, LONGEST_ANSWER = 600, 20_000  # characters
-Fields = tuple[str, ...]
-# What no text has that somebody wrote: NUL, and halves of characters, which JSON can spell.
-_BROKEN = re.compile("[\x00\ud800-\udfff]")
 # A question that only someone can understand who has the passage before them.
 _REFERRING = re.compile(
     r"\b(?:th(?:is|e|at) (?:passage|text|excerpt|extract|paragraph|section above|document above|author|article)"
@@ -81,7 +77,7 @@ class Reading(Asking):
     def written(self, material: Material) -> Iterator[tuple[Passage, dict[str, str], str]]:
         """Yield each item that the model wrote, with its passage and the model's name."""
         chosen = self.chosen(material.corpus.passages)
-        replies = material.asked(self, self.inquiries(chosen), lambda text: _counted(items_in(text, self.fields)))
+        replies = material.asked(self, self.inquiries(chosen), lambda text: counted(items_in(text, self.fields)))
         for number in sorted(replies.texts):
             for item in items_in(replies.texts[number], self.fields)[0][: self.each]:
                 if _REFERRING.search(item["question"]):
@@ -154,14 +150,8 @@ class Answering(Sectioned, Asking):
 
 def unread_inquiries(spec: Asking, drafts: Sequence[Draft], prompt: Prompt) -> list[Inquiry]:
     """Return what a model is asked that answers questions without a passage, about as long as the better answers."""
-    schema = {
-        "type": "object",
-        "properties": {"answer": {"type": "string"}},
-        "required": ["answer"],
-        "additionalProperties": False,
-    }
     return [
-        _inquiry(spec, one.document_id, prompt, schema, {"question": one.instruction, "words": _rounded(one.answer)})
+        _inquiry(spec, one.document_id, prompt, ANSWER, {"question": one.instruction, "words": _rounded(one.answer)})
         for one in drafts
     ]
 
@@ -169,60 +159,11 @@ def unread_inquiries(spec: Asking, drafts: Sequence[Draft], prompt: Prompt) -> l
 def answered_unread(spec: Asking, drafts: Sequence[Draft], prompt: Prompt, material: Material) -> list[Draft]:
     """Return the drafts with what a model answers without having read anything; those without a reply are left out."""
     inquiries = unread_inquiries(spec, drafts, prompt)
-    replies = material.asked(spec, inquiries, lambda text: (1, 0) if _answer_in(text) else (0, 1))
+    replies = material.asked(spec, inquiries, lambda text: (1, 0) if answer_in(text) else (0, 1))
     return [
-        replace(drafts[number], rejected=_answer_in(text), writer=replies.model)
+        replace(drafts[number], rejected=answer_in(text), writer=replies.model)
         for number, text in sorted(replies.texts.items())
     ]
-
-
-def schema_of(fields: Fields, most: int) -> dict[str, Any]:
-    """Return the JSON Schema of a reply with items."""
-    item = {
-        "type": "object",
-        "properties": {name: {"type": "string"} for name in fields},
-        "required": list(fields),
-        "additionalProperties": False,
-    }
-    items = {"type": "array", "items": item, "minItems": 1, "maxItems": most}
-    return {"type": "object", "properties": {"items": items}, "required": ["items"], "additionalProperties": False}
-
-
-def items_in(text: str, fields: Fields) -> tuple[list[dict[str, str]], int]:
-    """Return the items of a reply that can be used, and how many cannot. One bad item costs no other.
-
-    >>> items_in('{"items": [{"question": "Why?", "answer": "So."}, {"question": 3}]}', ("question", "answer"))
-    ([{'question': 'Why?', 'answer': 'So.'}], 1)
-    """
-    try:
-        given = json.loads(text)["items"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return [], 1
-    if not isinstance(given, list) or not given:
-        return [], 1
-    read = [item for one in given if (item := _item(one, fields)) is not None]
-    return read, len(given) - len(read)
-
-
-def _item(given: object, fields: Fields) -> dict[str, str] | None:
-    if not isinstance(given, dict) or not all(isinstance(given.get(name), str) for name in fields):
-        return None
-    item = {name: str(given[name]).strip() for name in fields}
-    item["question"] = " ".join(item["question"].split())
-    sensible = 2 < len(item["question"]) <= LONGEST_QUESTION and not any(map(_BROKEN.search, item.values()))
-    return item if sensible and all(0 < len(item[name]) <= LONGEST_ANSWER for name in fields) else None
-
-
-def _counted(found: tuple[list[dict[str, str]], int]) -> tuple[int, int]:
-    return len(found[0]), found[1]
-
-
-def _answer_in(text: str) -> str:
-    try:
-        answer = json.loads(text)["answer"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return ""
-    return answer.strip()[:LONGEST_ANSWER] if isinstance(answer, str) and not _BROKEN.search(answer) else ""
 
 
 def _unread_prompt(file: Path | None) -> Prompt:
