@@ -15,12 +15,15 @@ from writing_llm import WritingLlm, honest, inventing, items, passage_in, prefer
 
 from llm_engineering import plain, stages
 from llm_engineering.application.datasets.corpus import corpus_of
-from llm_engineering.application.instructions.writing import Instructing
+from llm_engineering.application.instructions.material import Inquiry
+from llm_engineering.application.instructions.writing import Asking, Instructing
 from llm_engineering.bootstrap import Workspace, open_datasets
+from llm_engineering.bootstrap.instructions import open_writer
 from llm_engineering.config import InstructDatasetConfig, Load, PreferenceDatasetConfig, read_config
 from llm_engineering.domain.datasets import Split
 from llm_engineering.domain.errors import GateFailed, UsageError
 from llm_engineering.domain.instructions import Instruction, Preference
+from llm_engineering.domain.llms import LlmRequest, Message
 from llm_engineering.domain.reports import DatasetReport, Report
 from llm_engineering.infrastructure.datasets.replies import open_replies, replies_of
 from llm_engineering.infrastructure.llms.counting import most_tokens
@@ -228,6 +231,15 @@ def test_the_worse_answer_may_be_one_of_a_model_that_has_read_nothing() -> None:
         assert report.origins == {"heading": 12}
     assert len(asked) == 24
     assert not [prompt for prompt in asked if any(text in prompt for text in TOPICS.values())]
+
+
+def test_the_same_request_at_the_same_time_is_paid_once(home: Path) -> None:
+    request = LlmRequest(messages=(Message(role="user", content="Why?"),), documents=("d",))
+    inquiries = [Inquiry(f"d{number}", request) for number in range(5)]
+    with WritingLlm(lambda _: json.dumps({"answer": "So."})) as llm:
+        specs = instruct(llm).llms
+        replies = open_writer(specs, Workspace())(Asking(concurrency=5), inquiries, lambda text: (1, 0))
+        assert (llm.calls, replies.resumed, len(replies.texts)) == (1, 4, 5)
 
 
 def test_after_a_kill_nothing_is_asked_again(home: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from loguru import logger
 
@@ -26,6 +26,7 @@ class _Work:
     journal: ReplyJournal
     count: Count
     replies: Replies
+    under_way: dict[str, asyncio.Lock] = field(default_factory=dict)
 
 
 async def ask_all(
@@ -62,13 +63,15 @@ async def _go_on(work: _Work, waiting: Iterator[tuple[int, Inquiry]]) -> None:
     replies = work.replies
     for number, inquiry in waiting:
         key = key_of(inquiry.request, work.model)
-        if (known := work.journal.find(key)) is not None:
-            replies.resumed += 1
-            _take(work, number, inquiry, known.text)
-        elif replies.stopped:
-            replies.unasked += 1
-        else:
-            await _ask(work, number, inquiry, key)
+        # Two documents may ask the same question: the second waits for the reply to the first.
+        async with work.under_way.setdefault(key, asyncio.Lock()):
+            if (known := work.journal.find(key)) is not None:
+                replies.resumed += 1
+                _take(work, number, inquiry, known.text)
+            elif replies.stopped:
+                replies.unasked += 1
+            else:
+                await _ask(work, number, inquiry, key)
         await asyncio.sleep(0)
 
 
