@@ -15,6 +15,8 @@ from llm_engineering.config import (
     EvaluationConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
+    InstructDatasetConfig,
+    PreferenceDatasetConfig,
     PromotionConfig,
     TrainingConfig,
 )
@@ -104,6 +106,24 @@ def dataset(config: DatasetConfig) -> Report:
         mined, pairs = stages.mine_pairs(config, plan, asked)
         _, account = stages.keep_dataset(config, plan, mined, pairs)
         return stages.report("dataset", run, dataset=account)
+
+
+def instruct_dataset(config: InstructDatasetConfig) -> Report:
+    """Run pipeline `instruct_dataset`; see `pipelines.instruct_dataset`."""
+    return _language_dataset("instruct_dataset", config.resolved())
+
+
+def preference_dataset(config: PreferenceDatasetConfig) -> Report:
+    """Run pipeline `preference_dataset`; see `pipelines.preference_dataset`."""
+    return _language_dataset("preference_dataset", config.resolved())
+
+
+def _language_dataset(pipeline: str, config: InstructDatasetConfig | PreferenceDatasetConfig) -> Report:
+    with _run(pipeline, config) as run:
+        plan, drafts = stages.collect_drafts(config, run)
+        sifting, rows = stages.sift_drafts(config, plan, drafts)
+        _, account = stages.keep_rows(config, plan, sifting, rows)
+        return stages.report(pipeline, run, dataset=account)
 
 
 def _run(pipeline: str, config: Config) -> AbstractContextManager[int]:

@@ -13,7 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 TOKEN = "hf_" + "a" * 34
-_API = re.compile(r"/api/models/(?P<repo>[\w.-]+/[\w.-]+)(?:/(?P<what>\w+)(?:/(?P<revision>[\w.-]+))?)?(?:\?.*)?")
+_API = re.compile(
+    r"/api/(?:models|datasets)/(?P<repo>[\w.-]+/[\w.-]+)(?:/(?P<what>\w+)(?:/(?P<revision>[\w.-]+))?)?(?:\?.*)?"
+)
 _FILE = re.compile(r"/(?P<repo>[\w.-]+/[\w.-]+)/resolve/(?P<revision>\w+)/(?P<path>.+)")
 
 
@@ -22,6 +24,7 @@ class Repository:
     """A repository: its visibility, and its files at each commit."""
 
     private: bool
+    type: str = "model"
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
     def commit(self, files: dict[str, bytes]) -> str:
@@ -101,7 +104,7 @@ def _handler_of(hub: Hub) -> type[BaseHTTPRequestHandler]:
             if name in hub.repositories:
                 return self._says(url, 409)
             private = wanted["private"] if "private" in wanted else wanted.get("visibility") == "private"
-            hub.repositories[name] = Repository(bool(private))
+            hub.repositories[name] = Repository(bool(private), wanted.get("type") or "model")
             return self._says(url)
 
         def _seen(self, name: str) -> Repository | None:

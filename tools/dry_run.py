@@ -15,10 +15,13 @@ from llm_engineering.config import (
     EvaluationConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
+    InstructDatasetConfig,
+    PreferenceDatasetConfig,
     PromotionConfig,
     TrainingConfig,
     link_name,
 )
+from llm_engineering.config.instructions import section_of
 from llm_engineering.domain.costs import Cost
 from llm_engineering.domain.secrets import redacted
 
@@ -68,6 +71,10 @@ def _steps(config: Config) -> Iterator[tuple[str, str]]:
         yield from _into_figures(config)
     if isinstance(config, DatasetConfig):
         yield from _into_dataset(config)
+    if isinstance(config, InstructDatasetConfig):
+        yield from _into_language_dataset(config, "instructions")
+    if isinstance(config, PreferenceDatasetConfig):
+        yield from _into_language_dataset(config, "preferences")
 
 
 def _into_warehouse(config: DigitalDataEtlConfig) -> Iterator[tuple[str, str]]:
@@ -146,3 +153,16 @@ def _into_dataset(config: DatasetConfig) -> Iterator[tuple[str, str]]:
     ranks = f"{settings.negatives.count} negatives each of ranks {settings.negatives.first}-{settings.negatives.last}"
     yield "mine_pairs", f"{ranks}; splits by {settings.splits}, {settings.shares.test:.0%} held out"
     yield "keep_dataset", f"data set {settings.name} in {open_datasets(Workspace()).folder / settings.name}"
+
+
+def _into_language_dataset(
+    config: InstructDatasetConfig | PreferenceDatasetConfig, what: str
+) -> Iterator[tuple[str, str]]:
+    settings = section_of(config)
+    kinds = ", ".join(pairs.kind for pairs in settings.pairs)
+    estimates = "".join(f"; {estimate}" for estimate in stages.estimate_drafts(config))
+    yield f"collect_{what}", f"{kinds}; passages of collection {config.load.collection}{estimates}"
+    held = f"{settings.shares.validation:.0%} to choose by, {settings.shares.test:.0%} held out"
+    general = f"; {settings.general.share:.0%} of {settings.general.file} mixed in" if settings.general else ""
+    yield f"sift_{what}", f"grounded, verbatim, distinct, apart; splits by document, {held}{general}"
+    yield f"keep_{what}", f"data set {settings.name} in {open_datasets(Workspace()).folder / settings.name}"

@@ -19,6 +19,8 @@ PIPELINES = {
     "training": ("TrainingConfig", "data set → version of a model in the registry"),
     "promotion": ("PromotionConfig", "candidate → its index → evaluation → gate → production"),
     "dataset": ("DatasetConfig", "index, questions → pairs to train a retriever with"),
+    "instruct_dataset": ("InstructDatasetConfig", "index → instructions with answers, for a language model"),
+    "preference_dataset": ("PreferenceDatasetConfig", "index → pairs of a better and a worse answer"),
     "batch_inference": ("BatchInferenceConfig", "table of questions → table of answers"),
     "evaluation": ("EvaluationConfig", "questions with known answers → how well an index finds these"),
 }

@@ -16,6 +16,7 @@ from llm_engineering.bootstrap.asking import awaited
 from llm_engineering.bootstrap.llms import model_identity, open_llms
 from llm_engineering.bootstrap.workspace import Workspace
 from llm_engineering.config import DatasetConfig
+from llm_engineering.config.instructions import LanguageDatasetConfig
 from llm_engineering.domain.datasets import WritingEstimate
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.evaluation import Question
@@ -63,7 +64,9 @@ def asked_of(section: Questions, splits: str) -> tuple[list[Question], list[str]
     return kept, named
 
 
-def embedder_of(config: DatasetConfig, manifest: IndexManifest, workspace: Workspace) -> Knowing | None:
+def embedder_of(
+    config: DatasetConfig | LanguageDatasetConfig, manifest: IndexManifest, workspace: Workspace
+) -> Knowing | None:
     """Return the embedder of an index version, or None for a search without one.
 
     The configured one is taken if it is the index's; else the one that the index was made with.

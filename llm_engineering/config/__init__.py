@@ -1,6 +1,7 @@
 """The YAML, typed: one frozen model per pipeline, one section per step. An unknown key anywhere is refused."""
 
 from llm_engineering.config.inference import AssistantConfig, BatchInferenceConfig
+from llm_engineering.config.instructions import InstructDatasetConfig, PreferenceDatasetConfig
 from llm_engineering.config.pipelines import (
     Author,
     Config,
@@ -37,9 +38,11 @@ __all__ = [
     "FeatureEngineeringConfig",
     "Gate",
     "Ingest",
+    "InstructDatasetConfig",
     "Key",
     "Limits",
     "Load",
+    "PreferenceDatasetConfig",
     "ProjectConfig",
     "PromotionConfig",
     "Rate",

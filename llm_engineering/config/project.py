@@ -1,11 +1,19 @@
 """All that one YAML file may say."""
 
 from llm_engineering.config.inference import BatchInferenceConfig
+from llm_engineering.config.instructions import InstructDatasetConfig, PreferenceDatasetConfig
 from llm_engineering.config.pipelines import FeatureConfig
 from llm_engineering.config.training import DatasetConfig, EvaluationConfig, PromotionConfig, TrainingConfig
 
 
 class ProjectConfig(
-    FeatureConfig, PromotionConfig, TrainingConfig, DatasetConfig, EvaluationConfig, BatchInferenceConfig
+    FeatureConfig,
+    PromotionConfig,
+    TrainingConfig,
+    DatasetConfig,
+    InstructDatasetConfig,
+    PreferenceDatasetConfig,
+    EvaluationConfig,
+    BatchInferenceConfig,
 ):
     """All that a YAML file may say. Each pipeline takes its part."""

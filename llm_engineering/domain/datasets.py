@@ -8,7 +8,7 @@ from pydantic import Field
 
 from llm_engineering.domain.documents import Metadata
 from llm_engineering.domain.incidents import Incident
-from llm_engineering.domain.instructions import Instruction, Preference
+from llm_engineering.domain.instructions import GateFigure, Instruction, Preference
 from llm_engineering.domain.llms import Usage
 from llm_engineering.domain.value import Scalar, Value
 
@@ -89,6 +89,8 @@ def documents_of(rows: Iterable[DatasetRow]) -> set[str]:
         found.add(row.document_id)
         if isinstance(row, RetrievalPair):
             found.update(row.documents, row.negative_documents)
+        if isinstance(row, Preference):
+            found.add(row.rejected_document)
     return found - {""}
 
 
@@ -159,13 +161,20 @@ class DatasetMining(Value):
     negatives: float = 0.0
 
 
+class DatasetSifting(Value):
+    """The account of the gates: drafts dropped, by reason, and what each gate measured."""
+
+    dropped: dict[str, int] = Field(default_factory=dict)
+    gates: tuple[GateFigure, ...] = ()
+
+
 class DatasetCard(Value):
     """What is known about a version of a data set. `digest` covers the rows, so it says whether they are these.
 
     `kind` says what its rows are (`DATASET_ROWS`): retrieval, instruction or preference.
     `rows` counts by split, `origins` by origin, `dropped` by reason. `index` is the index version (collection, version,
     fingerprint) whose passages it holds, `sources` the sources of its documents. `licence` and `users` (who may use
-    it; empty: everybody) are the user's words.
+    it; empty: everybody) are the user's words. `gates` are the figures that a data set for language models passed with.
     """
 
     name: str
@@ -182,6 +191,7 @@ class DatasetCard(Value):
     settings: dict[str, object] = Field(default_factory=dict)
     licence: str = ""
     users: tuple[str, ...] = ()
+    gates: tuple[GateFigure, ...] = ()
     cost: float = 0.0
     run: int = 0
     created_at: str = ""

@@ -41,13 +41,17 @@ class SourceError(LLMEngineeringError):
 class BackendError(LLMEngineeringError):
     """A database, a vector store, a model or another service failed.
 
-    `transient` says whether a retry may help; `retry_after` after how many seconds, where the service said so.
+    `transient` says whether a retry may help; `retry_after` after how many seconds, where the service said so. `reply`
+    is what a language model said, where its shape is all that is wrong: parts of it may be of use. It was paid for.
     """
 
-    def __init__(self, message: str, *, transient: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, transient: bool = False, retry_after: float | None = None, reply: str | None = None
+    ) -> None:
         super().__init__(message)
         self.transient = transient
         self.retry_after = retry_after
+        self.reply = reply
 
 
 class BudgetExceeded(LLMEngineeringError):  # noqa: N818 - it is a decision, not a fault

@@ -7,6 +7,7 @@ from pydantic import Field
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.incidents import Incident
+from llm_engineering.domain.instructions import GateFigure
 from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.training import TrainingReport
 from llm_engineering.domain.value import Value
@@ -140,7 +141,8 @@ class DatasetReport(Value):
     """What a data set was made of: `questions` were collected, by origin; `rows` by split is what became of them.
 
     `dropped` counts by reason. Tokens and cost (US dollars; None: not known) are of this run; `resumed` replies of a
-    model were paid for before, `unasked` passages were not read because `stopped`.
+    model were paid for before, `unasked` passages were not read because `stopped`. `gates` are the figures of a data
+    set for language models, which has no negatives.
     """
 
     reference: str = ""
@@ -151,6 +153,7 @@ class DatasetReport(Value):
     documents: int = 0
     clusters: int = 0
     negatives: float = 0.0
+    gates: tuple[GateFigure, ...] = ()
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float | None = None
@@ -167,10 +170,12 @@ class DatasetReport(Value):
         paid = f"; {self.input_tokens} + {self.output_tokens} tokens, cost {cost}, {self.resumed} replies known before"
         return (
             f"data set {self.reference}: rows {listed(self.rows)} ({listed(self.origins)}) of {self.documents} "
-            f"documents in {self.clusters} clusters, {self.negatives:.1f} negatives each; "
-            f"dropped {listed(self.dropped)}"
+            f"documents in {self.clusters} clusters"
+            + ("" if self.gates else f", {self.negatives:.1f} negatives each")
+            + f"; dropped {listed(self.dropped)}"
             + (paid if self.input_tokens or self.resumed else "")
             + (f"; {self.unasked} passages were not read: {self.stopped}" if self.unasked else "")
+            + "".join(f"\ngate {gate}" for gate in self.gates)
         )
 
 

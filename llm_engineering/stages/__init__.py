@@ -8,6 +8,7 @@ from llm_engineering.stages.dataset import collect_questions, estimate_dataset, 
 from llm_engineering.stages.etl import crawl_links, get_or_create_user, ingest
 from llm_engineering.stages.evaluation import ask_index, compare_evaluations, read_questions
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
+from llm_engineering.stages.instructions import collect_drafts, estimate_drafts, keep_rows, sift_drafts
 from llm_engineering.stages.judging import BASE, evaluate_candidate, judge_candidate
 from llm_engineering.stages.promotion import (
     PRODUCTION,
@@ -36,12 +37,14 @@ __all__ = [
     "check_promotion",
     "chunk",
     "clean",
+    "collect_drafts",
     "collect_questions",
     "compare_evaluations",
     "crawl_links",
     "embed",
     "estimate",
     "estimate_dataset",
+    "estimate_drafts",
     "evaluate",
     "evaluate_candidate",
     "fail_run",
@@ -50,6 +53,7 @@ __all__ = [
     "ingest",
     "judge_candidate",
     "keep_dataset",
+    "keep_rows",
     "load",
     "makes_index",
     "mine_pairs",
@@ -67,6 +71,7 @@ __all__ = [
     "rollback",
     "run_of",
     "search",
+    "sift_drafts",
     "tokenize",
     "train_model",
     "tune_retrieval",

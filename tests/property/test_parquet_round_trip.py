@@ -15,7 +15,7 @@ from llm_engineering.domain.datasets import AskedQuestion, HeldQuestion, Retriev
 from llm_engineering.domain.documents import CleanedDocument, Document
 from llm_engineering.domain.evaluation import QuestionOutcome
 from llm_engineering.domain.features import FeatureChunk, FeatureDocument
-from llm_engineering.domain.instructions import Instruction, Preference
+from llm_engineering.domain.instructions import Draft, Instruction, Preference
 from llm_engineering.infrastructure.parquet import read_dataset, write_dataset
 from llm_engineering.infrastructure.parquet.layout import ROW_TYPES
 from llm_engineering.infrastructure.warehouse.exact_text import original, storable
@@ -50,9 +50,10 @@ ROWS: dict[type, st.SearchStrategy[Any]] = {
     ),
     AskedQuestion: st.builds(AskedQuestion, texts, words, texts, metadata, *[texts] * 3),
     RetrievalPair: st.builds(RetrievalPair, *[texts] * 5, *[words] * 3, *[texts] * 5, words),
+    Draft: st.builds(Draft, *[texts] * 9, integers, integers, texts),
     HeldQuestion: st.builds(HeldQuestion, texts, texts, words, metadata, texts),
     Instruction: st.builds(Instruction, *[texts] * 11),
-    Preference: st.builds(Preference, *[texts] * 12),
+    Preference: st.builds(Preference, *[texts] * 12, integers, integers, texts),
     QuestionOutcome: st.builds(QuestionOutcome, texts, texts, *[words] * 3, floats),
 }
 

@@ -10,6 +10,8 @@ from llm_engineering.config import (
     EvaluationConfig,
     FeatureConfig,
     FeatureEngineeringConfig,
+    InstructDatasetConfig,
+    PreferenceDatasetConfig,
     TrainingConfig,
     read_config,
 )
@@ -185,7 +187,7 @@ def test_a_wrong_override_is_refused(write: Write, override: str, expected: str)
 def test_every_configuration_of_the_project_is_valid(path: Path) -> None:
     sections = yaml.safe_load(path.read_text(encoding="utf-8"))
     config = read_config(FeatureConfig, path)
-    assert config.source_names or sections.keys() & {"batch", "evaluation", "training"}
+    assert config.source_names or sections.keys() & {"batch", "evaluation", "training", "instructions", "preferences"}
     if "batch" in sections:
         assert read_config(BatchInferenceConfig, path).resolved().batch.input
     if "evaluation" in sections:
@@ -193,6 +195,10 @@ def test_every_configuration_of_the_project_is_valid(path: Path) -> None:
         assert settings.questions or settings.dataset
     if "training" in sections:
         assert read_config(TrainingConfig, path).training.dataset
+    if "instructions" in sections:
+        assert read_config(InstructDatasetConfig, path).resolved().instructions.pairs
+    if "preferences" in sections:
+        assert read_config(PreferenceDatasetConfig, path).resolved().preferences.pairs
 
 
 def test_a_resolved_configuration_says_everything_and_means_the_same(write: Write) -> None:

@@ -10,8 +10,8 @@ from llm_engineering.application.text.stems import Language
 from llm_engineering.application.text.words import stems
 
 _ENOUGH = 0.6
-_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_DENIAL = re.compile(
+NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+DENIAL = re.compile(
     r"\b(?:not|never|no|none|nobody|nothing|cannot|without|neither|nor|nicht|nie|kein\w*|ohne|pas|jamais|sans|nunca|sin|"
     r"non|mai|senza|não|sem|niet|geen|не|ни|нет|без)\b|n['’]t\b|不|没|無|无|ない|ません|않|못",
     re.IGNORECASE,
@@ -30,7 +30,7 @@ def supporting(claim: str, passage: Numbered, language: Language = "english") ->
     spans = passage.units
     for span in [*spans, *(Span(a.start, b.end) for a, b in pairwise(spans))]:
         text = passage.text[span.start : span.end]
-        if bool(_DENIAL.search(claim)) != bool(_DENIAL.search(text)) or not _numbers(claim) <= _numbers(text):
+        if bool(DENIAL.search(claim)) != bool(DENIAL.search(text)) or not _numbers(claim) <= _numbers(text):
             continue
         said = frozenset(stems(text, language))
         share = len(wanted & said) / (len(wanted) or 1) - 0.0002 * (span.end - span.start)
@@ -40,4 +40,4 @@ def supporting(claim: str, passage: Numbered, language: Language = "english") ->
 
 
 def _numbers(text: str) -> frozenset[str]:
-    return frozenset(_NUMBER.findall(text))
+    return frozenset(NUMBER.findall(text))

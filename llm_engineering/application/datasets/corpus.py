@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk of the index: `text` is what its embedder saw of it, context and `body` together."""
+    """A chunk of the index: `text` is what its embedder saw of it, context and `body` together.
+
+    `start` is where the body begins in the text of its document, -1 where that is not known.
+    """
 
     id: str
     document_id: str
@@ -30,6 +33,7 @@ class Passage:
     body: str
     text: str
     metadata: Metadata
+    start: int = -1
 
     @property
     def tenant(self) -> str:
@@ -106,4 +110,5 @@ def _passage(point: Point) -> Passage:
         body=text,
         text=f"{context}\n{text}" if context else text,
         metadata=cast("Metadata", payload.get("metadata") or {}),
+        start=cast("int", payload.get("start", -1)),
     )

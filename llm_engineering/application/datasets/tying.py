@@ -77,6 +77,8 @@ def _vectors(
     if isinstance(embedder, Knowing):
         embedder.learn([one.question for one in questions])
     texts = progress([one.question for one in questions], "embed", total=len(questions), unit="question")
+    if not questions:
+        return None
     matrix = np.stack([np.asarray(embedder.embed_query(text), dtype=np.float32) for text in texts])
     unit: NDArray[np.float32] = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)
     return unit

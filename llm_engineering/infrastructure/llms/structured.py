@@ -45,7 +45,8 @@ class Structured(Layer):
             raise BackendError(
                 f"model {self.card.name!r} answered twice with JSON that is not valid for the schema"
                 + (" (cut at max_tokens)" if again.finish == "length" else "")
-                + "; allow more tokens, simplify the schema, or use a larger model"
+                + "; allow more tokens, simplify the schema, or use a larger model",
+                reply=plain_json(again.text),
             )
         return again.model_copy(update={"text": plain_json(again.text), "usage": usage})
 

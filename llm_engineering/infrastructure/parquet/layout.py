@@ -16,7 +16,7 @@ from llm_engineering.domain.documents import CleanedDocument, Document
 from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.evaluation import QuestionOutcome
 from llm_engineering.domain.features import FeatureChunk, FeatureDocument
-from llm_engineering.domain.instructions import Instruction, Preference
+from llm_engineering.domain.instructions import Draft, Instruction, Preference
 from llm_engineering.infrastructure.parquet.columns import COLUMNS, Column, fixed_vectors
 
 # The only types that a file can ask for, by the name that is stored in it. A name is never used for another type.
@@ -33,6 +33,7 @@ ROW_TYPES: Mapping[str, type] = {
     "retrieval_pair": RetrievalPair,
     "held_question": HeldQuestion,
     "question_outcome": QuestionOutcome,
+    "draft": Draft,
     "instruction": Instruction,
     "preference": Preference,
 }

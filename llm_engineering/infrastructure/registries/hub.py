@@ -28,7 +28,7 @@ def fetch(repository: str, revision: str, folder: Path) -> Path:
             f"revision {revision!r} is no commit; give all 40 hex digits (--revision), for a name such as 'main' means "
             "something else tomorrow"
         )
-    with _translated(repository, "read"):
+    with translated(repository, "read"):
         snapshot_download(
             repository, revision=revision, local_dir=folder, allow_patterns=WANTED, ignore_patterns=UNWANTED
         )
@@ -47,7 +47,7 @@ def push(model: RegisteredModel, folder: Path, repository: str, *, public: bool 
     from huggingface_hub import CommitOperationAdd, HfApi
 
     api = HfApi()
-    with _translated(repository, "write"):
+    with translated(repository, "write"):
         api.create_repo(repository, private=not public, exist_ok=True)
         if not public and not api.repo_info(repository).private:
             raise UsageError(f"{repository} is public; make it private, choose another one, or say --public")
@@ -83,7 +83,8 @@ def description(model: RegisteredModel) -> str:
 
 
 @contextmanager
-def _translated(repository: str, what: str) -> Iterator[None]:
+def translated(repository: str, what: str) -> Iterator[None]:
+    """Say what the hub answers in errors of this project; `what` is to be done there: read or write."""
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,

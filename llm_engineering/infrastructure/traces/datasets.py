@@ -6,6 +6,7 @@ from pathlib import Path
 
 from llm_engineering.domain.datasets import DatasetCard, DatasetRow, RetrievalPair, documents_of
 from llm_engineering.domain.erasure import Found
+from llm_engineering.domain.instructions import Preference
 from llm_engineering.domain.lineage import Derivative
 from llm_engineering.domain.ports import Warehouse
 from llm_engineering.domain.traces import Traces
@@ -86,6 +87,8 @@ def _without(row: DatasetRow, document_ids: Collection[str]) -> DatasetRow | Non
     """Return a row without negatives of the documents, or None if it is about one of them."""
     if row.document_id in document_ids:
         return None
+    if isinstance(row, Preference):
+        return None if row.rejected_document in document_ids else row
     if not isinstance(row, RetrievalPair):
         return row
     if not set(row.documents).isdisjoint(document_ids):
