@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pydantic import Field
 
-from llm_engineering.domain.datasets import RetrievalPair
+from llm_engineering.domain.datasets import DatasetRow
 from llm_engineering.domain.evaluation import Estimate
 from llm_engineering.domain.models import CurvePoint, ModelKind, RegisteredModel, TrainingRecord
 from llm_engineering.domain.value import Value
 
 # Weights, settings, vocabularies: none of them can run code.
-MODEL_FILES = frozenset({".safetensors", ".json", ".txt", ".model"})
+MODEL_FILES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja"})
+Row = TypeVar("Row", bound=DatasetRow)
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class GeneralQuestion:
 
 
 @dataclass(frozen=True)
-class TrainingData:
+class TrainingData(Generic[Row]):
     """The rows that a trainer may see: those to learn from and those to choose by, never held-out ones.
 
     `reference` and `digest` name the version of the data set; `general` shows what the model forgets.
@@ -32,8 +34,8 @@ class TrainingData:
 
     reference: str
     digest: str
-    train: tuple[RetrievalPair, ...]
-    validation: tuple[RetrievalPair, ...] = ()
+    train: tuple[Row, ...]
+    validation: tuple[Row, ...] = ()
     general: tuple[GeneralQuestion, ...] = ()
 
 
@@ -55,7 +57,8 @@ class Trained(Value):
 
     `metrics` has each figure after training by its name (`validation/ndcg@10`), and under `NAME/before` that of the
     model it began with. `tuned` are the settings that were found where there are no weights. `base` is what it began
-    with, `base_digest` the SHA-256 of those weights.
+    with, `base_digest` the SHA-256 of those weights, `template` the hash of the chat template of a language model.
+    `notes` are what the user should know of it.
     """
 
     record: TrainingRecord
@@ -63,6 +66,8 @@ class Trained(Value):
     base_digest: str
     metrics: dict[str, Estimate] = Field(default_factory=dict)
     tuned: RegisteredModel | None = None
+    template: str = ""
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         record = self.record
@@ -79,6 +84,7 @@ class Trained(Value):
             + (f", resumed {record.resumed} times" if record.resumed else "")
             + (f", stopped early, best at step {record.best_step}" if record.stopped_early else "")
             + (f"; {figures}" if figures else "")
+            + "".join(f"; {note}" for note in self.notes)
         )
 
 

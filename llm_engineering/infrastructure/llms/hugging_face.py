@@ -47,7 +47,7 @@ class HuggingFace(LlmSettings):
 
         folder = find_model(self.model, self.revision, home or Path(".llm-engineering"))
         try:
-            with _staged(self.model, folder) as harmless:
+            with staged(self.model, folder) as harmless:
                 generator = Generator.load(harmless, self.device, self.dtype)
         except Exception as error:
             raise UsageError(
@@ -60,7 +60,7 @@ class HuggingFace(LlmSettings):
 
 
 @contextmanager
-def _staged(name: str, folder: Path) -> Iterator[Path]:
+def staged(name: str, folder: Path) -> Iterator[Path]:
     """Yield a temporary folder with the harmless files alone.
 
     Raises:

@@ -1,0 +1,48 @@
+"""What a training wants of the machine, and whether it is there."""
+
+from importlib.util import find_spec
+
+from llm_engineering.domain.errors import UsageError
+from llm_engineering.infrastructure.trainers.language.settings import LanguageTraining
+
+
+def chosen_machine(spec: LanguageTraining) -> tuple[str, str]:
+    """Return device and precision.
+
+    Raises:
+        UsageError: an extra, a package or a GPU is missing; the message says which, and what to type.
+    """
+    for package in ("trl", "peft"):
+        if find_spec(package) is None:
+            raise UsageError(
+                f"a trainer of kind {spec.kind} needs {package}; "  # type: ignore[attr-defined]
+                "install the extra with `poetry install --extras finetuning`"
+            )
+    from llm_engineering.infrastructure.embedders.encoder import chosen_device, chosen_precision
+
+    device = chosen_device(spec.device)
+    if spec.weights == "nf4":
+        _check_quantised(device)
+    if spec.accelerator == "unsloth":
+        _check_unsloth(device)
+    precision = "fp32" if (spec.precision, device) == ("auto", "cpu") else chosen_precision(spec.precision, device)
+    return device, precision
+
+
+def _check_quantised(device: str) -> None:
+    if device != "cuda":
+        raise UsageError(
+            f"weights: nf4 (QLoRA) are computed on a GPU of NVIDIA only, and the device is {device}; use weights: auto"
+        )
+    if find_spec("bitsandbytes") is None:
+        raise UsageError("weights: nf4 (QLoRA) need bitsandbytes; type `pip install bitsandbytes`, or use weights: auto")
+
+
+def _check_unsloth(device: str) -> None:
+    if find_spec("unsloth") is None:
+        raise UsageError(
+            "accelerator: unsloth is not installed; type `pip install unsloth` on a machine with a GPU, or use "
+            "accelerator: none"
+        )
+    if device != "cuda":
+        raise UsageError(f"accelerator: unsloth needs a GPU of NVIDIA, and the device is {device}; use accelerator: none")

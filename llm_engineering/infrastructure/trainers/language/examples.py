@@ -1,0 +1,76 @@
+"""Rows into token ids, with the template that the model is served with."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from loguru import logger
+
+from llm_engineering.domain.errors import UsageError
+from llm_engineering.domain.instructions import Instruction, Preference
+from llm_engineering.infrastructure.llms.templates import ChatTemplate
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt with its answers as token ids: one answer of an instruction; of a preference the better one first.
+
+    `id` and `cluster` are those of the row.
+    """
+
+    id: str
+    cluster: str
+    prompt: list[int]
+    answers: tuple[list[int], ...]
+
+    @property
+    def length(self) -> int:
+        """Tokens of the prompt with the longest answer."""
+        return len(self.prompt) + max(map(len, self.answers))
+
+
+Row = TypeVar("Row", Instruction, Preference)
+Make = Callable[[Row, ChatTemplate], Example]
+
+
+def instruction_example(row: Instruction, template: ChatTemplate) -> Example:
+    """Return an instruction as token ids."""
+    _check(row.id, instruction=row.instruction, answer=row.answer)
+    prompt, answer = template.example_ids(row.instruction, row.answer)
+    return Example(row.id, row.cluster or row.id, prompt, (answer,))
+
+
+def preference_example(row: Preference, template: ChatTemplate) -> Example:
+    """Return a preference as token ids."""
+    _check(row.id, instruction=row.instruction, chosen=row.chosen, rejected=row.rejected)
+    if row.chosen.strip() == row.rejected.strip():
+        raise UsageError(f"row {row.id!r} prefers an answer to itself; make the data set again, its gate refuses that")
+    prompt, chosen = template.example_ids(row.instruction, row.chosen)
+    _, rejected = template.example_ids(row.instruction, row.rejected)
+    return Example(row.id, row.cluster or row.id, prompt, (chosen, rejected))
+
+
+def examples_of(
+    rows: Sequence[Row], make: "Make[Row]", template: ChatTemplate, longest: int, reference: str
+) -> tuple[list[Example], int]:
+    """Return rows as token ids, and how many were too long and are left out: an answer cut short teaches no end.
+
+    Raises:
+        UsageError: none is left.
+    """
+    every = [make(row, template) for row in rows]
+    kept = [example for example in every if example.length <= longest]
+    if every and not kept:
+        raise UsageError(
+            f"all {len(every)} rows of data set {reference} are longer than {longest:,} tokens (the shortest has "
+            f"{min(example.length for example in every):,}); set max_tokens higher, or begin with a model that reads more"
+        )
+    if left := len(every) - len(kept):
+        logger.warning("{} of {} rows of {} are longer than {} tokens and left out", left, len(every), reference, longest)
+    return kept, len(every) - len(kept)
+
+
+def _check(id: str, **texts: str) -> None:
+    for name, text in texts.items():
+        if not text.strip():
+            raise UsageError(f"row {id!r} has no {name}; make the data set again")
