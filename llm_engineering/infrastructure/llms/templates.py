@@ -13,7 +13,7 @@ from llm_engineering.domain.errors import UsageError
 PLAIN = (
     "{% if bos_token is defined and bos_token %}{{ bos_token }}{% endif %}"
     "{% for message in messages %}{{ message.role | capitalize }}: {{ message.content }}"
-    "{% if message.role == 'assistant' and eos_token is defined and eos_token %}{{ eos_token }}{% endif %}\n"
+    "{% if message.role == 'assistant' and eos_token is defined and eos_token %}{{ eos_token }}{% endif %}{{ '\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 FILE = "chat_template.jinja"

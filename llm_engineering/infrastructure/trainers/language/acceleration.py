@@ -35,7 +35,9 @@ def _check_quantised(device: str) -> None:
             f"weights: nf4 (QLoRA) are computed on a GPU of NVIDIA only, and the device is {device}; use weights: auto"
         )
     if find_spec("bitsandbytes") is None:
-        raise UsageError("weights: nf4 (QLoRA) need bitsandbytes; type `pip install bitsandbytes`, or use weights: auto")
+        raise UsageError(
+            "weights: nf4 (QLoRA) need bitsandbytes; type `pip install bitsandbytes`, or use weights: auto"
+        )
 
 
 def _check_unsloth(device: str) -> None:
@@ -45,4 +47,6 @@ def _check_unsloth(device: str) -> None:
             "accelerator: none"
         )
     if device != "cuda":
-        raise UsageError(f"accelerator: unsloth needs a GPU of NVIDIA, and the device is {device}; use accelerator: none")
+        raise UsageError(
+            f"accelerator: unsloth needs a GPU of NVIDIA, and the device is {device}; use accelerator: none"
+        )

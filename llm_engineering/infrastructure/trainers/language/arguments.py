@@ -30,7 +30,7 @@ def common_arguments(
         "seed": spec.seed,
         "data_seed": spec.seed,
         "bf16": precision == "bf16",
-        "gradient_checkpointing": spec.gradient_checkpointing,
+        "activation_checkpointing": spec.gradient_checkpointing,
         "max_length": longest,
         "eval_strategy": "steps" if chosen else "no",
         "eval_steps": every,

@@ -63,10 +63,12 @@ def examples_of(
     if every and not kept:
         raise UsageError(
             f"all {len(every)} rows of data set {reference} are longer than {longest:,} tokens (the shortest has "
-            f"{min(example.length for example in every):,}); set max_tokens higher, or begin with a model that reads more"
+            f"{min(example.length for example in every):,}); set max_tokens higher, or begin with another model"
         )
     if left := len(every) - len(kept):
-        logger.warning("{} of {} rows of {} are longer than {} tokens and left out", left, len(every), reference, longest)
+        logger.warning(
+            "{} of {} rows of {} are longer than {} tokens and left out", left, len(every), reference, longest
+        )
     return kept, len(every) - len(kept)
 
 

@@ -1,5 +1,6 @@
 """The trainers of TRL, with our token ids, our measure, and checkpoints without pickled weights."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,9 @@ def train(
         UsageError: the loss became infinite or no number, or the library refuses the settings.
     """
     kind, settings = LOOPS[spec.kind]  # type: ignore[attr-defined]
-    with Clock(folder) as clock, quiet(spec.threads):
+    with Clock(folder) as clock, quiet(spec.threads), warnings.catch_warnings():
+        # What the libraries will rename in each other's next version.
+        warnings.simplefilter("ignore", FutureWarning)
         checkpoint = newest_whole(folder)
         try:
             loop: Any = kind(args=settings(**arguments), callbacks=[Telling(watch, clock, METRIC)], **given)

@@ -44,7 +44,10 @@ class LanguageTraining(Optimising):
         description="how the weights are kept; auto = fp32, under adapters that of `precision`; nf4 = QLoRA, on a GPU",
     )
     max_tokens: int | None = Field(
-        None, ge=8, le=1_048_576, description=f"longer rows are left out; empty: the model's window, at most {LONGEST:,}"
+        None,
+        ge=8,
+        le=1_048_576,
+        description=f"longer rows are left out; empty: the model's window, at most {LONGEST:,}",
     )
     gradient_checkpointing: bool = Field(False, description="activations are computed twice instead of kept")
     lora: Lora | None = Field(None, description="train adapters instead of all weights; {} = with the defaults")

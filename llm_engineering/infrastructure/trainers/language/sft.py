@@ -44,7 +44,7 @@ class _Sft(FineTuning[Instruction]):
         return instruction_example(row, template)
 
     def given(self, model: Any, train: Sequence[Any], longest: int) -> dict[str, Any]:  # noqa: ARG002 - one signature
-        from datasets import Dataset
+        from datasets import Dataset, disable_progress_bars
         from trl import pack_dataset
 
         rows = Dataset.from_list(
@@ -57,6 +57,7 @@ class _Sft(FineTuning[Instruction]):
             ]
         )
         if self.spec.packing:
+            disable_progress_bars()
             rows = pack_dataset(rows.shuffle(seed=self.spec.seed), longest, "bfd")
         return {"train_dataset": rows}
 

@@ -73,8 +73,11 @@ class FineTuning(ABC, Generic[Row]):
             ) from error
 
     def _trained(self, base: Any, device: str, precision: str, watch: Watch) -> Trained:
+        from llm_engineering.infrastructure.embedders.library_model import quiet_transformers
         from llm_engineering.infrastructure.llms.templates import ChatTemplate
-        from llm_engineering.infrastructure.trainers.language import loading, loops
+
+        with quiet_transformers():
+            from llm_engineering.infrastructure.trainers.language import loading, loops
         from llm_engineering.infrastructure.trainers.language.arguments import common_arguments
         from llm_engineering.infrastructure.trainers.language.lora import adapters
         from llm_engineering.infrastructure.trainers.starting import set_dropout
@@ -95,7 +98,11 @@ class FineTuning(ABC, Generic[Row]):
             spec, len(given["train_dataset"]), longest, folder, precision, chosen=bool(validation)
         )
         arguments |= self.arguments()
-        given |= {"model": model, "processing_class": tokenizer, "peft_config": adapters(spec.lora) if spec.lora else None}
+        given |= {
+            "model": model,
+            "processing_class": tokenizer,
+            "peft_config": adapters(spec.lora) if spec.lora else None,
+        }
         given |= {"eval_dataset": given["train_dataset"].select([0])} if validation else {}
         model, record = loops.train(spec, given, arguments, measure, folder, watch)
         del given
