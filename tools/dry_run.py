@@ -21,6 +21,7 @@ from llm_engineering.config import (
 )
 from llm_engineering.domain.costs import Cost
 from llm_engineering.domain.secrets import redacted
+from llm_engineering.infrastructure.trainers.language.settings import LanguageTraining
 
 
 def describe(name: str, config: Config, *, as_json: bool) -> str:
@@ -124,6 +125,8 @@ def _into_model(config: TrainingConfig) -> Iterator[tuple[str, str]]:
     trainer = config.training.trainer
     yield "plan_training", f"data set {plan.dataset}: {plan.train} rows to learn from, {plan.validation} to choose by"
     yield "train_model", f"{plan.kind} from {getattr(trainer, 'base', 'its settings')}, seed {trainer.seed}"
+    if isinstance(trainer, LanguageTraining):
+        yield "estimate", str(stages.estimate_training(config))
     yield "register_model", f"a new version of {plan.model} in the registry, in no stage"
 
 

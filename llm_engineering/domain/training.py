@@ -88,6 +88,58 @@ class Trained(Value):
         )
 
 
+class TrainingEstimate(Value):
+    """What a fine-tuning will take, in bytes and seconds, before anything is loaded.
+
+    `trained` are the parameters that change. `activations` are what is kept of a batch for the way back, without and
+    with gradient checkpointing; `checkpointing` says which of the two is configured. `seconds` are by place.
+    """
+
+    model: str
+    parameters: int
+    trained: int
+    weights: int
+    gradients: int
+    optimizer: int
+    logits: int
+    activations: int
+    activations_checkpointed: int
+    checkpointing: bool
+    tokens: int
+    seconds: dict[str, float]
+    available: int = 0
+    device: str = ""
+    assumptions: tuple[str, ...] = ()
+
+    @property
+    def memory(self) -> int:
+        """Bytes at the peak, as configured."""
+        kept = self.activations_checkpointed if self.checkpointing else self.activations
+        return self.weights + self.gradients + self.optimizer + self.logits + kept
+
+    def __str__(self) -> str:
+        there = f"{_gib(self.available)} on this machine's {self.device}" if self.available else ""
+        fits = f" ({'fits' if self.memory <= self.available else 'DOES NOT FIT'}: {there})" if there else ""
+        times = ", ".join(f"{_duration(seconds)} on {place}" for place, seconds in self.seconds.items())
+        return (
+            f"{self.model} has {self.parameters / 1e6:,.1f} million parameters, {self.trained / 1e6:,.2f} million of "
+            f"them are trained; memory about {_gib(self.memory)}{fits}: weights {_gib(self.weights)}, gradients "
+            f"{_gib(self.gradients)}, optimizer {_gib(self.optimizer)}, logits {_gib(self.logits)}, activations "
+            f"{_gib(self.activations)} ({_gib(self.activations_checkpointed)} with gradient_checkpointing); time for "
+            f"{self.tokens:,} tokens: about {times}. Assumed: {'; '.join(self.assumptions)}"
+        )
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 2**29 else f"{size / 2**20:.1f} MiB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3_600:.1f} h"
+
+
 @dataclass(frozen=True)
 class WeightsFolder:
     """The folder of a finished model; files of kinds that no model needs do not count."""

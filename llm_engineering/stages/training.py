@@ -23,12 +23,14 @@ from llm_engineering.domain.training import (
     GeneralQuestion,
     Trained,
     TrainingData,
+    TrainingEstimate,
     TrainingPlan,
     TrainingReport,
     WeightsFolder,
 )
 from llm_engineering.domain.value import digest, flattened, identity
 from llm_engineering.infrastructure.trainers import RetrievalTuner
+from llm_engineering.infrastructure.trainers.language.settings import LanguageTraining
 from llm_engineering.stages.tuning import tune_retrieval
 
 
@@ -54,6 +56,21 @@ def plan_training(config: TrainingConfig, run: int = 0) -> TrainingPlan:
         validation=len(data.validation),
         general=len(data.general),
     )
+
+
+def estimate_training(config: TrainingConfig) -> TrainingEstimate | str:
+    """Return what fine-tuning a language model will take, or why that is not known. No weight is loaded.
+
+    Raises:
+        UsageError: there is no such data set.
+    """
+    from llm_engineering.infrastructure.trainers.language.estimating import Lengths, estimate
+
+    workspace, trainer = Workspace(), config.training.trainer
+    if not isinstance(trainer, LanguageTraining):
+        return f"a trainer of kind {trainer.kind} is small enough to be tried"
+    data = _data(config, workspace, open_datasets(workspace).find(config.training.dataset))
+    return estimate(trainer, Lengths.of(data.train), Lengths.of(data.validation), workspace.home)
 
 
 def train_model(config: TrainingConfig, plan: TrainingPlan, run: int = 0) -> tuple[Trained, WeightsFolder]:

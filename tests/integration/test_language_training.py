@@ -369,7 +369,7 @@ def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(base: Path, tmp_p
     for kind, spec in specs.items():
         for folder, rules in (
             ("killed", "training.step:8=kill"),
-            ("killed", "training.before_seal:3=kill"),
+            ("killed", "training.before_seal=kill"),
             ("killed", ""),
             ("whole", ""),
         ):

@@ -18,15 +18,31 @@ def chosen_machine(spec: LanguageTraining) -> tuple[str, str]:
                 f"a trainer of kind {spec.kind} needs {package}; "  # type: ignore[attr-defined]
                 "install the extra with `poetry install --extras finetuning`"
             )
-    from llm_engineering.infrastructure.embedders.encoder import chosen_device, chosen_precision
+    from llm_engineering.infrastructure.embedders.encoder import chosen_device
 
     device = chosen_device(spec.device)
     if spec.weights == "nf4":
         _check_quantised(device)
     if spec.accelerator == "unsloth":
         _check_unsloth(device)
-    precision = "fp32" if (spec.precision, device) == ("auto", "cpu") else chosen_precision(spec.precision, device)
-    return device, precision
+    return device, _precision(spec, device)
+
+
+def likely_machine(spec: LanguageTraining) -> tuple[str, str]:
+    """Return device and precision, of a GPU where the settings need one that is not here."""
+    from llm_engineering.infrastructure.embedders.encoder import chosen_device
+
+    try:
+        device = chosen_device(spec.device)
+    except UsageError:
+        device = chosen_device("auto")
+    return device, "bf16" if spec.weights in ("nf4", "bf16") and spec.precision == "auto" else _precision(spec, device)
+
+
+def _precision(spec: LanguageTraining, device: str) -> str:
+    from llm_engineering.infrastructure.embedders.encoder import chosen_precision
+
+    return "fp32" if (spec.precision, device) == ("auto", "cpu") else chosen_precision(spec.precision, device)
 
 
 def _check_quantised(device: str) -> None:

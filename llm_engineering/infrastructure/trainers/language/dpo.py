@@ -48,7 +48,7 @@ class _Dpo(FineTuning[Preference]):
         return preference_example(row, template)
 
     def given(self, model: Any, train: Sequence[Any], longest: int) -> dict[str, Any]:  # noqa: ARG002 - one signature
-        from datasets import Dataset
+        from datasets import Dataset  # type: ignore[import-untyped]
 
         from llm_engineering.infrastructure.trainers.language.measuring import likelihoods
 

@@ -69,7 +69,7 @@ def load_base(base: Base, weights: str, device: str) -> tuple[Any, Any]:
     if weights == "nf4":
         from transformers import BitsAndBytesConfig
 
-        extra["quantization_config"] = BitsAndBytesConfig(
+        extra["quantization_config"] = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,

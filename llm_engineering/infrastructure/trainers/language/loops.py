@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import EarlyStoppingCallback, PrinterCallback
-from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from llm_engineering.domain import failpoints
 from llm_engineering.domain.errors import UsageError

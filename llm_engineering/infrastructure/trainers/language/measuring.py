@@ -13,6 +13,8 @@ from llm_engineering.infrastructure.embedders.window import length_buckets
 from llm_engineering.infrastructure.trainers.language.examples import Example
 
 RESAMPLES = 2_000
+# Logits that are in memory at once, as numbers: a position has one for each word of the vocabulary.
+LOGITS = 2**27
 Floats = NDArray[np.float64]
 
 
@@ -39,6 +41,7 @@ def likelihoods(model: Any, examples: Sequence[Example], budget: int) -> Likelih
     try:
         pairs = [(example.prompt, answer) for example in examples for answer in example.answers]
         found = np.zeros(len(pairs))
+        budget = min(budget, LOGITS // model.config.get_text_config().vocab_size)
         for batch in length_buckets([len(prompt) + len(answer) for prompt, answer in pairs], budget):
             found[batch] = _read(model, [pairs[place] for place in batch])
     finally:

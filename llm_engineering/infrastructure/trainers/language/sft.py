@@ -44,8 +44,8 @@ class _Sft(FineTuning[Instruction]):
         return instruction_example(row, template)
 
     def given(self, model: Any, train: Sequence[Any], longest: int) -> dict[str, Any]:  # noqa: ARG002 - one signature
-        from datasets import Dataset, disable_progress_bars
-        from trl import pack_dataset
+        from datasets import Dataset, disable_progress_bars  # type: ignore[import-untyped]
+        from trl.data_utils import pack_dataset
 
         rows = Dataset.from_list(
             [
