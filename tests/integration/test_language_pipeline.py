@@ -11,9 +11,9 @@ from tiny_llm import tiny_llm
 from llm_engineering import plain, stages
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.bootstrap.training import open_datasets, open_registry
-from llm_engineering.config import TrainingConfig
+from llm_engineering.config import PromotionConfig, TrainingConfig
 from llm_engineering.domain.datasets import DatasetCard
-from llm_engineering.domain.errors import UsageError
+from llm_engineering.domain.errors import GateFailed, UsageError
 from llm_engineering.domain.llms import LlmRequest, Message
 from llm_engineering.domain.training import TrainingEstimate
 from llm_engineering.infrastructure.llms import HuggingFace
@@ -166,3 +166,42 @@ def test_an_adapter_is_not_staged(base: Path) -> None:
 def test_a_dry_run_begins_nothing(base: Path) -> None:
     stages.estimate_training(config("sft", str(base)))
     assert not (Workspace().home / "registry").exists()
+
+
+def promotion(model: str, **settings: object) -> PromotionConfig:
+    return PromotionConfig.model_validate(
+        {"promotion": {"model": model} | settings, "evaluation": {"fewest": 4, "resamples": 500}}
+    )
+
+
+def test_a_language_model_is_promoted_only_where_it_is_shown_to_be_better(base: Path) -> None:
+    plain.training(config("sft", str(base), epochs=3))
+    done = plain.promotion(promotion("assistant@1")).promotion
+    assert done is not None
+    assert done.promoted, str(done)
+    assert done.verdict is not None
+    assert done.verdict.metric == "log_likelihood"
+    registry = open_registry(Workspace())
+    assert registry.find("assistant").stage == "production"
+    assert "test/log_likelihood" in registry.find("assistant@1").metrics
+    plain.training(config("dpo", "registry:assistant", learning_rate=1e-3, epochs=3))
+    second = plain.promotion(promotion("assistant@2")).promotion
+    assert second is not None
+    assert second.verdict is not None
+    assert (second.left, second.verdict.metric) == ("assistant@1", "preference")
+    plain.training(config("sft", "registry:assistant@1", learning_rate=1e-9, seed=3))
+    third = plain.promotion(promotion("assistant@3", dataset="instruction")).promotion
+    assert third is not None
+    assert not third.promoted
+    assert registry.find("assistant").number == (2 if second.promoted else 1)
+
+
+def test_a_language_model_that_saw_held_out_rows_is_refused(base: Path) -> None:
+    from dataclasses import replace
+
+    store = open_datasets(Workspace())
+    leaked = [*instructions("train", 8), replace(instructions("test", 1)[0], instruction="Where is  PLACE 0?")]
+    store.write(DatasetCard(name="leaky", version="", digest="", kind="instruction"), leaked)
+    plain.training(config("sft", str(base), "leaky"))
+    with pytest.raises(GateFailed, match="have the question of held-out rows"):
+        plain.promotion(promotion("assistant"))

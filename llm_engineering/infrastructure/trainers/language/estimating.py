@@ -60,6 +60,7 @@ def estimate(spec: LanguageTraining, train: Lengths, validation: Lengths, home: 
     batch = spec.batch * row * train.answers
     width = BYTES["bf16" if "bf16" in (precision, kept) or kept == "nf4" else "fp32"]
     each = shape.floats * width * batch
+    absent = " (on a GPU, which is not here)" if kept == "nf4" and device != "cuda" else ""
     copies = 2.0 if precision == "bf16" and kept == "fp32" else 0.0
     return TrainingEstimate(
         model=spec.base,
@@ -74,13 +75,12 @@ def estimate(spec: LanguageTraining, train: Lengths, validation: Lengths, home: 
         checkpointing=spec.gradient_checkpointing,
         tokens=train.tokens(longest) * spec.epochs,
         seconds=_seconds(spec, shape, train.tokens(longest), validation.tokens(longest), device, precision),
-        available=0 if kept == "nf4" and device != "cuda" else _available(device),
+        available=0 if absent else _available(device),
         device=device,
         assumptions=(
             f"the size from {shape.source}",
             f"{LETTERS:g} letters in a token, {row:,} tokens in the longest row, {spec.batch} rows at once",
-            f"weights in {kept}{' (on a GPU, which is not here)' if kept == 'nf4' and device != 'cuda' else ''}, computed in "
-            f"{precision}, gradients and AdamW's two moments in fp32",
+            f"weights in {kept}{absent}, computed in {precision}, gradients and AdamW's two moments in fp32",
             "attention that keeps no table of scores",
             f"{SHARE:.0%} of the speed of a plain matrix product",
         ),

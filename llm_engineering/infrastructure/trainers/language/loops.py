@@ -61,7 +61,7 @@ class _Ours:
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         metrics = {f"eval_{METRIC}": self.measure()}
-        self.log(metrics)  # type: ignore[attr-defined]
+        self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 

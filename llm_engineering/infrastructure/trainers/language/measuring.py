@@ -96,6 +96,12 @@ def reward_figures(found: Likelihoods, base: Likelihoods, beta: float, seed: int
     return {f"reward_{name}": figure for name, figure in figures.items()}
 
 
+def mean_figure(values: Floats, clusters: Sequence[str], seed: int = 0) -> Estimate:
+    """Return the mean of values (n) with its interval."""
+    found = Likelihoods(values[:, None], np.ones((len(values), 1)), tuple(clusters))
+    return _estimate(found, seed, lambda part: float(part.sums.mean()))
+
+
 def _estimate(found: Likelihoods, seed: int, figure: Callable[[Likelihoods], float]) -> Estimate:
     """Return a figure with the interval of 95 % over samples of the clusters, drawn with replacement."""
     names: Mapping[str, int] = {name: place for place, name in enumerate(dict.fromkeys(found.clusters))}
