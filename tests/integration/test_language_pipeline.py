@@ -30,7 +30,7 @@ SETTINGS = {"batch": 4, "accumulation": 1, "threads": 1, "learning_rate": 5e-3, 
 def base(home: Path, tmp_path: Path) -> Path:
     store = open_datasets(Workspace())
     for kind, make in (("instruction", instructions), ("preference", preferences)):
-        every = [*make("train", 24), *make("validation", 8, 100), *make("test", 8, 200)]
+        every = [*make("train", 24), *make("validation", 8, 100), *make("test", 24, 200)]
         store.write(DatasetCard(name=kind, version="", digest="", kind=kind, licence="ours"), every)
     return tiny_llm(tmp_path / "base")
 

@@ -37,7 +37,8 @@ def vocabulary_of(folder: Path, size: int) -> Vocabulary:
     if model.get("type") != "BPE" or model.get("byte_fallback"):
         fallback = " with byte fallback" if model.get("byte_fallback") else ""
         raise UsageError(
-            f"the tokenizer is of kind {model.get('type')}{fallback}; as GGUF only byte-level BPE is exported (GPT-2, Llama 3, Qwen). Use --format huggingface"
+            f"the tokenizer is of kind {model.get('type')}{fallback}; as GGUF only byte-level BPE is exported (GPT-2, "
+            "Llama 3, Qwen). Use --format huggingface"
         )
     if known.get("normalizer") and known["normalizer"].get("type") != "NFC":
         raise UsageError(f"the tokenizer changes texts first ({known['normalizer'].get('type')}); llama.cpp would not")
