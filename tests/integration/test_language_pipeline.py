@@ -188,7 +188,7 @@ def test_a_language_model_is_promoted_only_where_it_is_shown_to_be_better(base: 
     second = plain.promotion(promotion("assistant@2")).promotion
     assert second is not None
     assert second.verdict is not None
-    assert (second.left, second.verdict.metric) == ("assistant@1", "preference")
+    assert (second.verdict.against, second.verdict.metric) == ("assistant@1", "preference")
     plain.training(config("sft", "registry:assistant@1", learning_rate=1e-9, seed=3))
     third = plain.promotion(promotion("assistant@3", dataset="instruction")).promotion
     assert third is not None
