@@ -205,3 +205,19 @@ def test_a_language_model_that_saw_held_out_rows_is_refused(base: Path) -> None:
     plain.training(config("sft", str(base), "leaky"))
     with pytest.raises(GateFailed, match="have the question of held-out rows"):
         plain.promotion(promotion("assistant"))
+
+
+def test_an_exported_folder_with_a_changed_template_is_not_served_either(base: Path, tmp_path: Path) -> None:
+    import shutil
+
+    plain.training(config("sft", str(base)))
+    registry = open_registry(Workspace())
+    folder = tmp_path / "copy"
+    shutil.copytree(registry.folder(registry.find("assistant")), folder)
+    noted = json.loads((folder / "chat_template_hash.json").read_text())
+    assert noted == {"sha256": registry.find("assistant").template}
+    (folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    with pytest.raises(UsageError, match="was trained with the chat template"):
+        HuggingFace(name="own", model=str(folder), device="cpu").open(Workspace().home)
+    with pytest.raises(UsageError, match="was trained with the chat template"):
+        plain.training(config("sft", str(folder)))

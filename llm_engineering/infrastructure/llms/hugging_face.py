@@ -67,10 +67,13 @@ def _found(name: str, revision: str | None, home: Path) -> Path:
         UsageError: it is not here, is no language model, or its folder holds another template.
     """
     from llm_engineering.infrastructure.embedders.model_source import find_model
+    from llm_engineering.infrastructure.llms.templates import check_template, noted_template
 
     if not name.startswith(SCHEME):
-        return find_model(name, revision, home)
-    from llm_engineering.infrastructure.llms.templates import check_template
+        folder = find_model(name, revision, home)
+        if expected := noted_template(folder):
+            check_template(folder, expected, name)
+        return folder
 
     registry = FileRegistry(home)
     model = registry.find(name)

@@ -1,5 +1,6 @@
 """The chat template of a model: one object that turns a conversation into token ids, in training and in serving."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ PLAIN = (
     "{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 FILE = "chat_template.jinja"
+HASH = "chat_template_hash.json"  # of the template that a model was trained with, in its folder
 Turns = Sequence[Mapping[str, str]]
 
 
@@ -82,6 +84,26 @@ class ChatTemplate:
     def _ids(self, text: str) -> list[int]:
         found: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return found
+
+
+def note_template(folder: Path, template: ChatTemplate) -> None:
+    """Write the hash of a template into the folder of the model that was trained with it."""
+    (folder / HASH).write_text(json.dumps({"sha256": template.digest}) + "\n", encoding="utf-8")
+
+
+def noted_template(folder: Path) -> str:
+    """Return the hash of the template that the model of a folder was trained with; empty where it does not say.
+
+    Raises:
+        UsageError: the file that says so is damaged.
+    """
+    path = folder / HASH
+    if not path.is_file():
+        return ""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is damaged ({type(error).__name__}); get the files of the model again") from error
 
 
 def check_template(folder: Path, expected: str, name: str) -> None:

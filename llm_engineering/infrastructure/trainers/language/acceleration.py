@@ -1,9 +1,12 @@
 """What a training wants of the machine, and whether it is there."""
 
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 from llm_engineering.domain.errors import UsageError
-from llm_engineering.infrastructure.trainers.language.settings import LanguageTraining
+from llm_engineering.infrastructure.trainers.language.lora import adapters
+from llm_engineering.infrastructure.trainers.language.settings import LONGEST, LanguageTraining
 
 
 def chosen_machine(spec: LanguageTraining) -> tuple[str, str]:
@@ -26,6 +29,33 @@ def chosen_machine(spec: LanguageTraining) -> tuple[str, str]:
     if spec.accelerator == "unsloth":
         _check_unsloth(device)
     return device, _precision(spec, device)
+
+
+def load_unsloth(spec: LanguageTraining, folder: Path, weights: str) -> tuple[Any, Any]:
+    """Return model and tokenizer with Unsloth's kernels, adapters included where they are wanted. No test runs this."""
+    from unsloth import FastLanguageModel  # type: ignore[import-not-found]
+
+    model, tokenizer = FastLanguageModel.from_pretrained(
+        model_name=str(folder),
+        max_seq_length=spec.max_tokens or LONGEST,
+        dtype=None,
+        load_in_4bit=weights == "nf4",
+        full_finetuning=spec.lora is None,
+        trust_remote_code=False,
+    )
+    if spec.lora:
+        settings = adapters(spec.lora)
+        model = FastLanguageModel.get_peft_model(
+            model,
+            r=settings.r,
+            lora_alpha=settings.lora_alpha,
+            lora_dropout=settings.lora_dropout,
+            target_modules=list(spec.lora.targets) or "all-linear",
+            use_rslora=settings.use_rslora,
+            use_gradient_checkpointing="unsloth" if spec.gradient_checkpointing else False,
+            random_state=spec.seed,
+        )
+    return model, tokenizer
 
 
 def likely_machine(spec: LanguageTraining) -> tuple[str, str]:

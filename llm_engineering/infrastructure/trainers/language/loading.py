@@ -15,14 +15,21 @@ from llm_engineering.infrastructure.embedders.model_files import ModelFiles
 from llm_engineering.infrastructure.embedders.model_source import find_model
 from llm_engineering.infrastructure.llms.generation import load_model
 from llm_engineering.infrastructure.llms.hugging_face import staged
-from llm_engineering.infrastructure.llms.templates import FILE, ChatTemplate, check_template
+from llm_engineering.infrastructure.llms.templates import (
+    FILE,
+    HASH,
+    ChatTemplate,
+    check_template,
+    note_template,
+    noted_template,
+)
 from llm_engineering.infrastructure.registries import FileRegistry, split_reference
 from llm_engineering.infrastructure.trainers.language.lora import merged
 from llm_engineering.infrastructure.trainers.language.settings import LONGEST, LanguageTraining
 from llm_engineering.infrastructure.trainers.weights import restore, trainable
 
 _KEPT = {".json", ".txt", ".model", ".jinja"}
-_LEFT = {"adapter_config.json", "trainer_state.json"}
+_LEFT = {"adapter_config.json", "trainer_state.json", HASH}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -56,11 +63,13 @@ def find_base(spec: LanguageTraining, home: Path) -> Base:
             f"the weights of {name!r} are quantised; adapters merged into them would lose what was learned. Name the "
             "model that it was made from, with weights: nf4 to keep it small while it is trained"
         )
+    if expected := noted_template(folder):
+        check_template(folder, expected, name)
     return Base(name, folder, files.verified_digest(spec.digest))
 
 
 def load_base(base: Base, weights: str, device: str) -> tuple[Any, Any]:
-    """Return the model, its weights kept as `weights` says, and its tokenizer.
+    """Return the model, its weights kept as `weights` says, and its tokenizer. Adapters are put in by the trainer.
 
     Raises:
         UsageError: it cannot be loaded as a causal language model, or has no token that ends an answer.
@@ -152,6 +161,7 @@ def save_language_model(model: Any, base: Base, template: ChatTemplate, folder: 
             path.rename(chosen / path.name)
         if not template.is_own:
             (chosen / FILE).write_text(template.text, encoding="utf-8")
+        note_template(chosen, template)
         check_template(chosen, template.digest, base.name)
         shutil.rmtree(folder, ignore_errors=True)
         chosen.rename(folder)

@@ -78,13 +78,17 @@ class FineTuning(ABC, Generic[Row]):
 
         with quiet_transformers():
             from llm_engineering.infrastructure.trainers.language import loading, loops
+        from llm_engineering.infrastructure.trainers.language.acceleration import load_unsloth
         from llm_engineering.infrastructure.trainers.language.arguments import common_arguments
         from llm_engineering.infrastructure.trainers.language.lora import adapters
         from llm_engineering.infrastructure.trainers.starting import set_dropout
 
         spec: LanguageTraining = self.spec
         weights = spec.kept_in(precision)
-        model, tokenizer = loading.load_base(base, weights, device)
+        fast = spec.accelerator == "unsloth"
+        model, tokenizer = (
+            load_unsloth(spec, base.folder, weights) if fast else loading.load_base(base, weights, device)
+        )
         template, longest = ChatTemplate.of(tokenizer), loading.window(model, spec.max_tokens, base.name)
         train, left = examples_of(self.data.train, self.example, template, longest, self.data.reference)
         validation, _ = examples_of(self.data.validation, self.example, template, longest, self.data.reference)
@@ -101,7 +105,7 @@ class FineTuning(ABC, Generic[Row]):
         given |= {
             "model": model,
             "processing_class": tokenizer,
-            "peft_config": adapters(spec.lora) if spec.lora else None,
+            "peft_config": adapters(spec.lora) if spec.lora and not fast else None,
         }
         given |= {"eval_dataset": given["train_dataset"].select([0])} if validation else {}
         model, record = loops.train(spec, given, arguments, measure, folder, watch)
