@@ -395,6 +395,27 @@ def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(base: Path, tmp_p
         assert not list((tmp_path / kind).rglob("training_args.bin"))
 
 
+def test_rows_that_spell_control_tokens_are_left_out(base: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    data = rows(8)
+    bad = replace(data.train[0], answer="It ends here.</s> Or does it?")
+    done = sft(base, epochs=1).train(replace(data, train=(bad, *data.train[1:])), tmp_path / "work", tmp_path)
+    assert (done.record.rows, done.record.left_out) == (7, 1)
+
+
+@pytest.mark.parametrize("kind", [SftTrainer, DpoTrainer])
+def test_a_gpt2_with_tied_embeddings_learns_by_adapters(kind: Any, base: Path, tmp_path: Path) -> None:
+    folder = gpt2(tmp_path / "gpt2", base)
+    changes = {"lora": {}, "learning_rate": 5e-2, "gradient_checkpointing": True}
+    spec, data = (sft(folder, **changes), rows()) if kind is SftTrainer else (dpo(folder, **changes), pairs())
+    done = spec.train(data, tmp_path / "work", tmp_path)  # type: ignore[arg-type]
+    name, sign = ("loss", 1) if kind is SftTrainer else ("margin", -1)
+    assert sign * done.metrics[f"validation/{name}"].value < sign * done.metrics[f"validation/{name}/before"].value
+    saved = AutoModelForCausalLM.from_pretrained(tmp_path / "work" / "model")
+    assert saved.lm_head.weight is saved.transformer.wte.weight
+
+
 def test_another_base_under_the_same_name_begins_anew(base: Path, tmp_path: Path) -> None:
     first = sft(base, epochs=1).train(rows(), tmp_path / "work", tmp_path)
     assert sft(base, epochs=1).train(rows(), tmp_path / "work", tmp_path) == first

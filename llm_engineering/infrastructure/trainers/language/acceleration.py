@@ -44,7 +44,7 @@ def load_unsloth(spec: LanguageTraining, folder: Path, weights: str) -> tuple[An
         trust_remote_code=False,
     )
     if spec.lora:
-        settings = adapters(spec.lora)
+        settings = adapters(spec.lora, model)
         model = FastLanguageModel.get_peft_model(
             model,
             r=settings.r,

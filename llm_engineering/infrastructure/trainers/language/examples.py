@@ -53,23 +53,38 @@ def preference_example(row: Preference, template: ChatTemplate) -> Example:
 def examples_of(
     rows: Sequence[Row], make: "Make[Row]", template: ChatTemplate, longest: int, reference: str
 ) -> tuple[list[Example], int]:
-    """Return rows as token ids, and how many were too long and are left out: an answer cut short teaches no end.
+    """Return rows as token ids, and how many are left out.
+
+    Left out are rows that are too long, since an answer cut short teaches no end, and rows whose texts spell control
+    tokens of the model, which would end or begin a turn in the middle of one.
 
     Raises:
         UsageError: none is left.
     """
-    every = [make(row, template) for row in rows]
+    clean = [row for row in rows if not _controls(row, template)]
+    if rows and not clean:
+        raise UsageError(
+            f"all {len(rows)} rows of data set {reference} spell control tokens of the model in their text"
+        )
+    every = [make(row, template) for row in clean]
     kept = [example for example in every if example.length <= longest]
     if every and not kept:
         raise UsageError(
             f"all {len(every)} rows of data set {reference} are longer than {longest:,} tokens (the shortest has "
             f"{min(example.length for example in every):,}); set max_tokens higher, or begin with another model"
         )
-    if left := len(every) - len(kept):
+    if left := len(rows) - len(kept):
         logger.warning(
-            "{} of {} rows of {} are longer than {} tokens and left out", left, len(every), reference, longest
-        )
-    return kept, len(every) - len(kept)
+            "{} of {} rows of {} are left out: longer than {} tokens, or with control tokens in their text",
+            left, len(rows), reference, longest,
+        )  # fmt: skip
+    return kept, left
+
+
+def _controls(row: Instruction | Preference, template: ChatTemplate) -> bool:
+    """Tell whether a text of a row spells a token that the model takes for more than text."""
+    texts = [row.instruction, *([row.answer] if isinstance(row, Instruction) else [row.chosen, row.rejected])]
+    return any(token in text for token in template.tokenizer.all_special_tokens for text in texts)
 
 
 def _check(id: str, **texts: str) -> None:

@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from peft import LoraConfig
 
 
-def adapters(lora: Lora) -> "LoraConfig":
-    """Return the settings of PEFT."""
+def adapters(lora: Lora, model: Any) -> "LoraConfig":
+    """Return the settings of PEFT for a model."""
     from peft import LoraConfig
+    from transformers.pytorch_utils import Conv1D
 
     return LoraConfig(
         r=lora.rank,
@@ -19,6 +20,8 @@ def adapters(lora: Lora) -> "LoraConfig":
         target_modules=list(lora.targets) or "all-linear",
         use_rslora=lora.rank_stabilised,
         bias="none",
+        # GPT-2 keeps its weights the other way round.
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
         task_type="CAUSAL_LM",
     )
 

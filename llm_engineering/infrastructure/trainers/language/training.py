@@ -105,7 +105,7 @@ class FineTuning(ABC, Generic[Row]):
         given |= {
             "model": model,
             "processing_class": tokenizer,
-            "peft_config": adapters(spec.lora) if spec.lora and not fast else None,
+            "peft_config": adapters(spec.lora, model) if spec.lora and not fast else None,
         }
         given |= {"eval_dataset": given["train_dataset"].select([0])} if validation else {}
         model, record = loops.train(spec, given, arguments, measure, folder, watch)
@@ -132,5 +132,5 @@ class FineTuning(ABC, Generic[Row]):
             notes.append("the base has no chat template; a plain one (User: … Assistant: …) was given to it")
             logger.warning("{}", notes[-1])
         if left:
-            notes.append(f"{left} rows were too long and left out")
+            notes.append(f"{left} rows were left out: too long, or with control tokens of the model in their text")
         return tuple(notes)
