@@ -47,7 +47,7 @@ def main() -> None:
     tell("SFT", sft.train(data(rows), work / "sft", work))
     pairs = preferences(rows, work / "sft" / "model", arguments.seed)
     dpo = DpoTrainer(
-        base=str(work / "sft" / "model"), epochs=2, batch=8, accumulation=1, learning_rate=1e-4, evaluations=2, **shared
+        base=str(work / "sft" / "model"), epochs=3, batch=8, accumulation=1, learning_rate=4e-4, evaluations=2, **shared
     )
     tell("DPO", dpo.train(data(pairs), work / "dpo", work))
     for before, after in (("base", "sft"), ("sft", "dpo"), ("base", "dpo")):
@@ -78,7 +78,9 @@ def instructions(folder: Path) -> list[Instruction]:
 
 
 def pretrained(rows: Sequence[Instruction], folder: Path, steps: int) -> Path:
-    """Pretrain a GPT-2 of 1.3 million parameters on the documents that are not held out; write it into the folder."""
+    """Pretrain a GPT-2 of 1.1 million parameters on the documents that are not held out; write it into the folder."""
+    if (folder / "tokenizer.json").is_file():  # of a run that was broken off
+        return folder
     from tokenizers import ByteLevelBPETokenizer
     from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
