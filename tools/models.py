@@ -27,15 +27,13 @@ COMMANDS = {
 def main() -> int:
     """Parse the arguments and call the command."""
     arguments = _parser().parse_args()
-
     from llm_engineering.bootstrap import Workspace
     from llm_engineering.bootstrap.promoting import settle
     from llm_engineering.infrastructure.observability.logs import configure_logging
 
     configure_logging("WARNING")
     settle(Workspace())
-    command: Callable[[argparse.Namespace], int] = globals()[f"_{arguments.command}"]
-    return command(arguments)
+    return int(globals()[f"_{arguments.command}"](arguments))
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -119,9 +117,8 @@ def _rollback(arguments: argparse.Namespace) -> int:
 def _import(arguments: argparse.Namespace) -> int:
     from llm_engineering import promotions
 
-    model = promotions.import_model(
-        arguments.source, arguments.name, arguments.kind, arguments.revision, arguments.licence
-    )
+    facts = (arguments.source, arguments.name, arguments.kind, arguments.revision, arguments.licence)
+    model = promotions.import_model(*facts)
     _mirror(arguments, model.name)
     return _print(model, as_json=arguments.json)
 

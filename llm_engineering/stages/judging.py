@@ -22,13 +22,12 @@ from llm_engineering.domain.datasets import DatasetCard, DatasetRow, Split
 from llm_engineering.domain.errors import LLMEngineeringError, UsageError
 from llm_engineering.domain.evaluation import EvaluationComparison
 from llm_engineering.domain.indexes import IndexManifest, Plan
-from llm_engineering.domain.instructions import Instruction, Preference
 from llm_engineering.domain.models import RegisteredModel, Stage
 from llm_engineering.domain.ports import Embedder, VectorStore, Warehouse
 from llm_engineering.domain.promotions import Check, GeneralFigures, PromotionEvidence, PromotionVerdict
 from llm_engineering.domain.value import digest
 from llm_engineering.infrastructure.embedders import EmbedderSpec
-from llm_engineering.stages.judging_llms import evaluate_language_model
+from llm_engineering.stages.judging_llms import evaluate_language_model, rows_of
 from llm_engineering.stages.telling import tell
 
 if TYPE_CHECKING:
@@ -153,30 +152,13 @@ def case_of(
     return promotion.Case(model, against_what, card, rows, evidence, problems, dict(subject or {}))
 
 
-def rows_of(
-    model: RegisteredModel, card: DatasetCard, splits: Sequence[Split], workspace: Workspace
-) -> Sequence[DatasetRow]:
-    """Return rows of the data set that judges a candidate, of a kind that it can be judged by.
-
-    Raises:
-        UsageError: they are of another kind, or not those of the card.
-    """
-    store = open_datasets(workspace)
-    if model.kind != "llm":
-        return store.rows(card, splits)
-    return store.rows_of(Preference if card.kind == "preference" else Instruction, card, splits)
-
-
 def _subject(config: PromotionConfig, model: RegisteredModel, plan: Plan | None) -> dict[str, str]:
     """Return what the evaluation of the candidate must have asked."""
     if plan is not None:
         return {"fingerprint": plan.manifest.fingerprint, "model": plan.manifest.model.digest}
-    if model.kind == "reranker":
-        return {"reranker": model.weights}
-    if model.kind == "llm":
-        return {"model": model.weights}
-    workspace = Workspace()
-    section = retrieval_of(parts.with_candidate(config, model).retrieval, workspace.home)
+    if model.kind in ("reranker", "llm"):
+        return {"reranker" if model.kind == "reranker" else "model": model.weights}
+    section = retrieval_of(parts.with_candidate(config, model).retrieval, Workspace().home)
     return {"retrieval": digest(section.model_dump(mode="json"))}
 
 

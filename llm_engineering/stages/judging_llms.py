@@ -9,7 +9,7 @@ from llm_engineering.application.evaluation.paired import compare_values
 from llm_engineering.application.promotion import LANGUAGE_METRICS
 from llm_engineering.bootstrap import Workspace, open_datasets
 from llm_engineering.config import PromotionConfig
-from llm_engineering.domain.datasets import DatasetCard, Split
+from llm_engineering.domain.datasets import DatasetCard, DatasetRow, Split
 from llm_engineering.domain.errors import LLMEngineeringError, UsageError
 from llm_engineering.domain.evaluation import Estimate, Evaluation, SliceFigures
 from llm_engineering.domain.instructions import Instruction, Preference
@@ -69,3 +69,17 @@ def evaluate_language_model(
     if left_out:
         logger.warning("{}", left_out[0])
     return PromotionEvidence(before=before, after=after, comparison=comparison)
+
+
+def rows_of(
+    model: RegisteredModel, card: DatasetCard, splits: Sequence[Split], workspace: Workspace
+) -> Sequence[DatasetRow]:
+    """Return rows of the data set that judges a candidate, of a kind that it can be judged by.
+
+    Raises:
+        UsageError: they are of another kind, or not those of the card.
+    """
+    store = open_datasets(workspace)
+    if model.kind != "llm":
+        return store.rows(card, splits)
+    return store.rows_of(Preference if card.kind == "preference" else Instruction, card, splits)
