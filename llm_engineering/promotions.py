@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
@@ -13,6 +14,9 @@ from llm_engineering.domain.models import ModelKind, RegisteredModel
 from llm_engineering.domain.promotions import PromotionReport, PromotionVerdict
 from llm_engineering.domain.reports import Report
 from llm_engineering.domain.value import Value
+
+if TYPE_CHECKING:
+    from llm_engineering.infrastructure.exports import Exported
 
 ROLLBACK = "models rollback"
 
@@ -76,6 +80,23 @@ def push_model(reference: str, repository: str, *, public: bool = False) -> str:
     registry = open_registry(Workspace())
     model = registry.find(reference)
     return push(model, registry.folder(model), repository, public=public)
+
+
+def export_model(reference: str, to: str, form: str, precision: str = "auto") -> "Exported":
+    """Export a version of a language model to a new folder: `gguf` for Ollama and llama.cpp, or `huggingface`.
+
+    Raises:
+        UsageError: there is no such version, it cannot be exported in this form, or the folder is not empty.
+        BackendError: it cannot be written.
+    """
+    from llm_engineering.infrastructure.exports import export_folder, export_gguf
+
+    registry = open_registry(Workspace())
+    model = registry.find(reference)
+    source, folder = registry.folder(model), Path(to).expanduser()
+    return (
+        export_folder(model, source, folder) if form == "huggingface" else export_gguf(model, source, folder, precision)
+    )
 
 
 class ModelDifference(Value):

@@ -24,6 +24,7 @@ from llm_engineering.config import (
 from llm_engineering.config.instructions import section_of
 from llm_engineering.domain.costs import Cost
 from llm_engineering.domain.secrets import redacted
+from llm_engineering.infrastructure.trainers.language.settings import LanguageTraining
 
 
 def describe(name: str, config: Config, *, as_json: bool) -> str:
@@ -130,7 +131,9 @@ def _into_model(config: TrainingConfig) -> Iterator[tuple[str, str]]:
     plan = stages.plan_training(config)
     trainer = config.training.trainer
     yield "plan_training", f"data set {plan.dataset}: {plan.train} rows to learn from, {plan.validation} to choose by"
-    yield "train_model", f"{plan.kind} from {getattr(trainer, 'base', 'its settings')}, seed {trainer.seed}"
+    yield "train_model", f"{trainer.kind} from {getattr(trainer, 'base', 'its settings')}, seed {trainer.seed}"
+    if isinstance(trainer, LanguageTraining):
+        yield "estimate", str(stages.estimate_training(config))
     yield "register_model", f"a new version of {plan.model} in the registry, in no stage"
 
 

@@ -1,4 +1,4 @@
-"""Look after models: `python -m tools.models list | show | compare | promote | rollback | import | push | sync`."""
+"""Look after models: `python -m tools.models list | show | compare | promote | rollback | …`."""
 
 import argparse
 import json
@@ -18,6 +18,7 @@ COMMANDS = {
     "promote": "build, evaluate and judge a version, and put it into production if it passes",
     "rollback": "put back into production what was there before, model and index together",
     "import": "take in a model from a folder, or a pinned revision from the Hugging Face hub",
+    "export": "write a language model for Ollama and llama.cpp (gguf), or for vLLM (huggingface)",
     "push": "send a version to the Hugging Face hub; private unless --public",
     "sync": "let ZenML show what the registry has",
 }
@@ -26,15 +27,13 @@ COMMANDS = {
 def main() -> int:
     """Parse the arguments and call the command."""
     arguments = _parser().parse_args()
-
     from llm_engineering.bootstrap import Workspace
     from llm_engineering.bootstrap.promoting import settle
     from llm_engineering.infrastructure.observability.logs import configure_logging
 
     configure_logging("WARNING")
     settle(Workspace())
-    command: Callable[[argparse.Namespace], int] = globals()[f"_{arguments.command}"]
-    return command(arguments)
+    return int(globals()[f"_{arguments.command}"](arguments))
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -118,11 +117,18 @@ def _rollback(arguments: argparse.Namespace) -> int:
 def _import(arguments: argparse.Namespace) -> int:
     from llm_engineering import promotions
 
-    model = promotions.import_model(
-        arguments.source, arguments.name, arguments.kind, arguments.revision, arguments.licence
-    )
+    facts = (arguments.source, arguments.name, arguments.kind, arguments.revision, arguments.licence)
+    model = promotions.import_model(*facts)
     _mirror(arguments, model.name)
     return _print(model, as_json=arguments.json)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from llm_engineering import promotions
+
+    done = promotions.export_model(arguments.model, arguments.to, arguments.format, arguments.precision)
+    print(done.model_dump_json() if arguments.json else done)
+    return OK
 
 
 def _push(arguments: argparse.Namespace) -> int:
@@ -210,6 +216,13 @@ def _of_import(command: argparse.ArgumentParser) -> None:
     command.add_argument("--licence", default="", help="what its card says of the licence")
 
 
+def _of_export(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", metavar="NAME[@NUMBER]")
+    command.add_argument("--format", choices=["gguf", "huggingface"], required=True)
+    command.add_argument("--to", required=True, metavar="FOLDER", help="a new folder")
+    command.add_argument("--precision", choices=["auto", "f32", "f16", "bf16", "q8_0"], default="auto", help="of GGUF")
+
+
 def _of_push(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", metavar="NAME@NUMBER")
     command.add_argument("repository", metavar="OWNER/NAME")
@@ -227,6 +240,7 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
     "promote": _of_promote,
     "rollback": lambda command: command.add_argument("name", metavar="NAME", type=str),
     "import": _of_import,
+    "export": _of_export,
     "push": _of_push,
     "sync": _of_name,
 }

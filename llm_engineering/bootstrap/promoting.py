@@ -50,6 +50,8 @@ def with_candidate(config: F, model: RegisteredModel) -> F:
             )
         case "retrieval":
             return config.model_copy(update={"retrieval": with_settings(config.retrieval, model)})
+        case "llm":  # it answers, and no search changes with it
+            return config
         case _:
             raise UsageError(f"{model.reference} is of kind {model.kind}; this pipeline has no gate for it")
 

@@ -94,6 +94,15 @@ def documents_of(rows: Iterable[DatasetRow]) -> set[str]:
     return found - {""}
 
 
+def documents_learned(rows: Iterable[DatasetRow]) -> set[str]:
+    """Return the ids of the documents that rows teach; those of negatives only look alike."""
+    return {
+        document
+        for row in rows
+        for document in (row.document_id, *(row.documents if isinstance(row, RetrievalPair) else ()))
+    }
+
+
 @dataclass(frozen=True)
 class HeldQuestion:
     """A question of a data set to evaluate with: the documents that answer it, and what its search is limited to."""

@@ -41,11 +41,15 @@ class CurvePoint(Value):
 
 
 class TrainingRecord(Value):
-    """How a model was trained. `seconds` is wall time, `cpu_seconds` of all threads, resumed runs included."""
+    """How a model was trained. `seconds` is wall time, `cpu_seconds` of all threads, resumed runs included.
+
+    `left_out` are rows that were too long to be learned from; `rows` are the others.
+    """
 
     steps: int = 0
     epochs: float = 0.0
     rows: int = 0
+    left_out: int = 0
     seed: int = 0
     seconds: float = 0.0
     cpu_seconds: float = 0.0

@@ -23,7 +23,7 @@ from llm_engineering.stages.promotion import (
 )
 from llm_engineering.stages.runs import check, fail_run, open_run, refuse_if_held, report, run_of
 from llm_engineering.stages.searching import search
-from llm_engineering.stages.training import plan_training, register_model, train_model
+from llm_engineering.stages.training import estimate_training, plan_training, register_model, train_model
 from llm_engineering.stages.tuning import tune_retrieval
 from llm_engineering.stages.versions import activate, evaluate, verify
 
@@ -45,6 +45,7 @@ __all__ = [
     "estimate",
     "estimate_dataset",
     "estimate_drafts",
+    "estimate_training",
     "evaluate",
     "evaluate_candidate",
     "fail_run",

@@ -18,7 +18,7 @@ from llm_engineering.bootstrap import Workspace, open_datasets, open_evaluations
 from llm_engineering.bootstrap import promoting as parts
 from llm_engineering.bootstrap.registered import retrieval_of
 from llm_engineering.config import PromotionConfig
-from llm_engineering.domain.datasets import DatasetCard, RetrievalPair, Split
+from llm_engineering.domain.datasets import DatasetCard, DatasetRow, Split
 from llm_engineering.domain.errors import LLMEngineeringError, UsageError
 from llm_engineering.domain.evaluation import EvaluationComparison
 from llm_engineering.domain.indexes import IndexManifest, Plan
@@ -27,6 +27,7 @@ from llm_engineering.domain.ports import Embedder, VectorStore, Warehouse
 from llm_engineering.domain.promotions import Check, GeneralFigures, PromotionEvidence, PromotionVerdict
 from llm_engineering.domain.value import digest
 from llm_engineering.infrastructure.embedders import EmbedderSpec
+from llm_engineering.stages.judging_llms import evaluate_language_model, rows_of
 from llm_engineering.stages.telling import tell
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def evaluate_candidate(
         return PromotionEvidence()
     card = dataset_of(config, model, workspace)
     assert card is not None  # noqa: S101 - find_candidate refuses a model without one
+    if model.kind == "llm":
+        return evaluate_language_model(config, model, production_of(model, workspace), card, workspace)
     questions = held_questions(open_datasets(workspace).rows(card, [Split.TEST]))
     sections = [
         retrieval_of(retrieval, workspace.home)
@@ -135,14 +138,14 @@ def case_of(
     """Return all that a candidate is judged by; what cannot be read of it is a problem of the case."""
     problems: list[str] = []
     card: DatasetCard | None = None
-    rows: Sequence[RetrievalPair] = ()
+    rows: Sequence[DatasetRow] = ()
     try:
         open_registry(workspace).folder(model)
     except LLMEngineeringError as error:
         problems.append(str(error))
     try:
         card = dataset_of(config, model, workspace)
-        rows = open_datasets(workspace).rows(card, list(Split)) if card else ()
+        rows = rows_of(model, card, list(Split), workspace) if card else ()
     except LLMEngineeringError as error:
         problems.append(str(error))
     against_what = against(production_of(model, workspace))
@@ -153,10 +156,9 @@ def _subject(config: PromotionConfig, model: RegisteredModel, plan: Plan | None)
     """Return what the evaluation of the candidate must have asked."""
     if plan is not None:
         return {"fingerprint": plan.manifest.fingerprint, "model": plan.manifest.model.digest}
-    if model.kind == "reranker":
-        return {"reranker": model.weights}
-    workspace = Workspace()
-    section = retrieval_of(parts.with_candidate(config, model).retrieval, workspace.home)
+    if model.kind in ("reranker", "llm"):
+        return {"reranker" if model.kind == "reranker" else "model": model.weights}
+    section = retrieval_of(parts.with_candidate(config, model).retrieval, Workspace().home)
     return {"retrieval": digest(section.model_dump(mode="json"))}
 
 

@@ -12,7 +12,7 @@ from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.models import RegisteredModel, Stage, Switch
 from llm_engineering.domain.promotions import PromotionEvidence, PromotionReport, PromotionVerdict
 from llm_engineering.stages import features
-from llm_engineering.stages.judging import BASE, against, case_of, keep_verdict, production_of
+from llm_engineering.stages.judging import BASE, against, case_of, dataset_of, keep_verdict, production_of
 
 if TYPE_CHECKING:
     from llm_engineering.domain.documents import Document
@@ -29,7 +29,7 @@ def name_candidate(config: PromotionConfig) -> tuple[PromotionConfig, PromotionC
     """
     workspace = Workspace()
     model = _candidate(config, workspace)
-    settings = config.promotion.model_copy(update={"model": model.reference})
+    settings = config.promotion.model_copy(update={"model": model.reference} | _metric(config, model, workspace))
     config = config.model_copy(update={"promotion": settings})
     return config, parts.with_candidate(config, model)
 
@@ -161,6 +161,12 @@ def _refuse(verdict: PromotionVerdict) -> None:
         f"{verdict.model} is not promoted: {'; '.join(verdict.reasons)}. What was in production stays in production",
         verdict,
     )
+
+
+def _metric(config: PromotionConfig, model: RegisteredModel, workspace: Workspace) -> dict[str, str]:
+    """Return the metric that a language model is judged by, which its data set decides."""
+    card = dataset_of(config, model, workspace) if model.kind == "llm" else None
+    return {"metric": promotion.LANGUAGE_METRICS.get(card.kind, config.promotion.metric)} if card else {}
 
 
 def _candidate(config: PromotionConfig, workspace: Workspace) -> RegisteredModel:

@@ -14,7 +14,7 @@ from llm_engineering.application.evaluation.general import general_questions
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.bootstrap.training import open_datasets, open_registry, open_trackers
 from llm_engineering.config import TrainingConfig
-from llm_engineering.domain.datasets import DatasetCard, Split, documents_of
+from llm_engineering.domain.datasets import DatasetCard, DatasetRow, RetrievalPair, Split, documents_of
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.lineage import Derivative
 from llm_engineering.domain.models import CurvePoint, RegisteredModel
@@ -23,12 +23,14 @@ from llm_engineering.domain.training import (
     GeneralQuestion,
     Trained,
     TrainingData,
+    TrainingEstimate,
     TrainingPlan,
     TrainingReport,
     WeightsFolder,
 )
 from llm_engineering.domain.value import digest, flattened, identity
 from llm_engineering.infrastructure.trainers import RetrievalTuner
+from llm_engineering.infrastructure.trainers.language.settings import LanguageTraining
 from llm_engineering.stages.tuning import tune_retrieval
 
 
@@ -46,7 +48,7 @@ def plan_training(config: TrainingConfig, run: int = 0) -> TrainingPlan:
     work = digest([card.digest, trainer.model_dump(mode="json"), [(one.question, one.passage) for one in data.general]])
     return TrainingPlan(
         model=config.training.model,
-        kind=trainer.kind,
+        kind=trainer.makes,
         dataset=card.reference,
         dataset_digest=card.digest,
         work=f"{config.training.model}/{work[:32]}",
@@ -54,6 +56,21 @@ def plan_training(config: TrainingConfig, run: int = 0) -> TrainingPlan:
         validation=len(data.validation),
         general=len(data.general),
     )
+
+
+def estimate_training(config: TrainingConfig) -> TrainingEstimate | str:
+    """Return what fine-tuning a language model will take, or why that is not known. No weight is loaded.
+
+    Raises:
+        UsageError: there is no such data set.
+    """
+    from llm_engineering.infrastructure.trainers.language.estimating import Lengths, estimate
+
+    workspace, trainer = Workspace(), config.training.trainer
+    if not isinstance(trainer, LanguageTraining):
+        return f"a trainer of kind {trainer.kind} is small enough to be tried"
+    data = _data(config, workspace, open_datasets(workspace).find(config.training.dataset))
+    return estimate(trainer, Lengths.of(data.train), Lengths.of(data.validation), workspace.home)
 
 
 def train_model(config: TrainingConfig, plan: TrainingPlan, run: int = 0) -> tuple[Trained, WeightsFolder]:
@@ -75,7 +92,7 @@ def train_model(config: TrainingConfig, plan: TrainingPlan, run: int = 0) -> tup
         if isinstance(trainer, RetrievalTuner):
             trained = _tuned(config, plan, trainer, run)
         else:
-            trained = trainer.train(data, folder, workspace.home, _watching(tracked))
+            trained = trainer.train(data, folder, workspace.home, _watching(tracked))  # type: ignore[arg-type]
         tracked.metrics({name: figure.value for name, figure in trained.metrics.items()}, trained.record.steps)
     logger.info("{}: {}", plan.model, trained)
     return trained, WeightsFolder(folder / "model")
@@ -101,6 +118,7 @@ def register_model(
         dataset=plan.dataset,
         dataset_digest=plan.dataset_digest,
         licence=card.licence,
+        template=trained.template,
         settings=config.training.model_dump(mode="json"),
         training=trained.record,
         metrics=trained.metrics,
@@ -110,14 +128,14 @@ def register_model(
     registry = open_registry(workspace)
     folder = None if trained.tuned else weights.folder
     registered = registry.register(model.model_copy(update={"created_at": made}), folder)
-    _note_origin(workspace, registered, card)
+    _note_origin(config, workspace, registered, card)
     shutil.rmtree(_work(workspace, plan), ignore_errors=True)
     return TrainingReport(model=registered.reference, dataset=plan.dataset, trained=trained)
 
 
-def _note_origin(workspace: Workspace, model: RegisteredModel, card: DatasetCard) -> None:
+def _note_origin(config: TrainingConfig, workspace: Workspace, model: RegisteredModel, card: DatasetCard) -> None:
     """Note which documents the model has learned from, so that forgetting one can name the models to train again."""
-    rows = open_datasets(workspace).rows(card, [Split.TRAIN, Split.VALIDATION])
+    rows = open_datasets(workspace).rows_of(config.training.trainer.learns_from, card, [Split.TRAIN, Split.VALIDATION])
     place = str(workspace.home / "registry" / model.name / str(model.number))
     made = Derivative(id=identity("model", place), kind="model", name=model.reference, place=place, run=model.run)
     with workspace.warehouse() as warehouse:
@@ -128,14 +146,16 @@ def _work(workspace: Workspace, plan: TrainingPlan) -> Path:
     return workspace.home / "training" / plan.work
 
 
-def _data(config: TrainingConfig, workspace: Workspace, card: DatasetCard) -> TrainingData:
-    rows = refuse_held_out(open_datasets(workspace).rows(card, [Split.TRAIN, Split.VALIDATION]))
+def _data(config: TrainingConfig, workspace: Workspace, card: DatasetCard) -> TrainingData[DatasetRow]:
+    learns_from = config.training.trainer.learns_from
+    rows = refuse_held_out(open_datasets(workspace).rows_of(learns_from, card, [Split.TRAIN, Split.VALIDATION]))
     return TrainingData(
         reference=card.reference,
         digest=card.digest,
         train=tuple(row for row in rows if row.split == Split.TRAIN),
         validation=tuple(row for row in rows if row.split == Split.VALIDATION),
-        general=_general(config.training.general),
+        # A language model is not asked to find passages.
+        general=_general(config.training.general) if learns_from is RetrievalPair else (),
     )
 
 

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
-from llm_engineering.domain.datasets import HeldQuestion, RetrievalPair, Split
+from llm_engineering.domain.datasets import DatasetRow, HeldQuestion, RetrievalPair, Split
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.value import identity
 
+Row = TypeVar("Row", bound=DatasetRow)
 TRAINABLE = frozenset({Split.TRAIN.value, Split.VALIDATION.value})
 
 
-def refuse_held_out(rows: Iterable[RetrievalPair]) -> Sequence[RetrievalPair]:
+def refuse_held_out(rows: Iterable[Row]) -> Sequence[Row]:
     """Return rows that a trainer may learn from and stop by. Every trainer calls this before anything else.
 
     Raises:

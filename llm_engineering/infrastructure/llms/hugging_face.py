@@ -11,6 +11,8 @@ from pydantic import Field
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.infrastructure.llms.prices import card_of
 from llm_engineering.infrastructure.llms.settings import CallLimits, LlmSettings
+from llm_engineering.infrastructure.registries import FileRegistry
+from llm_engineering.infrastructure.registries.references import SCHEME
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.llms.local_model import HuggingFaceLlm
@@ -25,7 +27,7 @@ class HuggingFace(LlmSettings):
     """Kind `hugging_face`: a causal language model in this process. Safetensors only; no code of a model is run."""
 
     kind: Literal["hugging_face"] = "hugging_face"
-    model: str = Field(min_length=1, description="a local folder, or a name on the Hugging Face hub")
+    model: str = Field(min_length=1, description="a local folder, a name on the Hugging Face hub, or registry:NAME")
     revision: str | None = Field(None, description="commit on the hub; null: the newest")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto = a GPU where there is one")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="auto = as the weights are")
@@ -41,13 +43,12 @@ class HuggingFace(LlmSettings):
 
         require("torch", self.kind)
         require("transformers", self.kind)
-        from llm_engineering.infrastructure.embedders.model_source import find_model
         from llm_engineering.infrastructure.llms.generation import Generator
         from llm_engineering.infrastructure.llms.local_model import HuggingFaceLlm
 
-        folder = find_model(self.model, self.revision, home or Path(".llm-engineering"))
+        folder = _found(self.model, self.revision, home or Path(".llm-engineering"))
         try:
-            with _staged(self.model, folder) as harmless:
+            with staged(self.model, folder) as harmless:
                 generator = Generator.load(harmless, self.device, self.dtype)
         except Exception as error:
             raise UsageError(
@@ -59,8 +60,33 @@ class HuggingFace(LlmSettings):
         return HuggingFaceLlm(card.model_copy(update={"context_window": window}), generator)
 
 
+def _found(name: str, revision: str | None, home: Path) -> Path:
+    """Return the folder of a model. One of the registry is served with the template that it was trained with.
+
+    Raises:
+        UsageError: it is not here, is no language model, or its folder holds another template.
+    """
+    from llm_engineering.infrastructure.embedders.model_source import find_model
+    from llm_engineering.infrastructure.llms.templates import check_template, noted_template
+
+    if not name.startswith(SCHEME):
+        folder = find_model(name, revision, home)
+        if expected := noted_template(folder):
+            check_template(folder, expected, name)
+        return folder
+
+    registry = FileRegistry(home)
+    model = registry.find(name)
+    if model.kind != "llm":
+        raise UsageError(f"{name!r} is a model of kind {model.kind}; a language model (kind llm) is needed")
+    folder = registry.folder(model)
+    if model.template:
+        check_template(folder, model.template, model.reference)
+    return folder
+
+
 @contextmanager
-def _staged(name: str, folder: Path) -> Iterator[Path]:
+def staged(name: str, folder: Path) -> Iterator[Path]:
     """Yield a temporary folder with the harmless files alone.
 
     Raises:

@@ -5,9 +5,13 @@ from typing import Annotated
 from pydantic import Field
 
 from llm_engineering.infrastructure.trainers.embedder import EmbedderTrainer
+from llm_engineering.infrastructure.trainers.language.dpo import DpoTrainer
+from llm_engineering.infrastructure.trainers.language.sft import SftTrainer
 from llm_engineering.infrastructure.trainers.reranker import RerankerTrainer
 from llm_engineering.infrastructure.trainers.retrieval import RetrievalTuner
 
-TrainerSpec = Annotated[EmbedderTrainer | RerankerTrainer | RetrievalTuner, Field(discriminator="kind")]
+TrainerSpec = Annotated[
+    EmbedderTrainer | RerankerTrainer | RetrievalTuner | SftTrainer | DpoTrainer, Field(discriminator="kind")
+]
 
-__all__ = ["EmbedderTrainer", "RerankerTrainer", "RetrievalTuner", "TrainerSpec"]
+__all__ = ["DpoTrainer", "EmbedderTrainer", "RerankerTrainer", "RetrievalTuner", "SftTrainer", "TrainerSpec"]

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from llm_engineering.domain.datasets import DatasetRow, RetrievalPair
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.evaluation import Estimate
+from llm_engineering.domain.models import ModelKind
 from llm_engineering.domain.training import Trained, TrainingData, Watch, unwatched
 from llm_engineering.infrastructure.embedders.sentence_transformers import DEFAULT_MODEL
 from llm_engineering.infrastructure.trainers.finished import finished, keep_finished
@@ -23,6 +25,8 @@ class EmbedderTrainer(Optimising):
     """Fine-tune an embedder of sentence-transformers: multiple negatives ranking with mined hard negatives."""
 
     kind: Literal["embedder"] = "embedder"
+    makes: ClassVar[ModelKind] = "embedder"
+    learns_from: ClassVar[type[DatasetRow]] = RetrievalPair
     base: str = Field(
         DEFAULT_MODEL, min_length=1, description="model to begin with: name on the hub, local folder, or registry:NAME"
     )
@@ -44,7 +48,7 @@ class EmbedderTrainer(Optimising):
     lora_alpha: float = Field(32.0, gt=0)
     blend: float = Field(1.0, gt=0, le=1, description="share of the trained weights in the mean with those of `base`")
 
-    def train(self, data: TrainingData, folder: Path, home: Path, watch: Watch = unwatched) -> Trained:
+    def train(self, data: TrainingData[RetrievalPair], folder: Path, home: Path, watch: Watch = unwatched) -> Trained:
         """Train on the rows, leave the model in the folder (`model`), and return how it went.
 
         A training that was killed goes on from its newest whole checkpoint in the folder; a finished one is returned.
@@ -62,7 +66,7 @@ class EmbedderTrainer(Optimising):
 @dataclass
 class _Training:
     spec: EmbedderTrainer
-    data: TrainingData
+    data: TrainingData[RetrievalPair]
     folder: Path
     home: Path
 

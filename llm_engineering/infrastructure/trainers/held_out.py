@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from llm_engineering.domain.datasets import RetrievalPair, Split
+from llm_engineering.domain.datasets import DatasetRow, Split, documents_learned
 from llm_engineering.domain.errors import UsageError
-from llm_engineering.domain.training import TrainingData
+from llm_engineering.domain.training import Row, TrainingData
 
 
-def check_rows(data: TrainingData) -> None:
+def check_rows(data: TrainingData[Row]) -> None:
     """Refuse data with held-out rows, without rows, or with a document in two splits.
 
     Raises:
@@ -17,8 +17,7 @@ def check_rows(data: TrainingData) -> None:
     _check_split(data.validation, Split.VALIDATION, data.reference)
     if not data.train:
         raise UsageError(f"data set {data.reference} has no row to learn from; make a larger one")
-    learned = {document for row in data.train for document in (row.document_id, *row.documents)}
-    shared = learned & {row.document_id for row in data.validation}
+    shared = documents_learned(data.train) & {row.document_id for row in data.validation} - {""}
     if shared:
         raise UsageError(
             f"data set {data.reference}: {len(shared)} documents, {min(shared)!r} among them, are in the training and "
@@ -26,7 +25,7 @@ def check_rows(data: TrainingData) -> None:
         )
 
 
-def _check_split(rows: Iterable[RetrievalPair], split: Split, reference: str) -> None:
+def _check_split(rows: Iterable[DatasetRow], split: Split, reference: str) -> None:
     for row in rows:
         if row.split != split:
             raise UsageError(

@@ -1,8 +1,7 @@
 """The trainers of sentence-transformers, with our batches, our losses, and checkpoints without pickled weights."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,17 @@ from sentence_transformers import SentenceTransformerTrainer, SentenceTransforme
 from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
+from transformers import EarlyStoppingCallback, PrinterCallback
 
 from llm_engineering.domain import failpoints
 from llm_engineering.domain.errors import UsageError
-from llm_engineering.domain.models import CurvePoint, TrainingRecord
+from llm_engineering.domain.models import TrainingRecord
 from llm_engineering.domain.training import Watch
 from llm_engineering.infrastructure.trainers.batches import Rows, SpreadBatches
 from llm_engineering.infrastructure.trainers.checkpoints import Clock, newest_whole, seal
 from llm_engineering.infrastructure.trainers.optimising import Optimising
+from llm_engineering.infrastructure.trainers.watching import Telling, curve
+from llm_engineering.infrastructure.trainers.weights import quiet, restore, trainable
 
 METRIC = "ndcg@10"
 WEIGHTS = "trainable.safetensors"
@@ -117,18 +118,6 @@ class RerankerLoop(_Ours, CrossEncoderTrainer):
     """The library's trainer of cross-encoders."""
 
 
-class _Telling(TrainerCallback):
-    """Tells of each point of the curve, and keeps the time."""
-
-    def __init__(self, watch: Watch, clock: Clock) -> None:
-        self._watch, self._clock = watch, clock
-
-    def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        self._clock.tick()
-        if state.log_history and (points := curve(state.log_history[-1:])):
-            self._watch(points[0])
-
-
 def train(
     spec: Optimising,
     model: Any,
@@ -150,14 +139,14 @@ def train(
         if hasattr(model, "encode")
         else (RerankerLoop, CrossEncoderTrainingArguments)
     )
-    with Clock(folder) as clock, _quiet(spec.threads):
+    with Clock(folder) as clock, quiet(spec.threads):
         checkpoint = newest_whole(folder)
         loop: Any = kind(
             model=model,
             args=arguments(**_arguments(spec, batches[0], folder, chosen=measure is not None)),
             loss=loss,
             evaluator=_Measuring(measure) if measure else None,
-            callbacks=[_Telling(watch, clock)],
+            callbacks=[Telling(watch, clock, METRIC)],
         )
         loop.sampler, loop.collate = batches
         loop.remove_callback(PrinterCallback)
@@ -176,47 +165,8 @@ def train(
             stopped_early=state.global_step < state.max_steps,
             best_step=state.best_global_step or state.global_step,
             device=loop.args.device.type,
-            curve=curve(state.log_history),
+            curve=curve(state.log_history, METRIC),
         )
-
-
-def trainable(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Return the weights that are trained, by name."""
-    return {
-        name: value.detach().cpu().contiguous().clone()
-        for name, value in model.named_parameters()
-        if value.requires_grad
-    }
-
-
-@torch.no_grad()
-def restore(model: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
-    """Put weights back that `trainable` returned."""
-    named = dict(model.named_parameters())
-    for name, value in weights.items():
-        named[name].copy_(value)
-
-
-def curve(history: Sequence[Mapping[str, Any]]) -> tuple[CurvePoint, ...]:
-    """Return what the library noted as points, one for each step; loss and metric of a step come together.
-
-    >>> curve([{"step": 2, "epoch": 1.0, "loss": 0.5}, {"step": 2, "epoch": 1.0, "eval_ndcg@10": 0.9}])
-    (CurvePoint(step=2, epoch=1.0, loss=0.5, metric=0.9, learning_rate=None),)
-    """
-    steps: dict[int, dict[str, Any]] = {}
-    for entry in history:
-        if "loss" in entry or f"eval_{METRIC}" in entry:
-            steps.setdefault(entry["step"], {}).update(entry)
-    return tuple(
-        CurvePoint(
-            step=step,
-            epoch=round(float(entry.get("epoch", 0)), 4),
-            loss=entry.get("loss"),
-            metric=entry.get(f"eval_{METRIC}"),
-            learning_rate=entry.get("learning_rate"),
-        )
-        for step, entry in sorted(steps.items())
-    )
 
 
 def _arguments(spec: Optimising, sampler: SpreadBatches, folder: Path, *, chosen: bool) -> dict[str, Any]:
@@ -254,18 +204,3 @@ def _arguments(spec: Optimising, sampler: SpreadBatches, folder: Path, *, chosen
         "dataloader_pin_memory": False,
         "use_cpu": spec.device == "cpu",
     }
-
-
-@contextmanager
-def _quiet(threads: int) -> Iterator[None]:
-    """Use so many threads, and keep the library's own reports off the screen."""
-    from llm_engineering.infrastructure.embedders.library_model import quiet_transformers
-
-    before = torch.get_num_threads()
-    if threads:
-        torch.set_num_threads(threads)
-    try:
-        with quiet_transformers():
-            yield
-    finally:
-        torch.set_num_threads(before)

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from llm_engineering.domain.datasets import RetrievalPair
+from llm_engineering.domain.datasets import DatasetRow, RetrievalPair
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.evaluation import Estimate
+from llm_engineering.domain.models import ModelKind
 from llm_engineering.domain.training import Trained, TrainingData, Watch, unwatched
 from llm_engineering.infrastructure.embedders.sentence_transformers import DEFAULT_MODEL
 from llm_engineering.infrastructure.trainers.finished import finished, keep_finished
@@ -26,6 +27,8 @@ class RerankerTrainer(Optimising):
     """Fine-tune a cross-encoder; a base that is no cross-encoder gets a fresh head upon its encoder."""
 
     kind: Literal["reranker"] = "reranker"
+    makes: ClassVar[ModelKind] = "reranker"
+    learns_from: ClassVar[type[DatasetRow]] = RetrievalPair
     base: str = Field(
         DEFAULT_MODEL, min_length=1, description="model to begin with: a cross-encoder, or an encoder to make one of"
     )
@@ -38,7 +41,7 @@ class RerankerTrainer(Optimising):
         256, ge=16, le=131_072, description="question and passage together; passages lose their end"
     )
 
-    def train(self, data: TrainingData, folder: Path, home: Path, watch: Watch = unwatched) -> Trained:
+    def train(self, data: TrainingData[RetrievalPair], folder: Path, home: Path, watch: Watch = unwatched) -> Trained:
         """Train on the rows, leave the model in the folder (`model`), and return how it went.
 
         Raises:
@@ -57,7 +60,7 @@ class RerankerTrainer(Optimising):
 @dataclass
 class _Training:
     spec: RerankerTrainer
-    data: TrainingData
+    data: TrainingData[RetrievalPair]
     folder: Path
     home: Path
 

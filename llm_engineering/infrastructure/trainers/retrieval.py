@@ -1,7 +1,9 @@
 """Tune the settings of the search by successive halving."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
+from llm_engineering.domain.datasets import DatasetRow, RetrievalPair
+from llm_engineering.domain.models import ModelKind
 from llm_engineering.domain.tuning import TuningSettings
 
 
@@ -12,3 +14,5 @@ class RetrievalTuner(TuningSettings):
     """
 
     kind: Literal["retrieval"] = "retrieval"
+    makes: ClassVar[ModelKind] = "retrieval"
+    learns_from: ClassVar[type[DatasetRow]] = RetrievalPair

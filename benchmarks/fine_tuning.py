@@ -1,0 +1,177 @@
+"""SFT, then DPO, on a tiny language model pretrained on the FAQ: are they better than the base on held-out documents?
+
+    python -m benchmarks.fine_tuning ../shared/data/faq --work /tmp/fine-tuning
+
+Half of the documents are held out of everything: vocabulary, pretraining, SFT and DPO. The worse answer of a pair is
+what the SFT model writes itself, the better one stands in the document. Each model is compared with the one before it,
+row by row, by the paired test that promotions hang on.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.faq_rows import split_of
+from llm_engineering.application.evaluation.paired import compare_values
+from llm_engineering.application.evaluation.settings import EvaluationSettings
+from llm_engineering.domain.evaluation import Comparison, Evaluation
+from llm_engineering.domain.instructions import Instruction, Preference
+from llm_engineering.domain.training import Trained, TrainingData
+from llm_engineering.infrastructure.trainers import DpoTrainer, SftTrainer
+from llm_engineering.infrastructure.trainers.language.judging import judge_rows
+
+WORDS = 40  # of an answer
+WINDOW = 256
+
+
+def main() -> None:
+    """Pretrain, fine-tune twice, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=400, help="of the pretraining, of 2,048 tokens each")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    torch.manual_seed(arguments.seed)
+    rows, work, began = instructions(arguments.data), arguments.work, time.perf_counter()
+    base = pretrained(rows, work / "base", arguments.steps)
+    print(f"pretrained in {time.perf_counter() - began:.0f} s; {len(rows)} rows")
+    shared: dict[str, Any] = {"threads": torch.get_num_threads(), "device": "cpu", "seed": arguments.seed}
+    sft = SftTrainer(base=str(base), epochs=4, batch=8, accumulation=1, learning_rate=1e-3, evaluations=2, **shared)
+    tell("SFT", sft.train(data(rows), work / "sft", work))
+    pairs = preferences(rows, work / "sft" / "model", arguments.seed)
+    dpo = DpoTrainer(
+        base=str(work / "sft" / "model"), epochs=3, batch=8, accumulation=1, learning_rate=4e-4, evaluations=2, **shared
+    )
+    tell("DPO", dpo.train(data(pairs), work / "dpo", work))
+    for before, after in (("base", "sft"), ("sft", "dpo"), ("base", "dpo")):
+        for name, held in (("log_likelihood", rows), ("preference", pairs)):
+            found = compared(_model(work, before), _model(work, after), name, held, work)
+            print(
+                f"{before} → {after}: {name} {found.before:.3f} → {found.after:.3f}, difference {found.difference}, "
+                f"p = {found.p:.4f}, {found.questions} held-out rows: {found.verdict}"
+            )
+    print(f"{time.perf_counter() - began:.0f} s in all")
+
+
+def instructions(folder: Path) -> list[Instruction]:
+    """Return a question of each document with the beginning of its answer."""
+    found = []
+    for course in json.loads((folder / "documents.json").read_text(encoding="utf-8")):
+        for number, one in enumerate(course["documents"]):
+            name, answer = f"{course['course']}-{number}", " ".join(one["text"].split()[:WORDS])
+            if answer and one["question"].strip():
+                found.append(
+                    Instruction(
+                        id=name, instruction=one["question"].strip(), answer=answer, document_id=name, chunk_id="",
+                        passage=one["text"], origin="faq", writer="", source="faq", cluster=name,
+                        split=split_of(name).value,
+                    )
+                )  # fmt: skip
+    return found
+
+
+def pretrained(rows: Sequence[Instruction], folder: Path, steps: int) -> Path:
+    """Pretrain a GPT-2 of 1.1 million parameters on the documents that are not held out; write it into the folder."""
+    if (folder / "tokenizer.json").is_file():  # of a run that was broken off
+        return folder
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+    texts = [f"{row.instruction}\n{row.passage}" for row in rows if row.split != "test"]
+    trained = ByteLevelBPETokenizer()  # type: ignore[no-untyped-call]
+    trained.train_from_iterator(texts, vocab_size=2_000, special_tokens=["<|end|>"])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=trained._tokenizer, eos_token="<|end|>", bos_token="<|end|>", model_max_length=WINDOW
+    )
+    ids = torch.tensor([token for text in texts for token in [*tokenizer(text)["input_ids"], tokenizer.eos_token_id]])
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_positions=WINDOW, n_embd=128, n_layer=4, n_head=4, bos_token_id=0, eos_token_id=0,
+        resid_pdrop=0, embd_pdrop=0, attn_pdrop=0,
+    )  # fmt: skip
+    model = GPT2LMHeadModel(config)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.1)
+    for _ in range(steps):
+        starts = torch.randint(len(ids) - 129, (16,)).tolist()
+        batch = torch.stack([ids[start : start + 128] for start in starts])  # (16, 128)
+        loss = model(input_ids=batch, labels=batch).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+    print(
+        f"pretraining ends at a loss of {loss.item():.3f}, {model.num_parameters():,} parameters, {len(ids):,} tokens"
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@torch.inference_mode()
+def preferences(rows: Sequence[Instruction], folder: Path, seed: int) -> list[Preference]:
+    """Return each row with what a model answers itself as the worse answer."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from llm_engineering.infrastructure.llms.templates import ChatTemplate
+
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    template, found = ChatTemplate.of(tokenizer), []
+    torch.manual_seed(seed)
+    for start in range(0, len(rows), 64):
+        part = rows[start : start + 64]
+        prompts = [template.prompt_ids([{"role": "user", "content": row.instruction}])[-96:] for row in part]
+        longest = max(map(len, prompts))
+        ids = torch.tensor([[0] * (longest - len(one)) + one for one in prompts])
+        mask = torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in prompts])
+        written = model.generate(
+            ids, attention_mask=mask, max_new_tokens=WINDOW - longest - 96, do_sample=True, temperature=0.8, top_k=50,
+            pad_token_id=0,
+        )  # fmt: skip
+        for row, tokens in zip(part, written[:, longest:], strict=True):
+            text = tokenizer.decode(tokens, skip_special_tokens=True).strip()
+            if text and text != row.answer:
+                facts = {name: value for name, value in asdict(row).items() if name != "answer"}
+                found.append(Preference(**facts | {"writer": "sft"}, chosen=row.answer, rejected=text))
+    return found
+
+
+def data(rows: Sequence[Any]) -> TrainingData[Any]:
+    """Return rows to learn from and to choose by."""
+    train, validation = (tuple(row for row in rows if row.split == split) for split in ("train", "validation"))
+    return TrainingData("faq", "", train, validation)
+
+
+def compared(before: Path, after: Path, metric: str, rows: Sequence[Any], home: Path) -> Comparison:
+    """Compare two models on the held-out rows."""
+    held = [row for row in rows if row.split == "test"]
+    both = judge_rows(str(before), str(after), held, home)
+
+    def evaluation(id: str) -> Evaluation:
+        return Evaluation(
+            id=id, name=id, subject={}, questions=len(both.ids), unknown=0, questions_digest="", questions_from="faq",
+            depth=0, confidence=0.95, slices=(), p50_ms=0, p95_ms=0,
+        )  # fmt: skip
+
+    sides = (evaluation("before"), both.before.values), (evaluation("after"), both.after.values)
+    return compare_values(*sides, both.clusters, metric, EvaluationSettings(resamples=10_000)).of(metric)
+
+
+def tell(name: str, done: Trained) -> None:
+    """Print how a training went."""
+    print(f"{name}: {done}")
+
+
+def _model(work: Path, name: str) -> Path:
+    return work / name if name == "base" else work / name / "model"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Fine-tuning of language models: supervised (SFT) and by preferences (DPO), with TRL and PEFT."""

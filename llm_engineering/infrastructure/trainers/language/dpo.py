@@ -1,0 +1,102 @@
+"""Direct preference optimisation: a language model learns which of two answers is the better one."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from llm_engineering.domain.datasets import DatasetRow
+from llm_engineering.domain.evaluation import Estimate
+from llm_engineering.domain.instructions import Preference
+from llm_engineering.domain.training import Trained, TrainingData, Watch, unwatched
+from llm_engineering.infrastructure.trainers.language.settings import LanguageTraining
+from llm_engineering.infrastructure.trainers.language.training import FineTuning
+
+
+class DpoTrainer(LanguageTraining):
+    """Fine-tune a causal language model on pairs of a better and a worse answer (Rafailov et al. 2023)."""
+
+    kind: Literal["dpo"] = "dpo"
+    learns_from: ClassVar[type[DatasetRow]] = Preference
+
+    learning_rate: float = Field(5e-6, gt=0, le=1)
+    epochs: int = Field(1, ge=1, le=1_000, description="passes over the training rows")
+    beta: float = Field(0.1, gt=0, le=100, description="how firmly the model is held to what it began with")
+    loss: Literal["sigmoid", "ipo", "hinge"] = Field("sigmoid", description="sigmoid = DPO; ipo = Azar et al. 2023")
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5, description="share of pairs that may be the wrong way round")
+
+    def train(self, data: TrainingData[Preference], folder: Path, home: Path, watch: Watch = unwatched) -> Trained:
+        """Train on the rows, leave the model in the folder (`model`), and return how it went.
+
+        A training that was killed goes on from its newest whole checkpoint in the folder; a finished one is returned.
+
+        Raises:
+            UsageError: rows that may not be learned from, a base that cannot be loaded, or a loss that is no number.
+            BackendError: the memory does not suffice.
+        """
+        return _Dpo(self, data, folder, home).run(watch)
+
+
+class _Dpo(FineTuning[Preference]):
+    spec: DpoTrainer
+    before: Any = None
+
+    def example(self, row: Preference, template: Any) -> Any:
+        from llm_engineering.infrastructure.trainers.language.examples import preference_example
+
+        return preference_example(row, template)
+
+    def given(self, model: Any, train: Sequence[Any], longest: int) -> dict[str, Any]:  # noqa: ARG002 - one signature
+        from datasets import Dataset  # type: ignore[import-untyped]
+
+        from llm_engineering.infrastructure.trainers.language.measuring import likelihoods
+
+        # What the model thinks before training is the reference, so no second model has to be kept in memory.
+        before = likelihoods(model, train, self.spec.token_budget).sums
+        return {
+            "train_dataset": Dataset.from_list(
+                [
+                    {
+                        "prompt_ids": one.prompt,
+                        "chosen_ids": one.answers[0],
+                        "rejected_ids": one.answers[1],
+                        "ref_chosen_logps": float(chosen),
+                        "ref_rejected_logps": float(rejected),
+                    }
+                    for one, (chosen, rejected) in zip(train, before, strict=True)
+                ]
+            )
+        }
+
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "beta": self.spec.beta,
+            "loss_type": [self.spec.loss],
+            "label_smoothing": self.spec.label_smoothing,
+            "precompute_ref_log_probs": True,
+            "disable_dropout": self.spec.dropout == 0,
+        }
+
+    def measure(self, model: Any, validation: Sequence[Any]) -> Callable[[Any], float]:
+        import numpy as np
+
+        from llm_engineering.infrastructure.trainers.language.measuring import likelihoods
+
+        self.before = likelihoods(model, validation, self.spec.token_budget)
+
+        def loss(trained: Any) -> float:
+            found = likelihoods(trained, validation, self.spec.token_budget)
+            moved = self.spec.beta * (found.sums - self.before.sums)
+            return float(np.logaddexp(0, -(moved[:, 0] - moved[:, 1])).mean())
+
+        return loss
+
+    def figures(self, model: Any, validation: Sequence[Any]) -> dict[str, Estimate]:
+        from llm_engineering.infrastructure.trainers.language import measuring
+
+        found = measuring.likelihoods(model, validation, self.spec.token_budget)
+        figures = measuring.preference_figures(found, self.spec.seed)
+        if self.before is not None:
+            figures |= measuring.reward_figures(found, self.before, self.spec.beta, self.spec.seed)
+        return figures
