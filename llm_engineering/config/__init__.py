@@ -14,6 +14,7 @@ from llm_engineering.config.pipelines import (
     Select,
     link_name,
 )
+from llm_engineering.config.pretraining import PretrainingConfig, PretrainingSettings
 from llm_engineering.config.project import ProjectConfig
 from llm_engineering.config.reading import read_config
 from llm_engineering.config.serving import Key, Rate, Scope, Serving
@@ -40,6 +41,8 @@ __all__ = [
     "Key",
     "Limits",
     "Load",
+    "PretrainingConfig",
+    "PretrainingSettings",
     "ProjectConfig",
     "PromotionConfig",
     "Rate",

@@ -2,10 +2,17 @@
 
 from llm_engineering.config.inference import BatchInferenceConfig
 from llm_engineering.config.pipelines import FeatureConfig
+from llm_engineering.config.pretraining import PretrainingConfig
 from llm_engineering.config.training import DatasetConfig, EvaluationConfig, PromotionConfig, TrainingConfig
 
 
 class ProjectConfig(
-    FeatureConfig, PromotionConfig, TrainingConfig, DatasetConfig, EvaluationConfig, BatchInferenceConfig
+    FeatureConfig,
+    PromotionConfig,
+    TrainingConfig,
+    PretrainingConfig,
+    DatasetConfig,
+    EvaluationConfig,
+    BatchInferenceConfig,
 ):
     """All that a YAML file may say. Each pipeline takes its part."""

@@ -9,6 +9,7 @@ from llm_engineering.stages.etl import crawl_links, get_or_create_user, ingest
 from llm_engineering.stages.evaluation import ask_index, compare_evaluations, read_questions
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
 from llm_engineering.stages.judging import BASE, evaluate_candidate, judge_candidate
+from llm_engineering.stages.pretraining import plan_pretraining, pretrain_model, register_pretrained
 from llm_engineering.stages.promotion import (
     PRODUCTION,
     check_promotion,
@@ -57,12 +58,15 @@ __all__ = [
     "open_run",
     "plan",
     "plan_index",
+    "plan_pretraining",
     "plan_questions",
     "plan_training",
+    "pretrain_model",
     "promote",
     "read_questions",
     "refuse_if_held",
     "register_model",
+    "register_pretrained",
     "report",
     "rollback",
     "run_of",

@@ -81,6 +81,20 @@ class GptTrainer(Value):
             )
         return self
 
+    @property
+    def weights(self) -> int:
+        """How many weights the model has at most: its vocabulary may become smaller than `vocabulary.size`."""
+        blocks = self.layers * (12 * self.channels**2 + 13 * self.channels) + 2 * self.channels
+        places = self.width if self.positions == "learned" else 0
+        return blocks + self.channels * (self.vocabulary.size * (1 if self.tied else 2) + places)
+
+    def __str__(self) -> str:
+        return (
+            f"a GPT of {self.layers} layers, {self.heads} heads and {self.channels} channels "
+            f"({self.weights:,} weights at most), {self.width} tokens wide, {self.positions} positions, "
+            f"{self.vocabulary.kind} of {self.vocabulary.size:,}"
+        )
+
     def train(self, data: Texts, folder: Path, home: Path, watch: Watch = unwatched) -> Trained:  # noqa: ARG002 - as all trainers
         """Train on the texts, leave the model in the folder (`model`), and return how it went.
 
