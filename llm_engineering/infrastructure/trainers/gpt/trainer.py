@@ -1,12 +1,13 @@
 """The trainer of kind `gpt`: texts into a model that transformers loads."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
+from loguru import logger
 from pydantic import Field, model_validator
 
 from llm_engineering.domain.evaluation import Estimate
@@ -143,10 +144,10 @@ class _Training:
     def _reader(self, vocabulary: "Vocabulary") -> "Reader":
         from llm_engineering.infrastructure.trainers.gpt.training import Reader
 
-        train, validation = (
-            _windows(vocabulary, texts, self.spec.width, stride)
-            for texts, stride in ((self.data.train, self.spec.stride), (self.data.validation, self.spec.width))
-        )
+        train = windows_of(vocabulary, self.data.train, self.spec.width, self.spec.stride)
+        validation = tested_windows(vocabulary, self.data.validation, self.spec.width)
+        if not len(validation):
+            logger.warning("there is no validation text, so the model is not tested, and the last weights are taken")
         described = {
             "vocabulary": digest(vocabulary.described()),
             "texts": self.data.digest,
@@ -187,7 +188,7 @@ class _Training:
         )
 
 
-def learn_vocabulary(settings: VocabularySettings, texts: tuple[str, ...]) -> "Vocabulary":
+def learn_vocabulary(settings: VocabularySettings, texts: Sequence[str]) -> "Vocabulary":
     """Return the vocabulary of texts."""
     from llm_engineering.infrastructure.trainers.gpt.bpe import learn_bpe
     from llm_engineering.infrastructure.trainers.gpt.vocabulary import learn_pieces
@@ -197,7 +198,15 @@ def learn_vocabulary(settings: VocabularySettings, texts: tuple[str, ...]) -> "V
     return learn_pieces(texts, settings.kind, settings.size, settings.unknown)
 
 
-def _windows(vocabulary: "Vocabulary", texts: tuple[str, ...], width: int, stride: int) -> "Windows":
+def tested_windows(vocabulary: "Vocabulary", texts: Sequence[str], width: int) -> "Windows":
+    """Return windows that do not overlap over texts to be tested on; one that is narrower for texts that are short."""
+    whole = windows_of(vocabulary, texts, width, width)
+    narrow = max(1, min(width, len(whole.ids) - 1))
+    return replace(whole, width=narrow, stride=narrow)
+
+
+def windows_of(vocabulary: "Vocabulary", texts: Sequence[str], width: int, stride: int) -> "Windows":
+    """Return the windows over the ids of texts."""
     import torch
 
     from llm_engineering.infrastructure.trainers.gpt.vocabulary import documents_to_ids

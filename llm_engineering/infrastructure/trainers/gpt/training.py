@@ -83,7 +83,7 @@ def train(model: Gpt, reader: Reader, training: Training, folder: Path, watch: W
     with _drawing(device):
         while progress.step < training.steps and not _is_patient_no_more(progress, training):
             until = min(training.steps, (progress.step // training.evaluate_every + 1) * training.evaluate_every)
-            loss = _steps(model, optimiser, reader.train, training, progress.step, until)
+            loss = take_steps(model, optimiser, reader.train, training, progress.step, until)
             progress = _note(progress, until, loss, evaluate(model, reader.validation), training, reader.train)
             keep(folder, described, progress, model, optimiser)
             watch(progress.curve[-1])
@@ -141,7 +141,7 @@ def evaluate(model: Gpt, windows: Windows | None) -> float | None:
     return float(window_losses(model, windows).double().mean()) if windows is not None and len(windows) else None
 
 
-def _steps(
+def take_steps(
     model: Gpt, optimiser: torch.optim.AdamW, windows: Windows, training: Training, first: int, until: int
 ) -> float:
     """Take steps, and return their mean loss."""
