@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 from dataset_world import TOPICS, fill
+from pydantic import ValidationError
 
 from llm_engineering import plain, stages
 from llm_engineering.bootstrap import Workspace
@@ -57,6 +58,7 @@ def texts() -> Texts:
     return Texts("corpus@v1", "d", tuple(train), (last,))
 
 
+@pytest.mark.slow
 def test_an_index_becomes_a_registered_model_that_the_assistant_can_ask(home: Path) -> None:
     fill(home / "notes")
     report = plain.pretraining(config(width=512))
@@ -83,6 +85,10 @@ def test_an_index_becomes_a_registered_model_that_the_assistant_can_ask(home: Pa
             await llm.close()
 
     assert asyncio.run(ask()) in ("length", "stop")
+    weights = registry.folder(model) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\1")
+    with pytest.raises(UsageError, match=r"model\.safetensors of model gpt@1 was changed"):
+        HuggingFace(name="own", model="registry:gpt", device="cpu").open(Workspace().home)
 
 
 @pytest.mark.slow
@@ -167,6 +173,19 @@ def test_documents_of_several_tenants_are_refused_unless_they_are_named(home: Pa
 def test_too_little_text_for_one_window_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="one window takes 65"):
         spec().train(Texts("c", "d", ("short",)), tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"stride": 65}, "never be read"),
+        ({"heads": 3}, "cannot be divided among 3 heads"),
+        ({"channels": 2, "positions": "rotary"}, "even number"),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_refused(wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        spec(**wrong)
 
 
 def test_a_loss_that_is_no_number_is_refused_with_the_step(tmp_path: Path) -> None:

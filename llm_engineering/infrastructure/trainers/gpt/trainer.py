@@ -44,7 +44,9 @@ class GptTrainer(Value):
     kind: Literal["gpt"] = "gpt"
     vocabulary: VocabularySettings = Field(default_factory=VocabularySettings)
     width: int = Field(256, ge=1, le=131_072, description="tokens that the model reads at once")
-    stride: int = Field(128, ge=1, le=131_072, description="tokens between the beginnings of two windows to learn from")
+    stride: int | None = Field(
+        None, ge=1, description="tokens between the beginnings of two windows to learn from; null = half the width"
+    )
     layers: int = Field(4, ge=1, le=512)
     heads: int = Field(4, ge=1, le=512)
     channels: int = Field(192, ge=1, le=65_536, description="numbers that a token is, inside the model")
@@ -72,15 +74,25 @@ class GptTrainer(Value):
     seed: int = Field(0, ge=0, lt=2**32)
 
     @model_validator(mode="after")
-    def _heads_divide_channels(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.channels % self.heads:
             raise ValueError(f"{self.channels} channels cannot be divided among {self.heads} heads; change one of them")
+        if self.stride is not None and self.stride > self.width:
+            raise ValueError(
+                f"a stride of {self.stride} is more than the width of {self.width}, so the tokens between two windows "
+                "would never be read; choose a stride of the width at most"
+            )
         if self.positions == "rotary" and self.channels // self.heads % 2:
             raise ValueError(
                 f"rotary positions turn pairs of channels, and each of {self.heads} heads has "
                 f"{self.channels // self.heads} of the {self.channels}; choose an even number for each"
             )
         return self
+
+    @property
+    def spacing(self) -> int:
+        """Tokens between the beginnings of two windows."""
+        return self.stride or max(1, self.width // 2)
 
     @property
     def weights(self) -> int:
@@ -144,14 +156,14 @@ class _Training:
     def _reader(self, vocabulary: "Vocabulary") -> "Reader":
         from llm_engineering.infrastructure.trainers.gpt.training import Reader
 
-        train = windows_of(vocabulary, self.data.train, self.spec.width, self.spec.stride)
+        train = windows_of(vocabulary, self.data.train, self.spec.width, self.spec.spacing)
         validation = tested_windows(vocabulary, self.data.validation, self.spec.width)
         if not len(validation):
             logger.warning("there is no validation text, so the model is not tested, and the last weights are taken")
         described = {
             "vocabulary": digest(vocabulary.described()),
             "texts": self.data.digest,
-            "stride": self.spec.stride,
+            "stride": self.spec.spacing,
         }
         return Reader(train, validation if len(validation) else None, described)
 
