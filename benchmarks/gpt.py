@@ -53,7 +53,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--against", choices=("trigram", "nanogpt", "batch"), required=True)
     parser.add_argument("--data", default=str(DATA), help="folder of the FAQ, or `docs`")
-    numbers = {"vocabulary": 1024, "steps": 0, "batch": 8, "threads": 2, "rounds": 5, "channels": 144, "layers": 4}
+    numbers = {
+        "vocabulary": 1024,
+        "steps": 0,
+        "batch": 4,
+        "threads": 2,
+        "rounds": 5,
+        "channels": 128,
+        "layers": 5,
+        "heads": 4,
+    }
     for name, value in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--minutes", type=float, default=10.0)
@@ -86,11 +95,13 @@ def against_trigram(texts: list[str], held: list[str], given: argparse.Namespace
     windows, tested = windows_of(vocabulary, texts, 256, 64), tested_windows(vocabulary, held, 256)
     learnt = [documents_to_ids(vocabulary, [text]) for text in texts]
     name, trigram = tuned_loss(learnt, tested.ids.tolist(), len(tested) * tested.width, vocabulary.size)
-    settings = GptSettings(vocabulary.size, 256, given.layers, 6, given.channels, "rotary", dropout=given.dropout)
+    settings = GptSettings(
+        vocabulary.size, 256, given.layers, given.heads, given.channels, "rotary", dropout=given.dropout
+    )
     model = Gpt(settings)
     print(f"{len(windows.ids):,} tokens to learn from, {len(tested) * tested.width:,} held out; {name}: {trigram:.4f}")
-    steps = given.steps or 800
-    how = Training(steps=steps, batch=given.batch, evaluate_every=50, precision="bf16", learning_rate=3e-3)
+    steps = given.steps or 900
+    how = Training(steps=steps, batch=given.batch, evaluate_every=100, precision="bf16", learning_rate=3e-3)
     began, worked, best, below = time.perf_counter(), time.process_time(), [9.9], []
 
     def tell(point: CurvePoint) -> None:
@@ -121,7 +132,7 @@ def against_plain(texts: list[str], given: argparse.Namespace) -> int:
     vocabulary = learn_bpe(texts, given.vocabulary)
     windows = windows_of(vocabulary, texts, 256, 64)
     tested = windows_of(vocabulary, texts[:40], 256, 256)
-    settings = GptSettings(vocabulary.size, 256, given.layers, 6, given.channels, "learned")
+    settings = GptSettings(vocabulary.size, 256, given.layers, given.heads, given.channels, "learned")
     steps, tokens = given.steps or 10, (given.steps or 10) * given.batch * 256
     with tempfile.TemporaryDirectory() as folder:
         loops: dict[str, Callable[[int], None]] = {}
@@ -153,7 +164,7 @@ def overfit(texts: list[str], given: argparse.Namespace) -> int:
     vocabulary = learn_bpe(texts, given.vocabulary)
     ids = torch.tensor(documents_to_ids(vocabulary, texts[:20]))[: 4 * 256 + 1]
     windows = Windows(ids, 256, 256)
-    settings = GptSettings(vocabulary.size, 256, given.layers, 6, given.channels, "rotary")
+    settings = GptSettings(vocabulary.size, 256, given.layers, given.heads, given.channels, "rotary")
     how = Training(steps=given.steps or 160, batch=4, evaluate_every=20, weight_decay=0.0, precision="bf16")
     with tempfile.TemporaryDirectory() as folder:
         progress = train(Gpt(settings), Reader(windows), how, Path(folder), unwatched)
