@@ -100,7 +100,7 @@ def against_trigram(texts: list[str], held: list[str], given: argparse.Namespace
     )
     model = Gpt(settings)
     print(f"{len(windows.ids):,} tokens to learn from, {len(tested) * tested.width:,} held out; {name}: {trigram:.4f}")
-    steps = given.steps or 900
+    steps = given.steps or 1_600
     how = Training(steps=steps, batch=given.batch, evaluate_every=100, precision="bf16", learning_rate=3e-3)
     began, worked, best, below = time.perf_counter(), time.process_time(), [9.9], []
 

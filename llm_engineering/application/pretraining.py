@@ -60,18 +60,9 @@ def of_tenants(documents: Iterable[CleanedDocument], tenants: Sequence[str] | No
 
 
 def texts_of(documents: Sequence[CleanedDocument], reference: str, division: Division) -> Texts:
-    """Divide documents into those to learn from and those to be tested on.
-
-    Raises:
-        UsageError: all of them belong together, so that there is nothing to learn from.
-    """
+    """Divide documents into those to learn from and those to be tested on; none of these, if all belong together."""
     held = held_out(documents, division)
     train = [one for one in documents if one.id not in held]
-    if not train:
-        raise UsageError(
-            f"the {len(documents)} documents nearly repeat each other, so none is left to learn from; index more of "
-            "them, or set pretraining.validation to 0"
-        )
     return Texts(
         reference=reference,
         digest=digest([[one.id, text_of(one), one.id in held] for one in documents]),
@@ -88,16 +79,17 @@ def held_out(documents: Sequence[CleanedDocument], division: Division) -> Collec
     named = clusters_of(_alike(documents, division))
     for one in documents:
         clusters[named[one.id]].append(one)
-    wanted = division.share * sum(len(text_of(one)) for one in documents)
-    found: set[str] = set()
-    taken = 0
+    sizes = {cluster: sum(len(text_of(one)) for one in members) for cluster, members in clusters.items()}
+    wanted = division.share * sum(sizes.values())
+    taken: list[str] = []
     for cluster in sorted(clusters, key=lambda name: (fraction("validation", str(division.seed), name), name)):
-        size = sum(len(text_of(one)) for one in clusters[cluster])
-        # One cluster at least, and never so much that more is tested on than was asked for, and again that much.
-        if taken < wanted and (taken + size <= 2 * wanted or not taken):
-            found |= {one.id for one in clusters[cluster]}
-            taken += size
-    return found
+        so_far = sum(sizes[name] for name in taken)
+        if so_far < wanted and so_far + sizes[cluster] <= 2 * wanted:
+            taken.append(cluster)
+    if not taken:  # every cluster is more than was asked for; the smallest one serves, if most of the text is left
+        smallest = min(sizes, key=lambda name: (sizes[name], name))
+        taken = [smallest] if 2 * sizes[smallest] <= sum(sizes.values()) and len(sizes) > 1 else []
+    return frozenset(one.id for cluster in taken for one in clusters[cluster])
 
 
 def _alike(documents: Sequence[CleanedDocument], division: Division) -> Groups[str]:
