@@ -34,4 +34,4 @@ def test_the_task_trains_and_registers_a_model_from_a_file(tmp_path: Path) -> No
     assert report["training"]["model"] == "gpt@1"
     assert report["training"]["trained"]["record"]["steps"] == 6
     shown = tool(home, "models", "show", "gpt")
-    assert "validation/perplexity" in shown.out
+    assert "kind: llm" in shown.out

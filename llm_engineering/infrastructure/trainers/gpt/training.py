@@ -130,8 +130,8 @@ def window_losses(model: Gpt, windows: Windows, batch: int = 16) -> Tensor:
     for start in range(0, len(windows), batch):
         inputs, targets = windows.batch(range(start, min(start + batch, len(windows))))
         logits = model(inputs.to(device))  # [B, T, V]
-        losses = nn.functional.cross_entropy(logits.transpose(1, 2), targets.to(device), reduction="none")  # [B, T]
-        found.append(losses.mean(1).cpu())
+        losses = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten().to(device), reduction="none")
+        found.append(losses.view(targets.shape).mean(1).cpu())  # [B · T] → [B, T] → [B]
     model.train(was_training)
     return torch.cat(found) if found else torch.empty(0)
 
