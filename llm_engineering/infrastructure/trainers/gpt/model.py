@@ -166,7 +166,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, turned: tuple[Tensor, Tensor] | None, cache: Cache | None) -> Tensor:
         x = x + self.drop(self.attention(self.before_attention(x), turned, cache))  # [B, T, C]
-        hidden = functional.gelu(self.widen(self.before_mlp(x)), approximate="tanh")  # [B, T, 4 · C]
+        hidden = functional.gelu(self.widen(self.before_mlp(x)))  # [B, T, 4 · C]
         added: Tensor = self.drop(self.narrow(hidden))  # [B, T, C]
         return x + added
 
