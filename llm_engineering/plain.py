@@ -17,6 +17,7 @@ from llm_engineering.config import (
     FeatureEngineeringConfig,
     InstructDatasetConfig,
     PreferenceDatasetConfig,
+    PretrainingConfig,
     PromotionConfig,
     TrainingConfig,
 )
@@ -67,6 +68,16 @@ def training(config: TrainingConfig) -> Report:
         trained, weights = stages.train_model(config, plan, run)
         done = stages.register_model(config, plan, trained, weights, run)
         return stages.report("training", run, training=done)
+
+
+def pretraining(config: PretrainingConfig) -> Report:
+    """Run pipeline `pretraining`; see `pipelines.pretraining`."""
+    config = config.resolved()
+    with _run("pretraining", config) as run:
+        plan = stages.plan_pretraining(config, run)
+        trained, weights = stages.pretrain_model(config, plan, run)
+        done = stages.register_pretrained(config, plan, trained, weights, run)
+        return stages.report("pretraining", run, training=done)
 
 
 def promotion(config: PromotionConfig) -> Report:

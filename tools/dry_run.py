@@ -17,6 +17,7 @@ from llm_engineering.config import (
     FeatureEngineeringConfig,
     InstructDatasetConfig,
     PreferenceDatasetConfig,
+    PretrainingConfig,
     PromotionConfig,
     TrainingConfig,
     link_name,
@@ -68,6 +69,8 @@ def _steps(config: Config) -> Iterator[tuple[str, str]]:
         yield from _into_answers(config)
     if isinstance(config, TrainingConfig):
         yield from _into_model(config)
+    if isinstance(config, PretrainingConfig):
+        yield from _into_language_model(config)
     if isinstance(config, EvaluationConfig):
         yield from _into_figures(config)
     if isinstance(config, DatasetConfig):
@@ -135,6 +138,14 @@ def _into_model(config: TrainingConfig) -> Iterator[tuple[str, str]]:
     if isinstance(trainer, LanguageTraining):
         yield "estimate", str(stages.estimate_training(config))
     yield "register_model", f"a new version of {plan.model} in the registry, in no stage"
+
+
+def _into_language_model(config: PretrainingConfig) -> Iterator[tuple[str, str]]:
+    plan, trainer = stages.plan_pretraining(config), config.pretraining.trainer
+    tokens = trainer.steps * trainer.accumulation * trainer.batch * trainer.width
+    yield "plan_pretraining", f"{plan.dataset}: {plan.train} documents to learn from, {plan.validation} to be tested on"
+    yield "pretrain_model", f"{trainer}; {tokens:,} tokens in {trainer.steps:,} steps, seed {trainer.seed}"
+    yield "register_pretrained", f"a new version of {plan.model} in the registry, in no stage"
 
 
 def _into_figures(config: EvaluationConfig) -> Iterator[tuple[str, str]]:

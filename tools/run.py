@@ -17,6 +17,7 @@ PIPELINES = {
     "digital_data_etl": ("DigitalDataEtlConfig", "sources → warehouse"),
     "feature_engineering": ("FeatureEngineeringConfig", "warehouse → feature store"),
     "training": ("TrainingConfig", "data set → version of a model in the registry"),
+    "pretraining": ("PretrainingConfig", "index → a GPT that learnt from its documents, in the registry"),
     "promotion": ("PromotionConfig", "candidate → its index → evaluation → gate → production"),
     "dataset": ("DatasetConfig", "index, questions → pairs to train a retriever with"),
     "instruct_dataset": ("InstructDatasetConfig", "index → instructions with answers, for a language model"),

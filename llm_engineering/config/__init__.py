@@ -15,6 +15,7 @@ from llm_engineering.config.pipelines import (
     Select,
     link_name,
 )
+from llm_engineering.config.pretraining import PretrainingConfig, PretrainingSettings
 from llm_engineering.config.project import ProjectConfig
 from llm_engineering.config.reading import read_config
 from llm_engineering.config.serving import Key, Rate, Scope, Serving
@@ -43,6 +44,8 @@ __all__ = [
     "Limits",
     "Load",
     "PreferenceDatasetConfig",
+    "PretrainingConfig",
+    "PretrainingSettings",
     "ProjectConfig",
     "PromotionConfig",
     "Rate",

@@ -3,6 +3,7 @@
 from llm_engineering.config.inference import BatchInferenceConfig
 from llm_engineering.config.instructions import InstructDatasetConfig, PreferenceDatasetConfig
 from llm_engineering.config.pipelines import FeatureConfig
+from llm_engineering.config.pretraining import PretrainingConfig
 from llm_engineering.config.training import DatasetConfig, EvaluationConfig, PromotionConfig, TrainingConfig
 
 
@@ -10,6 +11,7 @@ class ProjectConfig(
     FeatureConfig,
     PromotionConfig,
     TrainingConfig,
+    PretrainingConfig,
     DatasetConfig,
     InstructDatasetConfig,
     PreferenceDatasetConfig,

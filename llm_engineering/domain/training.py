@@ -39,6 +39,19 @@ class TrainingData(Generic[Row]):
     general: tuple[GeneralQuestion, ...] = ()
 
 
+@dataclass(frozen=True)
+class Texts:
+    """Texts that a language model learns to go on with, and those that it is tested on. Held-out ones are not there.
+
+    `reference` and `digest` name the version of the corpus.
+    """
+
+    reference: str
+    digest: str
+    train: tuple[str, ...]
+    validation: tuple[str, ...] = ()
+
+
 class TrainingPlan(Value):
     """What a training is about to work on. `work` names its folder, derived from data, settings and model."""
 

@@ -10,6 +10,7 @@ from llm_engineering.stages.evaluation import ask_index, compare_evaluations, re
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
 from llm_engineering.stages.instructions import collect_drafts, estimate_drafts, keep_rows, sift_drafts
 from llm_engineering.stages.judging import BASE, evaluate_candidate, judge_candidate
+from llm_engineering.stages.pretraining import plan_pretraining, pretrain_model, register_pretrained
 from llm_engineering.stages.promotion import (
     PRODUCTION,
     check_promotion,
@@ -62,12 +63,15 @@ __all__ = [
     "open_run",
     "plan",
     "plan_index",
+    "plan_pretraining",
     "plan_questions",
     "plan_training",
+    "pretrain_model",
     "promote",
     "read_questions",
     "refuse_if_held",
     "register_model",
+    "register_pretrained",
     "report",
     "rollback",
     "run_of",

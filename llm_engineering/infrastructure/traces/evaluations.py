@@ -11,6 +11,7 @@ from llm_engineering.domain.evaluation import Evaluation, QuestionOutcome
 from llm_engineering.domain.traces import Traces, scrubbed
 from llm_engineering.infrastructure.evaluations import EvaluationFiles
 from llm_engineering.infrastructure.traces.files import mentions, remove
+from llm_engineering.infrastructure.trainers.optimising import DOCUMENTS
 from llm_engineering.infrastructure.vector_stores.folders import replace_file
 
 
@@ -81,7 +82,8 @@ class Verdicts:
 class Trainings:
     """What killed trainings left: weights that may have learnt from the documents, and that say nothing of it.
 
-    They go if any data set had rows of the documents. A training that is run again begins anew.
+    They go if any data set had rows of the documents. Those of language models name the documents that they learn
+    from, and go if these are among them. A training that is run again begins anew.
     """
 
     home: Path
@@ -94,12 +96,25 @@ class Trainings:
         store = DatasetFiles(self.home)
         folders = sorted((self.home / "training").glob("*/*"))
         learnt = bool(folders) and any(concerns(store, card, traces) for card in store.all())
-        items = tuple(folder.relative_to(self.home).as_posix() for folder in folders if learnt)
+        items = tuple(
+            folder.relative_to(self.home).as_posix()
+            for folder in folders
+            if (_learns_from(folder, traces) if (folder / DOCUMENTS).is_file() else learnt)
+        )
         return Found(place=self.place, what="checkpoints").with_items(items)
 
     def remove(self, items: Collection[str], traces: Traces) -> None:  # noqa: ARG002 - one signature for all places
         for item in items:
             remove(self.home / item)
+
+
+def _learns_from(folder: Path, traces: Traces) -> bool:
+    """Tell whether an unfinished training, which names its documents, learns from one of these."""
+    try:
+        named = json.loads((folder / DOCUMENTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return True  # nobody can tell any more
+    return not traces.document_ids.isdisjoint(named)
 
 
 def _read(store: EvaluationFiles, id: str) -> tuple[Evaluation, list[QuestionOutcome]] | None:

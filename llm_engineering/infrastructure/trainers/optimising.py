@@ -7,6 +7,9 @@ from pydantic import Field
 
 from llm_engineering.domain.value import Value
 
+# In a folder of work: the ids of the documents that are learnt from, so that forgetting one finds it.
+DOCUMENTS = "documents.json"
+
 
 class Optimising(Value):
     """How weights are changed: the same YAML on a CPU and on a GPU."""
