@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=400, help="of the pretraining, of 2,048 tokens each")
+    parser.add_argument("--likelihood", type=float, default=1.0, help="weight of the better answer's loss in DPO")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
@@ -47,8 +48,9 @@ def main() -> None:
     tell("SFT", sft.train(data(rows), work / "sft", work))
     pairs = preferences(rows, work / "sft" / "model", arguments.seed)
     dpo = DpoTrainer(
-        base=str(work / "sft" / "model"), epochs=3, batch=8, accumulation=1, learning_rate=4e-4, evaluations=2, **shared
-    )
+        base=str(work / "sft" / "model"), epochs=3, batch=8, accumulation=1, learning_rate=4e-4, evaluations=2,
+        likelihood=arguments.likelihood, **shared,
+    )  # fmt: skip
     tell("DPO", dpo.train(data(pairs), work / "dpo", work))
     for before, after in (("base", "sft"), ("sft", "dpo"), ("base", "dpo")):
         for name, held in (("log_likelihood", rows), ("preference", pairs)):

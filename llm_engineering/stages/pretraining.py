@@ -91,6 +91,7 @@ def register_pretrained(
         dataset=plan.dataset,
         dataset_digest=plan.dataset_digest,
         licence=config.pretraining.licence,
+        template=trained.template,
         settings=config.pretraining.model_dump(mode="json"),
         training=trained.record,
         metrics=trained.metrics,

@@ -91,6 +91,8 @@ OWN: list[tuple[Any, dict[str, object], str, object]] = [
     (DpoTrainer, {"beta": 0.7}, "beta", 0.7),
     (DpoTrainer, {"loss": "ipo"}, "loss_type", ["ipo"]),
     (DpoTrainer, {"label_smoothing": 0.25}, "label_smoothing", 0.25),
+    (DpoTrainer, {"likelihood": 0.5}, "loss_type", ["sigmoid", "sft"]),
+    (DpoTrainer, {"likelihood": 0.5}, "loss_weights", [1.0, 0.5]),
 ]
 
 

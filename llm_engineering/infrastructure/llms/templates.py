@@ -91,6 +91,15 @@ def note_template(folder: Path, template: ChatTemplate) -> None:
     (folder / HASH).write_text(json.dumps({"sha256": template.digest}) + "\n", encoding="utf-8")
 
 
+def note_own_template(folder: Path) -> str:
+    """Write the hash of a folder's own template beside it, and return it."""
+    from transformers import AutoTokenizer
+
+    template = ChatTemplate.of(AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True))
+    note_template(folder, template)
+    return template.digest
+
+
 def noted_template(folder: Path) -> str:
     """Return the hash of the template that the model of a folder was trained with; empty where it does not say.
 

@@ -128,6 +128,7 @@ class _Training:
 
     def run(self, watch: Watch) -> Trained:
         from llm_engineering.infrastructure.embedders.encoder import chosen_device, chosen_precision
+        from llm_engineering.infrastructure.llms.templates import note_own_template
         from llm_engineering.infrastructure.trainers.checkpoints import Clock
         from llm_engineering.infrastructure.trainers.gpt import training
         from llm_engineering.infrastructure.trainers.gpt.export import export
@@ -150,8 +151,9 @@ class _Training:
             metrics = self._metrics(model, reader, vocabulary)
             record = self._record(progress, clock, reader.train)
         export(model, vocabulary, result)
+        template = note_own_template(result)
         record = record.model_copy(update={"device": device, "precision": how.precision})
-        return Trained(record=record, base="", base_digest="", metrics=dict(metrics))
+        return Trained(record=record, base="", base_digest="", template=template, metrics=dict(metrics))
 
     def _reader(self, vocabulary: "Vocabulary") -> "Reader":
         from llm_engineering.infrastructure.trainers.gpt.training import Reader

@@ -24,6 +24,13 @@ class DpoTrainer(LanguageTraining):
     epochs: int = Field(1, ge=1, le=1_000, description="passes over the training rows")
     beta: float = Field(0.1, gt=0, le=100, description="how firmly the model is held to what it began with")
     loss: Literal["sigmoid", "ipo", "hinge"] = Field("sigmoid", description="sigmoid = DPO; ipo = Azar et al. 2023")
+    likelihood: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="weight of the better answer's own loss beside the other (Pang et al. 2024); with 0 both may get "
+        "less likely",
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=0.5, description="share of pairs that may be the wrong way round")
 
     def train(self, data: TrainingData[Preference], folder: Path, home: Path, watch: Watch = unwatched) -> Trained:
@@ -72,7 +79,8 @@ class _Dpo(FineTuning[Preference]):
     def arguments(self) -> dict[str, Any]:
         return {
             "beta": self.spec.beta,
-            "loss_type": [self.spec.loss],
+            "loss_type": [self.spec.loss, "sft"] if self.spec.likelihood else [self.spec.loss],
+            "loss_weights": [1.0, self.spec.likelihood] if self.spec.likelihood else None,
             "label_smoothing": self.spec.label_smoothing,
             "precompute_ref_log_probs": True,
             "disable_dropout": self.spec.dropout == 0,
@@ -88,7 +96,8 @@ class _Dpo(FineTuning[Preference]):
         def loss(trained: Any) -> float:
             found = likelihoods(trained, validation, self.spec.token_budget)
             moved = self.spec.beta * (found.sums - self.before.sums)
-            return float(np.logaddexp(0, -(moved[:, 0] - moved[:, 1])).mean())
+            told = -found.sums[:, 0].sum() / found.tokens[:, 0].sum()
+            return float(np.logaddexp(0, -(moved[:, 0] - moved[:, 1])).mean() + self.spec.likelihood * told)
 
         return loss
 
