@@ -77,10 +77,10 @@ def test_a_command_line_refuses_an_unknown_name() -> None:
 
 
 def test_every_failpoint_is_somewhere_and_no_other_is() -> None:
-    found = [
+    found = {
         name
         for path in CODE.rglob("*.py")
         if path != Path(failpoints.__file__)
         for name in re.findall(r'failpoints\.reach\("([a-z_.]+)"\)', path.read_text(encoding="utf-8"))
-    ]
+    }
     assert sorted(found) == sorted(NAMES)
