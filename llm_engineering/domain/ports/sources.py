@@ -10,7 +10,8 @@ class Source(Protocol):
     """A place that documents come from, opened.
 
     `read` yields one item per document, page or record that the source shows now, never two with the same identity.
-    What concerns a single item is a `Rejection` or a `Failure` among the items.
+    What concerns a single item is a `Rejection` or a `Failure` among the items. A source that shows only its latest
+    items, as a feed does, has an attribute `keeps_unshown` that is true: what it no longer shows is then not deleted.
 
     Raises:
         SourceError: the source as a whole cannot be read; what it showed so far must not be taken as complete.
