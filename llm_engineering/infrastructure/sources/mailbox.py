@@ -70,10 +70,9 @@ class MailboxSource:
         if not path.is_dir():
             yield from split_mbox(path, self.spec.max_bytes)
             return
-        hidden = lambda file: any(part.startswith(".") for part in file.relative_to(path).parts)  # noqa: E731
         for file in sorted(path.rglob("*")):
             is_message = file.suffix.lower() == ".eml" or file.parent.name in ("cur", "new")
-            if is_message and file.is_file() and not file.is_symlink() and not hidden(file):
+            if is_message and file.is_file() and not file.is_symlink() and not _is_hidden(file.relative_to(path)):
                 with open_regular(file) as opened:
                     raw = opened.read(self.spec.max_bytes + 1)
                 yield file.relative_to(path).as_posix(), raw if len(raw) <= self.spec.max_bytes else None
@@ -103,6 +102,10 @@ class MailboxSource:
             metadata={**self.context.authorship, **metadata},
             provenance={"place": place},
         )
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _unique(key: str, seen: set[str]) -> str:

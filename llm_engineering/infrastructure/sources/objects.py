@@ -22,7 +22,7 @@ from llm_engineering.infrastructure.sources.incidents import incident
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 # Protocol → what to install. Web pages, git and this machine's files have kinds of their own, with their own guards.
-_PROTOCOLS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs",
+PROTOCOLS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs",
               "oci": "ocifs", "oss": "ossfs", "memory": "fsspec"}  # fmt: skip
 _SECRETS = ("secret", "password", "token", "key", "connection_string", "credential", "sas")
 _ENDPOINTS = ("endpoint_url", "endpoint", "account_host")
@@ -56,8 +56,8 @@ class Objects(Value):
     @classmethod
     def _is_an_object_store(cls, url: str) -> str:
         protocol = url.partition("://")[0]
-        if protocol not in _PROTOCOLS:
-            raise ValueError(f"{protocol}:// is no object store; known are {', '.join(_PROTOCOLS)}")
+        if protocol not in PROTOCOLS:
+            raise ValueError(f"{protocol}:// is no object store; known are {', '.join(PROTOCOLS)}")
         return url
 
     @field_validator("options")
@@ -104,14 +104,16 @@ class ObjectsSource:
         try:
             import fsspec
 
-            options = {name: filled(v) if isinstance(v, str) else v for name, v in self.spec.options.items()}
+            options: dict[str, Any] = {
+                name: filled(v) if isinstance(v, str) else v for name, v in self.spec.options.items()
+            }
             for name in _ENDPOINTS:
                 self._check_endpoint(str(options.get(name, "")))
             if protocol == "s3" and "endpoint_url" in options:
                 options["client_kwargs"] = {"endpoint_url": options.pop("endpoint_url")}
             return fsspec.filesystem(protocol, use_listings_cache=False, skip_instance_cache=True, **options)
         except ImportError as error:
-            package = _PROTOCOLS[protocol]
+            package = PROTOCOLS[protocol]
             how = "poetry install --extras s3" if protocol == "s3" else f"pip install {package}"
             raise UsageError(f"{protocol}:// needs {package}, which is not installed; type: {how}") from error
 
