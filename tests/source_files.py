@@ -116,3 +116,27 @@ def lines_of(text: str) -> Iterator[tuple[int, int]]:
         if number % 2:
             yield start, start + len(line)
         start += len(line)
+
+
+def odd_fish() -> Iterator[object]:
+    """Yield what are no documents, and one twice."""
+    yield "a text"
+    yield {"uri": "own:///cod", "text": 7}
+    yield {"uri": "own:///cod", "text": "Cod.", "colour": "grey"}
+    yield {"uri": "own:///eel", "text": "Eel."}
+    yield {"uri": "own:///eel", "text": "Eel."}
+
+
+def without(text: str, format: str, word: str) -> str:
+    """Clean a text of a word."""
+    return text.replace(word, "")
+
+
+def longer(text: str, format: str) -> str:
+    """Clean a text in a way that never comes to an end."""
+    return text + "!"
+
+
+def length(text: str, format: str) -> int:
+    """Return no text."""
+    return len(text)

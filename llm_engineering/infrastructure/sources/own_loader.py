@@ -85,7 +85,7 @@ class PythonSource:
         if unknown := sorted(set(map(str, given)) - set(_FIELDS)):
             return self._rejected(place, "", "wrong_shape", f"unknown {unknown[0]!r}; known: {', '.join(_FIELDS)}")
         uri, text, key = given.get("uri"), given.get("text"), str(given.get("key") or "")
-        text_format = given.get("format") or "markdown"
+        text_format: Any = given.get("format") or "markdown"
         if not isinstance(uri, str) or not uri or not isinstance(text, str) or text_format not in _FORMATS:
             detail = f"`uri` and `text` must be texts, and `format` one of {', '.join(_FORMATS)}"
             return self._rejected(uri if isinstance(uri, str) and uri else place, key, "wrong_shape", detail)

@@ -15,6 +15,7 @@ _LEVELS = 4
 _RUNNING_PAGES = 4  # fewer pages do not show what runs through all of them
 _BULLET = re.compile(r"^([•▪◦‣●■–]|[-*](?=\s))\s*")
 _NUMBERED = re.compile(r"^(\d{1,3}|[a-z])[.)]\s")
+_NUMBER = re.compile(r"\d+|\b[ivxlc]+\b")
 _DIVIDED = ("\ufffe", "\x02", "\u00ad")
 
 
@@ -39,26 +40,27 @@ class Line:
 def without_running_lines(pages: Sequence[Sequence[Line]]) -> tuple[list[list[Line]], int]:
     """Return the pages without headers and footers that run through most of them, and how many characters these had.
 
-    Only the first and last two lines of a page can be such; numbers in them do not count.
+    Such are the first and the last line of a page, whatever numbers are in them, and the second from either edge if it
+    is the same everywhere.
     """
     filled = [page for page in pages if page]
     if len(filled) < _RUNNING_PAGES:
         return [list(page) for page in pages], 0
-    count = Counter(key for page in filled for key in {_key(line) for line in (*page[:2], *page[-2:])})
+    count = Counter(key for page in filled for key in set(_edges(page).values()))
     running = {key for key, number in count.items() if number > len(filled) / 2}
     kept, dropped = [], 0
     for page in pages:
-        last = len(page) - 2
-        rest = [line for i, line in enumerate(page) if not ((i < 2 or i >= last) and _key(line) in running)]
-        # The ink of what goes is not missing afterwards.
-        dropped += sum(len("".join(line.text.split())) for line in page)
-        dropped -= sum(len("".join(line.text.split())) for line in rest)
-        kept.append(rest)
+        gone = {index for index, key in _edges(page).items() if key in running}
+        kept.append([line for index, line in enumerate(page) if index not in gone])
+        dropped += sum(len("".join(page[index].text.split())) for index in gone)
     return kept, dropped
 
 
-def _key(line: Line) -> tuple[str, int]:
-    return re.sub(r"\d+|\b[ivxlc]+\b", "#", line.text.strip().casefold()), round(line.top / 4)
+def _edges(page: Sequence[Line]) -> dict[int, tuple[str, int]]:
+    """Return what identifies the lines at the edges of a page, by their positions: text and height on the page."""
+    inner = {index: page[index].text for index in (1, len(page) - 2) if 0 < index < len(page) - 1}
+    outer = {index: _NUMBER.sub("#", page[index].text) for index in (0, len(page) - 1) if page}
+    return {index: (text.strip().casefold(), round(page[index].top / 4)) for index, text in (inner | outer).items()}
 
 
 def markdown(pages: Sequence[Sequence[Line]]) -> tuple[list[str], str]:
