@@ -84,13 +84,13 @@ def _read(
     batch: list[Document] = []
     try:
         opened = source.open()
-        account.keeps_unshown = bool(getattr(opened, "keeps_unshown", False))
         for item in progress(opened.read(), f"ingest {source.name}", unit="doc"):
             if account.enter(item) and isinstance(item, Document):
                 batch.append(item)
             if len(batch) >= BATCH:
                 _put(batch, account, warehouse, run)
                 batch = []
+        account.keeps_unshown = bool(getattr(opened, "keeps_unshown", False))
     except (SourceError, UsageError) as error:
         if allow_mass_delete and isinstance(error, SourceError) and error.reason == "empty_source":
             return _closed(account, batch, warehouse, run)  # that it has nothing is what was meant

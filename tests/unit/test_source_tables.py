@@ -6,9 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
+from llm_engineering.application.ingestion import NamedSource, ingest
 from llm_engineering.domain.documents import Document, Item, Rejection
 from llm_engineering.domain.errors import SourceError, UsageError
+from llm_engineering.infrastructure.observability.progress import bar
 from llm_engineering.infrastructure.sources import SourceContext, Sql, Table
+from llm_engineering.infrastructure.warehouse import open_warehouse
 
 
 def read(tmp_path: Path, content: bytes | str, name: str = "fish.csv", **settings: object) -> list[Item]:
@@ -110,6 +113,18 @@ def test_a_row_put_in_above_leaves_the_others_as_they_were(tmp_path: Path) -> No
     assert {item.content_hash for item in before if isinstance(item, Document)} < {
         item.content_hash for item in after if isinstance(item, Document)
     }
+
+
+def test_a_row_that_cannot_be_read_costs_no_stored_one(tmp_path: Path) -> None:
+    path = tmp_path / "fish.csv"
+    source = Table(url=str(path), name="fish", key=("name",)).open(SourceContext(tmp_path))
+    warehouse = open_warehouse(f"sqlite:///{tmp_path}/warehouse.db")
+    for content, left in (("cod,1\neel,2", 2), ("cod,1\neel,2,3", 2), ("cod,1", 1)):
+        path.write_text(f"name,kg\n{content}\n")
+        run = warehouse.start_run("test", {})
+        report = ingest([NamedSource("fish", "table", lambda: source)], warehouse, run, bar)
+        assert len(warehouse.states("fish")) == left, report
+    warehouse.close()
 
 
 def test_a_template_reaches_nothing_but_the_row(tmp_path: Path) -> None:

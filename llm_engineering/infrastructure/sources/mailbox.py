@@ -53,6 +53,7 @@ class MailboxSource:
     name: str
     spec: Mailbox
     context: SourceContext
+    keeps_unshown: bool = False  # a message that cannot be read may be one that is stored
     kind: str = "mailbox"
 
     def read(self) -> Iterator[Item]:
@@ -60,6 +61,7 @@ class MailboxSource:
         if not path.exists():
             raise SourceError("missing", f"{self.spec.path} does not exist (looked for {path}); check `path`")
         seen: set[str] = set()
+        self.keeps_unshown = False
         for place, raw in self._messages(path):
             yield self._item(path.as_uri(), place, raw, seen)
         if not seen:
@@ -79,12 +81,14 @@ class MailboxSource:
 
     def _item(self, uri: str, place: str, raw: bytes | None, seen: set[str]) -> Item:
         if raw is None:
+            self.keeps_unshown = True
             problem = SourceError("too_large", f"{place} is larger than max_bytes ({self.spec.max_bytes:,})")
             return incident(problem, uri, self.name, _unique(place, seen))
         try:
             found = self.context.documents.read("mail", raw)
             html = "\n\n".join(self.context.parser.parse(page).text for page in found["html"])
         except SourceError as error:
+            self.keeps_unshown = True
             return incident(SourceError(error.reason, f"{place}: {error}"), uri, self.name, _unique(place, seen))
         key = _unique(str(found["key"] or sha256(raw).hexdigest()[:16]), seen)
         text = str(found["text"]) or html

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from llm_engineering.domain.documents import Document, Item, Rejection
 from llm_engineering.domain.errors import LLMEngineeringError, SourceError
 from llm_engineering.domain.functions import FUNCTION, function_named
+from llm_engineering.domain.secrets import redacted
 from llm_engineering.domain.value import Scalar, Value
 from llm_engineering.infrastructure.environment import filled
 from llm_engineering.infrastructure.sources.context import SourceContext
@@ -36,6 +37,15 @@ class PythonLoader(Value):
         description="what the documents are kept under; python:FUNCTION by default. Another name is another source",
     )
     tenant: Tenant = None
+
+    @field_validator("options")
+    @classmethod
+    def _hold_no_secrets(cls, options: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+        hidden = redacted(dict(options))
+        for name in options:
+            if hidden[name] != options[name]:
+                raise ValueError(f"options.{name} would be stored with every run; write ${{env:NAME}} for its value")
+        return options
 
     def open(self, context: SourceContext) -> "PythonSource":
         """Open the source: the function is imported, and not called yet.

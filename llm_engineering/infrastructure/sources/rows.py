@@ -67,6 +67,7 @@ class RowReader:
     context: SourceContext
     shared: Metadata = field(default_factory=dict)
     provenance: Metadata = field(default_factory=dict)
+    lost: bool = False  # a row could not be read, so nobody knows which one it was
     _count: Counter[str] = field(default_factory=Counter)
 
     def items(self, rows: Iterator[Row]) -> Iterator[Item]:
@@ -76,6 +77,7 @@ class RowReader:
 
     def _item(self, row: Row) -> Item:
         if row.problem[0]:
+            self.lost = True
             return incident(SourceError(*row.problem), self.uri, self.source, self._unique(row.place))
         values = {str(name): plain(value) for name, value in row.values.items()}
         key = row.place

@@ -58,6 +58,7 @@ class TableSource:
     name: str
     spec: Table
     context: SourceContext
+    keeps_unshown: bool = False
     kind: str = "table"
 
     def read(self) -> Iterator[Item]:
@@ -70,7 +71,7 @@ class TableSource:
         found = False
         with opened(spec.url, self.context, spec.max_bytes) as file:
             for item in reader.items(self._rows(file, table_format)):
-                found = True
+                found, self.keeps_unshown = True, reader.lost
                 yield item
         if not found:
             raise SourceError("empty_source", f"{uri_of(spec.url)} holds no row; what is indexed stays")

@@ -29,11 +29,14 @@ class Tenanted:
     tenant: str
     name: str = field(init=False)
     kind: str = field(init=False)
-    keeps_unshown: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.name, self.kind = self.source.name, self.source.kind
-        self.keeps_unshown = bool(getattr(self.source, "keeps_unshown", False))
+
+    @property
+    def keeps_unshown(self) -> bool:
+        """Whether what the source did not show is kept."""
+        return bool(getattr(self.source, "keeps_unshown", False))
 
     def read(self) -> Iterator[Item]:
         for item in self.source.read():
