@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,7 +17,7 @@ from llm_engineering.infrastructure.sources.rows import Row, RowReader, RowSetti
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, CursorResult, Engine
     from sqlalchemy.engine import URL
 
 _BATCH = 500
@@ -77,8 +77,9 @@ class SqlSource:
         uri = _shown(url)
         reader = RowReader(self.name, uri, self.spec, self.context)
         found = False
-        with _translated(uri), self._connected(url) as connection:
-            for item in reader.items(self._rows(connection)):
+        # The cursor is closed before its connection, also where nobody reads to the end.
+        with _translated(uri), self._connected(url) as connection, closing(self._result(connection)) as result:
+            for item in reader.items(_rows(result)):
                 found = True
                 yield item
         if not found:
@@ -140,15 +141,18 @@ class SqlSource:
         if name == "sqlite":
             _limit_sqlite(connection, self.spec.timeout_seconds)
 
-    def _rows(self, connection: "Connection") -> Iterator[Row]:
+    def _result(self, connection: "Connection") -> "CursorResult[Any]":
         # As the driver takes it: a colon or a percent sign in the query is no parameter.
         options = {"stream_results": True, "yield_per": _BATCH, "no_parameters": True}
-        result = connection.execution_options(**options).exec_driver_sql(self.spec.query)
-        names = list(result.keys())
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise SourceError("wrong_shape", f"the query returns the column {twice[0]!r} twice; rename one with AS")
-        for number, values in enumerate(result, start=1):
-            yield Row(number, f"row {number}", dict(zip(names, values, strict=True)))
+        return connection.execution_options(**options).exec_driver_sql(self.spec.query)
+
+
+def _rows(result: "CursorResult[Any]") -> Iterator[Row]:
+    names = list(result.keys())
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SourceError("wrong_shape", f"the query returns the column {twice[0]!r} twice; rename one with AS")
+    for number, values in enumerate(result, start=1):
+        yield Row(number, f"row {number}", dict(zip(names, values, strict=True)))
 
 
 def _read_only_sqlite(url: "URL") -> "URL":
@@ -173,8 +177,10 @@ def _limit_sqlite(connection: "Connection", seconds: float) -> None:
 
 def _shown(url: "URL") -> str:
     """Return the URL as it may be stored and shown: no password, no user, and no parameters, which may hold either."""
+    from sqlalchemy.engine import URL
+
     database = (url.database or "").removeprefix("file:")
-    return url.set(username=None, password=None, query={}, database=database).render_as_string()
+    return URL.create(url.drivername, host=url.host, port=url.port, database=database).render_as_string()
 
 
 @contextmanager
