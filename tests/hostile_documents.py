@@ -318,13 +318,13 @@ def _code(scale: float) -> Iterator[Hostile]:
 
 
 def _data(scale: float) -> Iterator[Hostile]:
-    """Data that is text: read as text, never parsed."""
+    """Data that is text: read as text, never run. Only notebooks are parsed, as JSON."""
     big = int(30_000 * scale)
     yield _Family("data", ".json").text("deep", "[" * big)
     yield _Family("data", ".json").text("number", "9" * big)
     yield _Family("data", ".json").text("keys", '{"a":1,"a":2}')
     yield _Family("data", ".csv").text("wide", "a," * big)
-    yield _Family("data", ".ipynb").text("notebook", '{"cells": [{"source": "!touch canary"}]}')
+    yield _Family("data", ".ipynb").text("notebook", '{"cells": [{"source": "!touch canary"}]}', "invalid_json")
     yield _Family("data", ".env").text("variables", "LLM_ENGINEERING_HOME=$(touch canary)")
     yield _Family("data", ".pth").text("site", "import os; os.system('touch canary')")
     yield _Family("data", ".reg").text("plain", "Windows Registry Editor Version 5.00")
@@ -372,7 +372,7 @@ def _binaries(scale: float) -> Iterator[Hostile]:
         for suffix in (".md", ".html", ".py"):
             yield _Family("binary", suffix).raw(name, content, "binary", "empty")
     for name, suffix in (("zip", ".docx"), ("gzip", ".gz"), ("zip", ".epub"), ("pdf", ".pdf"), ("tar", ".tar")):
-        yield _Family("binary", suffix).raw(name, contents[name], "binary")
+        yield _Family("binary", suffix).raw(name, contents[name], "binary", "unparsable", "truncated", "missing_extra")
     pickled = pickle.dumps({"beginpickle": 1}, protocol=0)
     yield _Family("binary", ".txt").raw("pickle0", pickled, INDEXED, marks=("beginpickle",))
 

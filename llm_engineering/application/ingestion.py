@@ -83,12 +83,14 @@ def _read(
     account = _Account(source, known, before, allow_mass_delete, forgotten)
     batch: list[Document] = []
     try:
-        for item in progress(source.open().read(), f"ingest {source.name}", unit="doc"):
+        opened = source.open()
+        for item in progress(opened.read(), f"ingest {source.name}", unit="doc"):
             if account.enter(item) and isinstance(item, Document):
                 batch.append(item)
             if len(batch) >= BATCH:
                 _put(batch, account, warehouse, run)
                 batch = []
+        account.keeps_unshown = bool(getattr(opened, "keeps_unshown", False))
     except (SourceError, UsageError) as error:
         if allow_mass_delete and isinstance(error, SourceError) and error.reason == "empty_source":
             return _closed(account, batch, warehouse, run)  # that it has nothing is what was meant
@@ -139,6 +141,7 @@ class _Account:
     items: int = 0
     vanished: int = 0
     complete: bool = True
+    keeps_unshown: bool = False
     seen: set[str] = field(default_factory=set)
     gone: list[str] = field(default_factory=list)
     forgone: list[str] = field(default_factory=list)
@@ -193,7 +196,8 @@ class _Account:
 
     def close(self) -> list[str]:
         """Close the books and return the documents to bury: shown as gone, or no longer shown by a complete source."""
-        missing = [identity for identity in self.known if identity not in self.seen] if self.complete else []
+        shows_all = self.complete and not self.keeps_unshown
+        missing = [identity for identity in self.known if identity not in self.seen] if shows_all else []
         if self._is_mass_delete(len(missing) + len(self.gone)):
             self._keep(len(missing) + len(self.gone))
             return self.forgone

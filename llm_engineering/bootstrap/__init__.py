@@ -8,6 +8,7 @@ from llm_engineering.bootstrap.evaluating import asked_version, held_questions_o
 from llm_engineering.bootstrap.features import (
     FEATURES_SCHEMA,
     manifest_of,
+    open_source,
     questions_of,
     searching_both,
     sources_of,
@@ -33,6 +34,7 @@ __all__ = [
     "open_inference",
     "open_registry",
     "open_searcher",
+    "open_source",
     "open_state",
     "open_trackers",
     "pinned",

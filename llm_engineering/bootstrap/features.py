@@ -33,7 +33,7 @@ FEATURES_SCHEMA = 2
 
 def sources_of(section: Ingest, context: SourceContext) -> list[NamedSource]:
     """Return the sources of a configuration, each to be opened when its turn comes."""
-    return [NamedSource(spec.name, spec.kind, partial(_opened, spec, context)) for spec in section.sources]
+    return [NamedSource(spec.name, spec.kind, partial(open_source, spec, context)) for spec in section.sources]
 
 
 def sources_of_links(links: Iterable[str], context: SourceContext) -> list[NamedSource]:
@@ -41,12 +41,12 @@ def sources_of_links(links: Iterable[str], context: SourceContext) -> list[Named
     from llm_engineering.infrastructure.sources.crawl import source_for_link
 
     def opener(link: str) -> Callable[[], Source]:
-        return lambda: _opened(source_for_link(link, name=link_name(link)), context)
+        return lambda: open_source(source_for_link(link, name=link_name(link)), context)
 
     return [NamedSource(link_name(link), "link", opener(link)) for link in dict.fromkeys(links)]
 
 
-def _opened(spec: SourceSpec, context: SourceContext) -> Source:
+def open_source(spec: SourceSpec, context: SourceContext) -> Source:
     """Open a source. Git's gets its address with the secrets in it, because it never shows what stands before the @.
 
     Raises:

@@ -25,6 +25,7 @@ from llm_engineering.stages.promotion import (
 from llm_engineering.stages.runs import check, fail_run, open_run, refuse_if_held, report, run_of
 from llm_engineering.stages.searching import search
 from llm_engineering.stages.training import estimate_training, plan_training, register_model, train_model
+from llm_engineering.stages.trying import try_source
 from llm_engineering.stages.tuning import tune_retrieval
 from llm_engineering.stages.versions import activate, evaluate, verify
 
@@ -79,6 +80,7 @@ __all__ = [
     "sift_drafts",
     "tokenize",
     "train_model",
+    "try_source",
     "tune_retrieval",
     "verify",
     "way_back",

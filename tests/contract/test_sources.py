@@ -1,6 +1,7 @@
 """What every source promises. A new kind adds a builder here and passes the same tests."""
 
 import json
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import source_files
 from pydantic import TypeAdapter, ValidationError
 
 from llm_engineering.domain.documents import Document, Failure, Item, NotModified, Rejection
@@ -16,16 +18,40 @@ from llm_engineering.domain.errors import SourceError
 from llm_engineering.domain.ports import Source
 from llm_engineering.infrastructure.fetching import Fetching
 from llm_engineering.infrastructure.sources import (
+    Feed,
     Files,
     Git,
     JsonEndpoint,
+    Mailbox,
     Memory,
+    Objects,
+    Pdf,
+    PythonLoader,
+    Site,
+    Sitemap,
     SourceContext,
     SourceSpec,
+    Sql,
+    Table,
     Web,
 )
 
 PAGE = "<html><head><title>{0}</title></head><body><article><h1>{0}</h1><p>All about {0}.</p></article></body></html>"
+LINKS = "<html><head><meta name=robots content=noindex></head><body>{}</body></html>"
+
+
+def listings(address: str) -> dict[str, tuple[str, str]]:
+    """Return what else the site serves: path → media type and content, with links to two good pages and a bad one."""
+    urls = [f"{address}/{name}" for name in ("cod", "none", "eel")]
+    entries = "".join(f"<item><title>{url[-3:]}</title><link>{url}</link></item>" for url in urls)
+    return {
+        "/sitemap.xml": (
+            "application/xml",
+            f"<urlset>{''.join(f'<url><loc>{url}</loc></url>' for url in urls)}</urlset>",
+        ),
+        "/feed.xml": ("application/rss+xml", f"<rss><channel><title>Fish</title>{entries}</channel></rss>"),
+        "/": ("text/html", LINKS.format("".join(f"<a href='{url}'>a fish</a>" for url in urls))),
+    }
 
 
 @dataclass(frozen=True)
@@ -42,11 +68,13 @@ class Case:
 def site() -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            known = self.path in ("/cod", "/eel")
-            self.send_response(200 if known else 404)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
+            served = listings(f"http://{self.headers['Host']}")
+            served |= {path: ("text/html", PAGE.format(path[1:])) for path in ("/cod", "/eel")}
+            media_type, content = served.get(self.path, ("text/html", ""))
+            self.send_response(200 if content else 404)
+            self.send_header("Content-Type", f"{media_type}; charset=utf-8")
             self.end_headers()
-            self.wfile.write(PAGE.format(self.path[1:]).encode() if known else b"")
+            self.wfile.write(content.encode())
 
         def log_message(self, *arguments: object) -> None:
             pass
@@ -103,7 +131,81 @@ def memory_case(tmp_path: Path, site: str) -> Case:
     )
 
 
-CASES: list[Callable[[Path, str], Case]] = [files_case, git_case, json_case, web_case, memory_case]
+def pdf_case(tmp_path: Path, site: str) -> Case:
+    source_files.needs_pdf()
+    folder = tmp_path / "pdf"
+    folder.mkdir()
+    (folder / "fish.pdf").write_bytes(source_files.pdf([("All about cod.", 11)], [("All about eel.", 11)]))
+    (folder / "secret.pdf").write_bytes(source_files.pdf([("Hidden.", 11)], encrypted=True))
+    return Case(Pdf(root=folder), "encrypted", Pdf(root=tmp_path / "none"), "missing")
+
+
+def table_case(tmp_path: Path, site: str) -> Case:
+    path, wrong = tmp_path / "fish.csv", tmp_path / "wrong.csv"
+    path.write_text("name,weight\ncod,3\nray,1,too many\neel,2\n", encoding="utf-8")
+    wrong.write_text("name,name\ncod,3\n", encoding="utf-8")
+    template = "A {{ name }} of {{ weight }} kg"
+    return Case(Table(url=str(path), template=template), "ragged", Table(url=str(wrong)), "wrong_shape")
+
+
+def sql_case(tmp_path: Path, site: str) -> Case:
+    path = tmp_path / "fish.db"
+    with sqlite3.connect(path) as base:
+        base.execute("CREATE TABLE fish (id INTEGER, name TEXT)")
+        base.executemany("INSERT INTO fish VALUES (?, ?)", [(1, "cod"), (2, ""), (3, "eel")])
+    base.close()
+    url = f"sqlite:///{path}"
+    query = "SELECT id, name FROM fish ORDER BY id"
+    return Case(
+        Sql(url=url, query=query, template="{{ name }}"), "empty", Sql(url=url, query="SELECT x FROM none"), "sql_error"
+    )
+
+
+def mailbox_case(tmp_path: Path, site: str) -> Case:
+    path, wrong = tmp_path / "fish.mbox", tmp_path / "wrong.mbox"
+    messages = (
+        source_files.mail(name, f"All about {name}." if name != "ray" else "", i)
+        for i, name in enumerate(source_files.FISH)
+    )
+    path.write_bytes(source_files.mbox(*messages))
+    wrong.write_text("no mailbox")
+    return Case(Mailbox(path=path), "empty", Mailbox(path=wrong), "unparsable")
+
+
+def objects_case(tmp_path: Path, site: str) -> Case:
+    """fsspec's own store in memory stands in for S3: the same calls, and no server."""
+    import fsspec
+
+    store = fsspec.filesystem("memory")
+    prefix = f"/{tmp_path.name}"
+    store.pipe(
+        {f"{prefix}/cod.md": b"# Cod\n\nAll about cod.", f"{prefix}/in/eel.md": b"# Eel", f"{prefix}/x.md": b"\0\1"}
+    )
+    return Case(Objects(url=f"memory:/{prefix}"), "binary", Objects(url="memory://nothing"), "empty_source")
+
+
+def sitemap_case(tmp_path: Path, site: str) -> Case:
+    return Case(Sitemap(url=f"{site}/sitemap.xml"), "http_404", Sitemap(url=f"{site}/cod"), "unparsable")
+
+
+def site_case(tmp_path: Path, site: str) -> Case:
+    return Case(Site(url=f"{site}/"), "http_404", Site(url=f"{site}/none"), "http_404")
+
+
+def feed_case(tmp_path: Path, site: str) -> Case:
+    return Case(Feed(url=f"{site}/feed.xml"), "http_404", Feed(url=f"{site}/cod"), "unparsable")
+
+
+def python_case(tmp_path: Path, site: str) -> Case:
+    return Case(
+        PythonLoader(function="source_files:fish"), "empty", PythonLoader(function="source_files:no_fish"), "loader"
+    )
+
+
+CASES: list[Callable[[Path, str], Case]] = [
+    *(files_case, pdf_case, git_case, json_case, table_case, sql_case, web_case, sitemap_case, site_case, feed_case),
+    *(mailbox_case, objects_case, python_case, memory_case),
+]
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.__name__.removesuffix("_case"))
@@ -161,7 +263,12 @@ def test_what_is_known_to_be_unchanged_is_not_read_again(case: Case, context: So
     second = list(case.working.open(again).read())
     again.close()
     assert list(map(identity, second)) == list(map(identity, first))
-    if case.working.kind in ("files", "git"):  # the others need a server that speaks of ETags, or have nothing to save
+    if case.working.kind in (
+        "files",
+        "git",
+        "pdf",
+        "objects",
+    ):  # the others need a server that speaks of ETags, or have nothing to save
         assert not [item for item in second if isinstance(item, Document)]
         assert len([item for item in second if isinstance(item, NotModified)]) == 2
 

@@ -5,11 +5,13 @@ import re
 import shlex
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
 from llm_engineering.config import FeatureConfig, ProjectConfig, read_config
+from llm_engineering.infrastructure.sources import SourceSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -89,3 +91,13 @@ def test_the_readme_tree_names_what_is_there() -> None:
     for name in ("domain", "application", "infrastructure", "config", "bootstrap", "stages", "plain.py"):
         assert (ROOT / "llm_engineering" / name).exists()
         assert name in (ROOT / "README.md").read_text()
+
+
+def test_the_page_of_the_sources_names_every_setting_of_every_kind() -> None:
+    page = (ROOT / "docs" / "sources.md").read_text()
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, flags=re.MULTILINE | re.DOTALL))
+    for spec in get_args(get_args(SourceSpec)[0]):
+        kind = spec.model_fields["kind"].default
+        assert f"kind: {kind}" in sections[kind]
+        for name in set(spec.model_fields) - {"kind", "name", "tenant"}:
+            assert f"| `{name}` |" in sections[kind], f"{kind}.{name} is not in docs/sources.md"

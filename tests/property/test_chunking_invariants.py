@@ -8,7 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llm_engineering.application.chunking import ByFormat, Chunker, Code, Fixed, Markdown, Record, Sentences
+from llm_engineering.application.chunking import (
+    ByFormat,
+    Chunker,
+    Code,
+    Fixed,
+    Markdown,
+    PythonChunker,
+    Record,
+    Sentences,
+)
 from llm_engineering.domain.chunks import Chunk
 from llm_engineering.domain.documents import CleanedDocument, Format
 from llm_engineering.domain.ports import SubwordTokenizer
@@ -62,7 +71,10 @@ class Underestimating(WordPieces):
 
 
 TOKENIZERS = [WordPieces(), Bytes(), Underestimating()]
-CHUNKERS: list[Chunker] = [Record(), Markdown(target_tokens=20), Sentences(), Code(), Fixed(overlap=6), ByFormat()]
+CHUNKERS: list[Chunker] = [
+    *(Record(), Markdown(target_tokens=20), Sentences(), Code(), Fixed(overlap=6), ByFormat()),
+    PythonChunker(function="source_files:lines_of"),
+]
 FORMATS: list[Format] = ["record", "markdown", "text", "code"]
 
 MARKDOWN_LINES = st.sampled_from(

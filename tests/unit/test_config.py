@@ -78,7 +78,10 @@ def test_an_empty_file_is_all_defaults(write: Write, text: str) -> None:
             "embedding:\n  kind: sentence_transformer\n",
             "line 1: unknown kind 'sentence_transformer' in embedding; did you mean 'sentence_transformers'?",
         ),
-        ("ingest:\n  sources:\n    - root: docs\n", "ingest.sources.0 needs a `kind`; valid kinds: files, git, json,"),
+        (
+            "ingest:\n  sources:\n    - root: docs\n",
+            "ingest.sources.0 needs a `kind`; valid kinds: feed, files, git, json,",
+        ),
         (
             "retrieval:\n  fusion:\n    weight: 1\n",
             "retrieval.fusion needs a `kind`; valid kinds: convex, interpolation, rrf, zscore",

@@ -11,9 +11,12 @@ from llm_engineering.application.chunking.by_format import ByFormat
 from llm_engineering.application.chunking.code import Code
 from llm_engineering.application.chunking.fixed import Fixed
 from llm_engineering.application.chunking.markdown import Markdown
+from llm_engineering.application.chunking.own_function import PythonChunker
 from llm_engineering.application.chunking.record import Record
 from llm_engineering.application.chunking.sentences import Sentences
 
-__all__ = ["ByFormat", "Chunker", "Code", "Fixed", "Markdown", "Record", "Sentences"]
+__all__ = ["ByFormat", "Chunker", "Code", "Fixed", "Markdown", "PythonChunker", "Record", "Sentences"]
 
-Chunker = Annotated[ByFormat | Record | Markdown | Sentences | Code | Fixed, Field(discriminator="kind")]
+Chunker = Annotated[
+    ByFormat | Record | Markdown | Sentences | Code | Fixed | PythonChunker, Field(discriminator="kind")
+]

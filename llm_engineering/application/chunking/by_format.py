@@ -8,6 +8,7 @@ from pydantic import Field
 from llm_engineering.application.chunking.code import Code
 from llm_engineering.application.chunking.fixed import Fixed
 from llm_engineering.application.chunking.markdown import Markdown
+from llm_engineering.application.chunking.own_function import PythonChunker
 from llm_engineering.application.chunking.record import Record
 from llm_engineering.application.chunking.sentences import Sentences
 from llm_engineering.domain.chunks import Chunk
@@ -15,7 +16,7 @@ from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.ports import SubwordTokenizer
 from llm_engineering.domain.value import Value
 
-FormatChunker = Annotated[Record | Markdown | Sentences | Code | Fixed, Field(discriminator="kind")]
+FormatChunker = Annotated[Record | Markdown | Sentences | Code | Fixed | PythonChunker, Field(discriminator="kind")]
 
 
 class ByFormat(Value):

@@ -10,7 +10,9 @@ class Source(Protocol):
     """A place that documents come from, opened.
 
     `read` yields one item per document, page or record that the source shows now, never two with the same identity.
-    What concerns a single item is a `Rejection` or a `Failure` among the items.
+    What concerns a single item is a `Rejection` or a `Failure` among the items. A source that shows only its latest
+    items, as a feed does, or that met items whose identity it could not tell, as a ragged row, has an attribute
+    `keeps_unshown` that is true when it was read: what it did not show is then not deleted.
 
     Raises:
         SourceError: the source as a whole cannot be read; what it showed so far must not be taken as complete.

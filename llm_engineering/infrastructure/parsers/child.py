@@ -45,7 +45,7 @@ def receive(stream: IO[bytes], most: int = LARGEST) -> dict[str, object] | None:
 
 def main() -> int:
     """Answer requests until the input ends."""
-    answers = _own_standard_output()
+    answers = own_standard_output()
     logging.disable(logging.CRITICAL)  # what libraries say about odd pages is no news
     from llm_engineering.infrastructure.parsers.article import read_page
 
@@ -64,7 +64,7 @@ def main() -> int:
     return 0
 
 
-def _own_standard_output() -> IO[bytes]:
+def own_standard_output() -> IO[bytes]:
     """Keep standard output for messages: whatever a library prints goes nowhere."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -90,14 +90,14 @@ class HtmlParser:
 class _Child:
     """The process, and the messages going in and out."""
 
-    def __init__(self, memory_mb: int) -> None:
+    def __init__(self, memory_mb: int, module: str = _MODULE, folders: Iterable[str] = ()) -> None:
         self._memory = memory_mb
         self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            [sys.executable, "-P", "-s", "-m", _MODULE, str(memory_mb)],
+            [sys.executable, "-P", "-s", "-m", module, str(memory_mb)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=_environment(),
+            env=_environment(folders),
             close_fds=True,
             cwd=Path(sys.executable).anchor,  # relative names lead nowhere
         )
@@ -106,7 +106,7 @@ class _Child:
             self.answer(None, _START_SECONDS)
         except _Died as error:
             self.stop()
-            raise BackendError(f"the HTML parser's process does not start: {error}") from error
+            raise BackendError(f"the parser's process does not start: {error}") from error
 
     def answer(self, request: Mapping[str, object] | None, timeout: float, most: int = 100) -> dict[str, Any]:
         """Send a request, if there is one, and return the next message.
@@ -156,10 +156,10 @@ def _name(code: int) -> str:
     return signal.Signals(-code).name if -code in set(signal.Signals) else f"exit code {code}"
 
 
-def _environment() -> dict[str, str]:
+def _environment(folders: Iterable[str] = ()) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     package_folder = Path(llm_engineering.__file__).resolve().parents[1]
-    return {**kept, "PYTHONPATH": str(package_folder), "PYTHONUTF8": "1"}
+    return {**kept, "PYTHONPATH": os.pathsep.join([str(package_folder), *folders]), "PYTHONUTF8": "1"}
 
 
 def _page(fields: dict[str, Any]) -> Page:

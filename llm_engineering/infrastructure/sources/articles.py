@@ -1,19 +1,33 @@
 """From an HTTP response to an article: which content types are read, and what is kept of what a page says of itself."""
 
+from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.domain.secrets import redact
-from llm_engineering.infrastructure.sources.contents import Content, title_in
+from llm_engineering.infrastructure.sources.contents import Content, read_foreign, title_in
 from llm_engineering.infrastructure.sources.context import SourceContext
-from llm_engineering.infrastructure.sources.formats import format_of
+from llm_engineering.infrastructure.sources.formats import FOREIGN, format_of, suffix_of
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.http import Response
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _TEXT = frozenset({"text/plain", "text/markdown", "text/x-markdown"})
+# What is read as files are, by its ending. A server that says nothing better is believed by the ending of the path.
+_FOREIGN = {
+    "application/pdf": ".pdf",
+    "application/epub+zip": ".epub",
+    "application/x-ipynb+json": ".ipynb",
+    "message/rfc822": ".eml",
+    "application/vnd.oasis.opendocument.text": ".odt",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": ".pptx",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
+}
+_UNSAID = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/zip"})
 _HTML_BEGINNINGS = ("<!doctype html", "<html", "<head", "<body", "<?xml", "<!--")
 
 
@@ -26,14 +40,20 @@ def read_article(response: "Response", context: SourceContext) -> Content:
     from llm_engineering.infrastructure.parsers.html import decode_html
 
     media_type = response.content_type
+    path = PurePosixPath(urlsplit(response.url).path)
+    by_name = suffix_of(path.name) if suffix_of(path.name) in FOREIGN and media_type in _UNSAID else ""
+    if suffix := _FOREIGN.get(media_type, by_name):
+        content = read_foreign(response.content, suffix, path.stem, context)
+        return replace(content, metadata={**_place(response.url), **content.metadata})
     if media_type and media_type not in _HTML | _TEXT:
-        raise SourceError("content_type", f"{response.url} is {media_type}; HTML, Markdown and plain text are read")
+        raise SourceError(
+            "content_type", f"{response.url} is {media_type}; HTML, Markdown, plain text, PDF and office files are read"
+        )
     text = decode_html(response.content, response.charset)
     if media_type in _HTML or (not media_type and text.lstrip().lower().startswith(_HTML_BEGINNINGS)):
         return _page(text, response.url, context)
-    path = urlsplit(response.url).path
-    text_format = "markdown" if "markdown" in media_type else format_of(path)[0]
-    return Content(text, text_format, title_in(text, text_format) or path.rpartition("/")[2], _place(response.url))
+    text_format = "markdown" if "markdown" in media_type else format_of(path.name)[0]
+    return Content(text, text_format, title_in(text, text_format) or path.name, _place(response.url))
 
 
 def _page(html: str, url: str, context: SourceContext) -> Content:

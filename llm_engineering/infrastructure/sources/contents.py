@@ -1,13 +1,18 @@
 """From the bytes of a file to a document's text, title and format; the same for folders and git repositories."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from llm_engineering.domain.documents import Format, Metadata
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.infrastructure.sources.context import SourceContext
-from llm_engineering.infrastructure.sources.formats import HTML, format_of, suffix_of
+from llm_engineering.infrastructure.sources.formats import FOREIGN, HTML, MAIL, NOTEBOOKS, PDF, format_of, suffix_of
+
+if TYPE_CHECKING:
+    from llm_engineering.infrastructure.parsers.documents import FileKind
 
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 _ATX_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$")
@@ -30,10 +35,13 @@ def read_content(raw: bytes, path: str, uri: str, context: SourceContext) -> Con
     """Read a file's bytes by what its name says they are.
 
     Raises:
-        SourceError: `binary`, `empty` or `unparsable`.
+        SourceError: `binary`, `empty` or `unparsable`; of PDF and office files also `encrypted`, `truncated`,
+            `too_large` and `missing_extra`.
     """
     if suffix_of(path) in HTML:
         return _html(raw, path, uri, context)
+    if suffix_of(path) in FOREIGN:
+        return read_foreign(raw, suffix_of(path), PurePosixPath(path).stem, context)
     from llm_engineering.infrastructure.parsers.text import decode
 
     text = decode(raw)
@@ -58,6 +66,39 @@ def _html(raw: bytes, path: str, uri: str, context: SourceContext) -> Content:
         metadata={name: value for name, value in found.items() if value},
         provenance=page.provenance,
     )
+
+
+def read_foreign(raw: bytes, suffix: str, stem: str, context: SourceContext) -> Content:
+    """Read a PDF, an office file, an e-mail or a notebook; `stem` is its title where it has no other.
+
+    Raises:
+        SourceError: as `read_content`.
+    """
+    if suffix in NOTEBOOKS:
+        from llm_engineering.infrastructure.sources.notebooks import read_notebook
+
+        text, title, metadata = read_notebook(raw)
+        return Content(text, "markdown", title or stem, metadata)
+    kind: FileKind = "pdf" if suffix in PDF else "mail" if suffix in MAIL else "office"
+    found = context.documents.read(kind, raw, suffix=suffix)
+    text = "\n\n".join(found["pages"]) if "pages" in found else str(found.get("text", ""))
+    if found.get("html"):
+        text = "\n\n".join(context.parser.parse(page).text for page in found["html"])
+    if not text.strip():
+        raise SourceError("empty", "there is nothing but white space in it")
+    said = {"author": found.get("author"), "pages": len(found.get("pages", ())), "slides": found.get("slides")}
+    return Content(
+        text=text,
+        format="text" if kind == "mail" and not found.get("html") else "markdown",
+        title=str(found.get("title") or stem),
+        metadata={name: value for name, value in {**said, **found.get("metadata", {})}.items() if value},
+        provenance=how_read(found),
+    )
+
+
+def how_read(found: Mapping[str, Any]) -> Metadata:
+    """Return how a foreign file was read, for the provenance."""
+    return {name: found[name] for name in ("extraction", "coverage", "note") if found.get(name)}
 
 
 def title_in(text: str, format: Format) -> str:

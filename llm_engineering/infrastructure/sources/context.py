@@ -16,10 +16,11 @@ from llm_engineering.infrastructure.fetching import Fetching
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.http import HttpClient
     from llm_engineering.infrastructure.network import Guard, Resolver
+    from llm_engineering.infrastructure.parsers.documents import DocumentParser
     from llm_engineering.infrastructure.parsers.worker import HtmlParser
 
 # Raise it when sources make another document of the same content than before: what is stored is then read again.
-READER_VERSION = 2
+READER_VERSION = 3
 _PAGE = 500
 
 
@@ -32,8 +33,8 @@ def nothing_known(document_id: str) -> Metadata | None:  # noqa: ARG001 - the si
 class SourceContext:
     """The state folder, how to fetch, what the warehouse knows, and whose documents these are.
 
-    The HTTP client and the parser's process are made on first use and shared by all sources of the context, so that
-    pauses between requests and robots.txt hold for all of them together. `close` ends both; so does the end of the
+    The HTTP client and the parsers' processes are made on first use and shared by all sources of the context, so that
+    pauses between requests and robots.txt hold for all of them together. `close` ends them; so does the end of the
     context's own life.
     """
 
@@ -87,6 +88,15 @@ class SourceContext:
         return HtmlParser(self.fetching.parse_timeout_seconds, self.fetching.parse_memory_mb)
 
     @cached_property
+    def documents(self) -> "DocumentParser":
+        """The parser of PDF, office files, e-mails, sitemaps and feeds of all sources of this context."""
+        from llm_engineering.infrastructure.parsers.documents import DocumentParser
+
+        if self.parent is not None:
+            return self.parent.documents
+        return DocumentParser(self.fetching.parse_timeout_seconds, self.fetching.parse_memory_mb)
+
+    @cached_property
     def reader(self) -> str:
         """What besides the content decides a document: the version of the code and whose documents these are.
 
@@ -111,7 +121,7 @@ class SourceContext:
         return with_secrets(url)
 
     def close(self) -> None:
-        """Close the client and the parser, if they were ever used."""
-        for name in ("client", "parser"):
+        """Close the client and the parsers, if they were ever used."""
+        for name in ("client", "parser", "documents"):
             if name in vars(self) and self.parent is None:
                 vars(self).pop(name).close()

@@ -7,6 +7,9 @@ from llm_engineering.domain.documents import Format
 _MARKDOWN = (".md", ".markdown", ".mdown", ".mdx")
 _TEXT = (".txt", ".text", ".rst", ".adoc", ".org")
 HTML = (".html", ".htm", ".xhtml")
+PDF, MAIL, NOTEBOOKS = (".pdf",), (".eml",), (".ipynb",)
+OFFICE = (".docx", ".pptx", ".xlsx", ".odt", ".ods", ".odp", ".epub")
+FOREIGN = (*PDF, *OFFICE, *MAIL, *NOTEBOOKS)  # they become Markdown
 _LANGUAGES = {
     ".py": "python", ".pyi": "python", ".js": "javascript", ".mjs": "javascript", ".jsx": "javascript",
     ".ts": "typescript", ".tsx": "typescript", ".java": "java", ".kt": "kotlin", ".scala": "scala", ".go": "go",
@@ -18,7 +21,7 @@ _LANGUAGES = {
 }  # fmt: skip
 
 # Which files are read unless a source says otherwise. A pattern without a slash holds in every folder.
-DEFAULT_INCLUDE = tuple(f"*{suffix}" for suffix in (*_MARKDOWN, *_TEXT, *HTML, *_LANGUAGES))
+DEFAULT_INCLUDE = tuple(f"*{suffix}" for suffix in (*_MARKDOWN, *_TEXT, *HTML, *FOREIGN, *_LANGUAGES))
 
 # Hidden files and folders (".git", ".venv", ".env" …), and what tools put beside the sources.
 DEFAULT_EXCLUDE = (".*", "node_modules", "__pycache__", "venv", "site-packages", "*.egg-info", "*.min.js", "*.min.css")
@@ -34,4 +37,4 @@ def format_of(path: str) -> tuple[Format, str]:
     suffix = suffix_of(path)
     if suffix in _LANGUAGES:
         return "code", _LANGUAGES[suffix]
-    return ("markdown" if suffix in (*_MARKDOWN, *HTML) else "text"), ""
+    return ("markdown" if suffix in (*_MARKDOWN, *HTML, *FOREIGN) else "text"), ""

@@ -5,7 +5,10 @@ from llm_engineering.domain.errors import SourceError
 
 # The item may be there, it only could not be reached or read this time. Everything else is the state of the item.
 FAILURES = frozenset(
-    {"unreachable", "timeout", "tls", "robots_unavailable", "unreadable", "http_408", "http_425", "http_429"}
+    {
+        *("unreachable", "timeout", "tls", "robots_unavailable", "unreadable", "http_408", "http_425", "http_429"),
+        "missing_extra",  # of this installation: the document is as good as before
+    }
 )
 
 

@@ -33,6 +33,11 @@ class Tenanted:
     def __post_init__(self) -> None:
         self.name, self.kind = self.source.name, self.source.kind
 
+    @property
+    def keeps_unshown(self) -> bool:
+        """Whether what the source did not show is kept."""
+        return bool(getattr(self.source, "keeps_unshown", False))
+
     def read(self) -> Iterator[Item]:
         for item in self.source.read():
             if isinstance(item, Document):

@@ -1,0 +1,84 @@
+"""Try a source: read its first documents as a run would, and store nothing."""
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from llm_engineering import bootstrap
+from llm_engineering.bootstrap import Workspace
+from llm_engineering.config import FeatureConfig
+from llm_engineering.domain.documents import Document, NotModified
+from llm_engineering.domain.errors import SourceError
+from llm_engineering.domain.incidents import Incident
+from llm_engineering.domain.ports import SubwordTokenizer
+from llm_engineering.domain.previews import ChunkPreview, DocumentPreview, SourcePreview
+from llm_engineering.domain.secrets import redact
+from llm_engineering.infrastructure.sources.context import SourceContext
+from llm_engineering.infrastructure.sources.guessing import source_at
+
+_MOST_PROBLEMS = 50
+
+
+def try_source(config: FeatureConfig, place: str, settings: Mapping[str, Any], limit: int) -> SourcePreview:
+    """Return the first `limit` documents of a source, cleaned and chunked, and what was wrong with others.
+
+    `place` is an address, a path, or the name of a source of the configuration. Nothing is written but to a temporary
+    folder, and no model is loaded: its tokenizer tells where chunks end.
+
+    Raises:
+        UsageError: a setting of the source is wrong.
+        SourceError: nothing reads such a place.
+    """
+    start = perf_counter()
+    named = {source.name: source for source in config.ingest.sources}
+    spec = named[place] if place in named and not settings else source_at(place, settings)
+    tokenizer = config.embedding.open_tokenizer(Workspace().home)
+    documents: list[DocumentPreview] = []
+    problems: list[Incident] = []
+    more = False
+    with (
+        tempfile.TemporaryDirectory(prefix="llm-engineering-try-") as folder,
+        closing(SourceContext(Path(folder), config.ingest.fetching)) as context,
+    ):
+        try:
+            for item in bootstrap.open_source(spec, context).read():
+                if len(documents) >= limit or len(problems) >= _MOST_PROBLEMS:
+                    more = True
+                    break
+                if isinstance(item, Document):
+                    documents.append(_preview(config, item, tokenizer))
+                elif not isinstance(item, NotModified):
+                    uri = f"{item.uri} {item.key}".strip()
+                    problems.append(_incident(uri, spec.name, item.reason, item.detail))
+        except SourceError as error:
+            problems.append(_incident(spec.name, spec.name, error.reason, str(error)))
+    return SourcePreview(
+        source=redact(spec.name),
+        kind=spec.kind,
+        documents=tuple(documents),
+        problems=tuple(problems),
+        more=more,
+        seconds=round(perf_counter() - start, 2),
+    )
+
+
+def _preview(config: FeatureConfig, document: Document, tokenizer: SubwordTokenizer) -> DocumentPreview:
+    cleaned = config.cleaning.clean(document)
+    chunks = config.chunking.chunk(cleaned, tokenizer)
+    return DocumentPreview(
+        uri=redact(document.uri),
+        key=document.key,
+        title=cleaned.title,
+        format=document.format,
+        text=cleaned.text,
+        metadata=dict(document.metadata),
+        provenance=dict(document.provenance),
+        chunks=tuple(ChunkPreview(text=chunk.text, context=chunk.context, tokens=chunk.tokens) for chunk in chunks),
+    )
+
+
+def _incident(uri: str, source: str, reason: str, detail: str) -> Incident:
+    return Incident(uri=redact(uri), source=redact(source), reason=reason, detail=redact(detail))
