@@ -67,9 +67,7 @@ def export_documents(folder: str | Path, source: str = "", *, force: bool = Fals
         new_export(place, sources, force=force) as writer,
     ):
         # Before the first byte: erasure then finds also an export that was killed.
-        made = Derivative(
-            id=identity("export", str(place)), kind="export", name="documents", place=str(place), run=run
-        )
+        made = Derivative(id=identity("export", str(place)), kind="export", name="documents", place=str(place), run=run)
         warehouse.record_derivative(made, [state.document_id for state in warehouse.live(sources)])
         manifest = raw_documents.export(warehouse, sources, writer, workspace.progress)
         report = manifest.model_dump(mode="json", include={"digest", "documents"})
