@@ -129,7 +129,6 @@ def document(name: str) -> dict[str, Any]:
         provenance = warehouse.provenance(record.id)
         versions = warehouse.version_records(record.id)
         shown = {key: getattr(record, key) for key in DocumentRecord.__slots__}
-        seen = {name: _seen(warehouse, name) for name, _ in warehouse.index_records()}
         return shown | {
             "versions": [{key: getattr(one, key) for key in one.__slots__} for one in versions],
             "came_from": {
@@ -138,14 +137,7 @@ def document(name: str) -> dict[str, Any]:
                 "first": _run(warehouse, record.first_run),
                 "last": _run(warehouse, record.last_run),
             },
-            "indexes": [
-                {key: getattr(held, key) for key in held.__slots__}
-                | {
-                    "state": "up to date" if held.content_hash == record.content_hash and record.live else "outdated",
-                    "active": seen.get(held.collection) == held.version,
-                }
-                for held in warehouse.ledger_records(record.id)
-            ],
+            "indexes": _indexes(warehouse, record),
         }
 
 
@@ -186,6 +178,9 @@ def _record(warehouse: Warehouse, name: str) -> DocumentRecord:
     found = list(warehouse.document_records("id", [name]))
     for uri in uris_meant(name):
         found = found or list(warehouse.document_records("uri", [uri]))
+    if not found and "#" in name:  # as lists write a record of a file
+        place, _, key = name.rpartition("#")
+        found = [record for record in warehouse.document_records("uri", [place]) if record.key == key]
     if not found:
         raise UsageError(
             f"the warehouse has no document with the id or URI {name!r}; `python -m tools.warehouse list` lists them"
@@ -194,6 +189,26 @@ def _record(warehouse: Warehouse, name: str) -> DocumentRecord:
         listed = ", ".join(f"{record.id} ({record.source} {record.key})".strip() for record in found[:5])
         raise UsageError(f"{len(found)} documents have the URI {name!r}; name one by its id: {listed}")
     return found[0]
+
+
+def _indexes(warehouse: Warehouse, record: DocumentRecord) -> list[dict[str, object]]:
+    """Return the state of a document in each index version: up to date, outdated, or absent."""
+    ledger = {(held.collection, held.version): held for held in warehouse.ledger_records(record.id)}
+    states: list[dict[str, object]] = []
+    for collection, version in ((name, each.manifest.version) for name, each in warehouse.index_records()):
+        held = ledger.get((collection, version))
+        same = held is not None and record.live and held.content_hash == record.content_hash
+        states.append(
+            {
+                "collection": collection,
+                "version": version,
+                "active": _seen(warehouse, collection) == version,
+                "state": "up to date" if same else "outdated" if held else "absent",
+                "chunks": held.chunks if held else 0,
+                "run": held.run if held else 0,
+            }
+        )
+    return states
 
 
 def _seen(warehouse: Warehouse, collection: str) -> str:

@@ -100,6 +100,13 @@ def test_an_invalid_configuration_is_said_with_its_line(tmp_path: Path) -> None:
     assert subject_of(tmp_path / "absent.yaml", ())[0].verdict == "broken"
 
 
+def test_a_setting_that_cannot_be_is_named_and_the_rest_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_ENGINEERING_LEASE_SECONDS", "soon")
+    found, looked_at = subject_of(None, ())
+    assert (found.verdict, found.type) == ("broken", "unset LLM_ENGINEERING_LEASE_SECONDS")
+    assert looked_at.settings.lease_seconds == 60
+
+
 # The machine
 
 
@@ -248,6 +255,31 @@ def test_a_wrong_user_database_or_password_is_said_in_a_sentence(
         assert found.type
     monkeypatch.setenv("LLM_ENGINEERING_WAREHOUSE_URL", postgresql.format(name="postgres"))
     assert stores.warehouse(subject()).verdict == "optional"
+
+
+def test_a_wrong_password_is_said_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    with postgresql_server() as server:
+        folder = Path(server.partition("host=")[2])
+        rules = folder / "data" / "pg_hba.conf"
+        rules.write_text("local all guarded scram-sha-256\n" + rules.read_text())
+        import psycopg
+
+        with psycopg.connect(server.format(name="postgres").replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute("CREATE ROLE guarded LOGIN PASSWORD 'right-one'")
+            connection.execute("SELECT pg_reload_conf()")
+        as_guarded = server.format(name="postgres").replace("tester@", "guarded:{}@")
+        for password, verdict in (("hunter22", "broken"), ("right-one", "optional")):
+            monkeypatch.setenv("LLM_ENGINEERING_WAREHOUSE_URL", as_guarded.format(password))
+            found = _once_reloaded(verdict)
+            assert (found.verdict, password in str(found)) == (verdict, False)
+
+
+def _once_reloaded(verdict: str) -> Check:
+    """The server takes its new rules a moment after it was told."""
+    give_up = time.monotonic() + 30
+    while (found := stores.warehouse(subject())).verdict != verdict and time.monotonic() < give_up:
+        time.sleep(0.1)
+    return found
 
 
 def test_a_run_that_died_and_a_writer_at_work_are_named(home: Path) -> None:

@@ -13,12 +13,13 @@ from llm_engineering.bootstrap import Workspace
 from llm_engineering.domain.documents import Document, Rejection
 from llm_engineering.domain.erasure import digest_of
 from llm_engineering.domain.errors import BackendError, UsageError
+from llm_engineering.domain.indexes import IndexManifest, ModelCard
 from llm_engineering.domain.ports import Warehouse
 from llm_engineering.domain.raw_documents import RawDocument
 from llm_engineering.domain.users import user_named
 from llm_engineering.infrastructure.parquet import new_export
 from llm_engineering.infrastructure.warehouse import open_warehouse
-from llm_engineering.raw_documents import export_documents, import_documents, read_documents, retry, text_of
+from llm_engineering.raw_documents import document, export_documents, import_documents, read_documents, retry, text_of
 
 ADA = user_named("Ada Lovelace")
 ODD = "a\r\nb\x00\ud800 \x1a 北京 🦀\u202e\n\n"
@@ -112,6 +113,31 @@ def test_an_erased_source_does_not_come_back(lake: Path, other_home: Path) -> No
     with Workspace().warehouse() as warehouse:
         warehouse.remember_forgotten({digest_of("source", "a/b=c"): "source"}, 0)
     assert import_documents(lake).forgotten == 2
+
+
+def test_an_export_in_the_home_goes_with_an_erasure(lake: Path, home: Path) -> None:
+    from llm_engineering.domain.erasure import Target
+    from llm_engineering.erasure import forget
+
+    export_documents(home / "exports" / "lake")
+    report = forget(Target(kind="uri", name="file:///a.md"))
+    assert not (home / "exports" / "lake").exists()
+    assert [left.place for left in report.derivatives] == [str(lake)], "the one elsewhere is named"
+
+
+def test_a_document_is_shown_by_id_uri_and_key(lake: Path) -> None:
+    with pytest.raises(UsageError, match="2 documents have the URI"):
+        document("file:///b.csv")
+    shown = document("file:///b.csv#2")
+    assert (shown["key"], shown["came_from"]["provenance"], shown["indexes"]) == ("2", {"mtime": 1.5}, [])
+    with Workspace().warehouse() as warehouse:
+        run = warehouse.start_run("feature", {})
+        model = ModelCard(name="m", digest="d", dimension=3, max_tokens=256)
+        warehouse.register_index("test", IndexManifest(version="", fingerprint="f", model=model), run)
+        warehouse.bury([shown["id"]], run)
+        warehouse.finish_run(run, "completed", {})
+    gone = document(shown["id"])
+    assert (gone["live"], gone["indexes"][0]["state"], text_of(shown["id"])) == (False, "absent", "row two")
 
 
 def damages(lake: Path) -> dict[str, object]:
