@@ -56,3 +56,56 @@ class IndexedRecord:
     version: str
     documents: int
     chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentListing:
+    """A live document as a line of a list: `version` is the run that last changed it, `last_run` the last to touch it.
+
+    `characters` is the length of its text.
+    """
+
+    id: str
+    source: str
+    uri: str
+    key: str
+    title: str
+    format: str
+    user_id: str
+    characters: int
+    version: int
+    last_run: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCount:
+    """How many documents of a source are live, and how many are tombstones."""
+
+    source: str
+    live: int
+    gone: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What was refused, by which run, and when that run began (empty where its record is gone)."""
+
+    run: int
+    at: str
+    document_id: str
+    source: str
+    uri: str
+    key: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRecord:
+    """A document in the ledger of an index version: `run` indexed it, at `content_hash`, with so many chunks."""
+
+    collection: str
+    version: str
+    content_hash: str
+    chunks: int
+    run: int

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -855,3 +856,78 @@ def test_only_a_warehouse_that_is_there_and_up_to_date_is_opened_without_writing
         assert opened is not None
         assert list(opened.live()) == []
         opened.close()
+
+
+# Looking through
+
+
+def test_the_list_goes_by_source_and_id_whatever_the_pages(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from llm_engineering.infrastructure.warehouse import looking, paging
+
+    monkeypatch.setattr(looking, "ROWS_PER_PAGE", 3)
+    monkeypatch.setattr(looking, "pages", lambda fetch: paging.pages(fetch, size=3))
+    run = warehouse.start_run("feature", {})
+    many = [document(f"{name}", source=source) for source in ("b", "a", "Ä \x00") for name in range(5)]
+    warehouse.put(many, run)
+    warehouse.bury([many[0].id], run)
+    listed = list(warehouse.listing())
+    assert {found.id for found in listed} == {each.id for each in many[1:]}
+    assert len(listed) == 14
+    by_source = [found.source for found in listed]
+    assert len([1 for one, other in pairwise(by_source) if one != other]) == 2
+    assert [found.source for found in warehouse.listing("b")] == ["b"] * 4
+    counts = {count.source: (count.live, count.gone) for count in warehouse.source_counts()}
+    assert counts == {"a": (5, 0), "b": (4, 1), "Ä \x00": (5, 0)}
+
+
+def test_the_list_of_an_author_has_what_the_metadata_name(warehouse: Warehouse) -> None:
+    run = warehouse.start_run("feature", {})
+    ada = user("Ada", "Lovelace")
+    mine = [document("a", user_id=ada.id), document("b", metadata={"author": "Ada  Lovelace"})]
+    warehouse.put([*mine, document("c"), document("d", metadata={"author": "Plato"})], run)
+    assert {found.id for found in warehouse.listing(user_id=ada.id)} == {each.id for each in mine}
+    assert warehouse.users([ada.id, "nobody"]) == []
+    warehouse.get_or_create_user(ada)
+    assert list(warehouse.users([ada.id, "nobody"])) == [ada]
+
+
+def test_refusals_are_the_newest_of_each_item_and_the_newest_first(warehouse: Warehouse) -> None:
+    first, second = warehouse.start_run("feature", {}), warehouse.start_run("feature", {})
+    walled, empty = (Rejection(f"https://e.org/{name}", "web", name, f"it is {name}") for name in ("wall", "empty"))
+    warehouse.reject([walled, empty], first)
+    warehouse.reject([walled], second)
+    assert [(found.run, found.reason) for found in warehouse.refusals()] == [(second, "wall"), (first, "empty")]
+    assert [found.reason for found in warehouse.refusals(reason="empty")] == ["empty"]
+    assert list(warehouse.refusals(source="files")) == []
+    third = warehouse.start_run("feature", {})
+    warehouse.put([document(uri=empty.uri, source="web")], third)
+    assert [found.reason for found in warehouse.refusals()] == ["wall"], "what was stored since is settled"
+
+
+def test_a_second_look_forgets_the_rejection_and_what_says_that_a_copy_is_good(warehouse: Warehouse) -> None:
+    run = warehouse.start_run("feature", {})
+    etag = {"etag": "1"}
+    kept = [document("a", provenance=etag), document("a", key="1", provenance=etag), document("b", provenance=etag)]
+    warehouse.put(kept, run)
+    rejection = Rejection(kept[0].uri, "docs", "blocked", "a wall")
+    later = warehouse.start_run("feature", {})
+    warehouse.reject([rejection], later)
+    warehouse.look_again([(rejection.source, rejection.uri, rejection.document_id)], later)
+    assert list(warehouse.refusals()) == []
+    assert [warehouse.provenance(each.id) for each in kept] == [{}, {}, etag]
+    assert [found.text for found in warehouse.documents([kept[0].id])] == [kept[0].text], "the document stays"
+
+
+def test_a_document_stands_in_the_ledgers_with_its_hash(warehouse: Warehouse) -> None:
+    run = warehouse.start_run("feature", {})
+    warehouse.put([document("a")], run)
+    version = warehouse.register_index("test", manifest(), run).version
+    record(warehouse, "test", version, [(state("a"), ["c1", "c2"])], run)
+    held = [
+        (found.collection, found.version, found.content_hash, found.chunks)
+        for found in warehouse.ledger_records(document("a").id)
+    ]
+    assert held == [("test", "v1", "h", 2)]
+    assert list(warehouse.ledger_records("nothing \x00")) == []

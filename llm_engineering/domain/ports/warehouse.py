@@ -9,7 +9,17 @@ from llm_engineering.domain.documents import Document, Metadata, Place, Rejectio
 from llm_engineering.domain.features import FeatureDocument
 from llm_engineering.domain.indexes import Activation, DocumentState, IndexedChunk, IndexManifest, IndexRecord
 from llm_engineering.domain.lineage import Derivative
-from llm_engineering.domain.records import ChunkRecord, DocumentRecord, IndexedRecord, NameKind, VersionRecord
+from llm_engineering.domain.records import (
+    ChunkRecord,
+    DocumentListing,
+    DocumentRecord,
+    IndexedRecord,
+    LedgerRecord,
+    NameKind,
+    Refusal,
+    SourceCount,
+    VersionRecord,
+)
 from llm_engineering.domain.traces import Traces
 from llm_engineering.domain.users import User
 
@@ -113,6 +123,37 @@ class Warehouse(Protocol):
 
     def provenances(self, document_ids: Collection[str]) -> Mapping[str, Metadata]:
         """Return document id → stored provenance of those that are live."""
+        ...
+
+    # Looking through
+    def listing(self, source: str = "", user_id: str = "") -> Iterator[DocumentListing]:
+        """Iterate over the live documents (of one source, of one author), by source and id, in bounded memory."""
+        ...
+
+    def source_counts(self) -> Sequence[SourceCount]:
+        """Return how many documents each source has, ordered by name."""
+        ...
+
+    def refusals(self, source: str = "", reason: str = "") -> Iterator[Refusal]:
+        """Iterate over the newest rejection of each item, the newest first, in bounded memory.
+
+        What was stored, or was asked to be looked at again, after its rejection is left out.
+        """
+        ...
+
+    def look_again(self, items: Collection[tuple[str, str, str]], run: int) -> None:
+        """Forget that these items (source, URI, document id) were refused, and what says that a stored copy is good.
+
+        The next run then reads them anew, whatever a conditional request would answer. One transaction.
+        """
+        ...
+
+    def ledger_records(self, document_id: str) -> Sequence[LedgerRecord]:
+        """Return where a document stands in the ledgers: once for each index version that holds it."""
+        ...
+
+    def users(self, user_ids: Collection[str]) -> Sequence[User]:
+        """Return the users of these ids, ordered by id; unknown ones are left out."""
         ...
 
     # Index ledgers

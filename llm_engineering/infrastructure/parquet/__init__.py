@@ -4,6 +4,7 @@ from llm_engineering.infrastructure.parquet.dataset import ParquetDataset, read_
 from llm_engineering.infrastructure.parquet.feature_reading import (
     FeatureDataset,
     Features,
+    read_documents,
     read_features,
     read_manifest,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "ParquetDataset",
     "new_export",
     "read_dataset",
+    "read_documents",
     "read_features",
     "read_manifest",
     "spool",

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.features import FeatureChunk, FeatureDocument, FeatureFile, FeatureManifest
+from llm_engineering.domain.raw_documents import DocumentManifest, RawDocument
 from llm_engineering.infrastructure.parquet.feature_layout import MANIFEST, PATH, parts, strangers
 from llm_engineering.infrastructure.parquet.layout import Layout, layout_of, layout_with_vectors_of
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 T = TypeVar("T")
+M = TypeVar("M", FeatureManifest, DocumentManifest)
 
 # A manifest is some hundred bytes for each source. What is larger is none.
 LARGEST_MANIFEST = 256 * 1024 * 1024
@@ -118,11 +120,15 @@ def read_manifest(folder: Path) -> FeatureManifest:
     Raises:
         UsageError: there is none, or it was changed.
     """
+    return _manifest(folder, FeatureManifest)
+
+
+def _manifest(folder: Path, kind: type[M]) -> M:
     path = folder / MANIFEST
     try:
         with path.open("rb") as file:
             text = file.read(LARGEST_MANIFEST)
-        manifest = FeatureManifest.model_validate_json(text)
+        manifest = kind.model_validate_json(text)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"{folder} holds no finished export: {MANIFEST} is missing; {_AGAIN}") from error
     except OSError as error:
@@ -149,7 +155,28 @@ def damage(path: Path) -> Iterator[None]:
         raise UsageError(f"{path} is damaged or no file of an export ({error}); {_AGAIN}") from error
 
 
-def _refuse_strangers(folder: Path, manifest: FeatureManifest) -> None:
+def read_documents(folder: Path) -> tuple[DocumentManifest, FeatureDataset[RawDocument]]:
+    """Open an export of documents: its manifest, and its rows, which stream from disk. Every file is proved first.
+
+    Raises:
+        UsageError: there is no finished export, or a file is missing, damaged, changed, or not of the export. The
+            message names the file.
+    """
+    manifest = _manifest(folder, DocumentManifest)
+    with damage(folder):
+        _refuse_strangers(folder, manifest)
+        for file in manifest.files:
+            _check_file(folder / file.path, file, verify=True)
+    rows = FeatureDataset[RawDocument](folder, manifest.files, layout_of(RawDocument))
+    rows.check()
+    if len(rows) != manifest.documents:
+        raise UsageError(
+            f"{folder / MANIFEST} counts {manifest.documents} documents, and its files {len(rows)}; {_AGAIN}"
+        )
+    return manifest, rows
+
+
+def _refuse_strangers(folder: Path, manifest: FeatureManifest | DocumentManifest) -> None:
     """Refuse files that are not in the manifest: other programs would read them as part of the data set."""
     paths = [file.path for file in manifest.files]
     if wrong := next((path for path in paths if not PATH.fullmatch(path)), None):
@@ -174,6 +201,6 @@ def _check_file(path: Path, file: FeatureFile, *, verify: bool) -> None:
                 raise UsageError(f"{path} was changed or damaged: its SHA-256 is another one; {_AGAIN}")
 
 
-def _check_sources(rows: Sequence[FeatureDocument | FeatureChunk], file: FeatureFile, path: Path) -> None:
+def _check_sources(rows: Sequence[FeatureDocument | FeatureChunk | RawDocument], file: FeatureFile, path: Path) -> None:
     if other := {row.source_name for row in rows} - {file.source}:
         raise UsageError(f"{path} holds rows of source {other.pop()!r} among those of {file.source!r}; {_AGAIN}")

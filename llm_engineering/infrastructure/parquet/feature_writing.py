@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.features import FeatureChunk, FeatureDocument, FeatureFile, FeatureManifest
+from llm_engineering.domain.raw_documents import DocumentManifest, RawDocument
 from llm_engineering.infrastructure.parquet.dataset import translated
 from llm_engineering.infrastructure.parquet.feature_layout import (
     MANIFEST,
@@ -29,7 +30,7 @@ T = TypeVar("T")
 
 
 class FeatureFolder:
-    """The port `FeatureWriter` over a folder that `new_export` has claimed."""
+    """The ports `FeatureWriter` and `DocumentWriter` over a folder that `new_export` has claimed."""
 
     def __init__(self, folder: Path, sources: Sequence[str]) -> None:
         self._folder = folder
@@ -38,10 +39,13 @@ class FeatureFolder:
     def write_documents(self, source: str, rows: Iterable[FeatureDocument]) -> FeatureFile:
         return self._write("documents", source, rows, layout_of(FeatureDocument))
 
+    def write_raw(self, source: str, rows: Iterable[RawDocument]) -> FeatureFile:
+        return self._write("documents", source, rows, layout_of(RawDocument))
+
     def write_chunks(self, source: str, rows: Iterable[FeatureChunk], dimension: int) -> FeatureFile:
         return self._write("chunks", source, rows, layout_with_vectors_of(dimension))
 
-    def seal(self, manifest: FeatureManifest) -> None:
+    def seal(self, manifest: FeatureManifest | DocumentManifest) -> None:
         # ASCII, so that a name with half a character in it does not stop the file from being written.
         text = manifest.model_dump_json(indent=2, ensure_ascii=True)
         with translated(self._folder / MANIFEST):

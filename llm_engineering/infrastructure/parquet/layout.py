@@ -17,6 +17,7 @@ from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.evaluation import QuestionOutcome
 from llm_engineering.domain.features import FeatureChunk, FeatureDocument
 from llm_engineering.domain.instructions import Draft, Instruction, Preference
+from llm_engineering.domain.raw_documents import RawDocument
 from llm_engineering.infrastructure.parquet.columns import COLUMNS, Column, fixed_vectors
 
 # The only types that a file can ask for, by the name that is stored in it. A name is never used for another type.
@@ -26,6 +27,7 @@ ROW_TYPES: Mapping[str, type] = {
     "chunk": Chunk,
     "chunk_tokens": ChunkTokens,
     "chunk_vector": ChunkVector,
+    "raw_document": RawDocument,
     "feature_document": FeatureDocument,
     "feature_chunk": FeatureChunk,
     "answer": AnswerRow,

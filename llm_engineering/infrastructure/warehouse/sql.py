@@ -6,6 +6,7 @@ from llm_engineering.infrastructure.warehouse.derivatives import Derivatives
 from llm_engineering.infrastructure.warehouse.documents import Documents
 from llm_engineering.infrastructure.warehouse.erasure import Erasure
 from llm_engineering.infrastructure.warehouse.ledgers import Ledgers
+from llm_engineering.infrastructure.warehouse.looking import Looking
 from llm_engineering.infrastructure.warehouse.provenances import Provenances
 from llm_engineering.infrastructure.warehouse.rates import Rates
 from llm_engineering.infrastructure.warehouse.rejections import Rejections
@@ -21,6 +22,7 @@ class SqlWarehouse(
     Documents,
     Provenances,
     Rejections,
+    Looking,
     Ledgers,
     Activations,
     Snapshots,
