@@ -1,0 +1,169 @@
+"""Language models compared by what they answer: real tiny models, and judges that are scripted (llm_judges.py)."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from instruction_rows import instructions
+from llm_judges import fair, first_always
+from tiny_llm import tiny_llm
+from writing_llm import WritingLlm
+
+from llm_engineering import plain
+from llm_engineering.bootstrap import Workspace
+from llm_engineering.bootstrap.llm_evaluation import open_llm_evaluations
+from llm_engineering.bootstrap.training import open_datasets
+from llm_engineering.config import LlmEvaluationConfig, TrainingConfig, read_config
+from llm_engineering.domain.datasets import DatasetCard
+from llm_engineering.domain.errors import UsageError
+from llm_engineering.domain.instructions import Instruction
+from llm_engineering.domain.llm_evaluation import LlmEvaluationResult
+
+SETTINGS = {"batch": 4, "accumulation": 1, "threads": 1, "learning_rate": 2e-2, "device": "cpu", "epochs": 12}
+SECTION = {"fewest": 4, "resamples": 500, "max_tokens": 24, "device": "cpu"}
+
+
+def with_passages(rows: tuple[Instruction, ...]) -> list[Instruction]:
+    return [replace(row, passage=f"{row.instruction} {row.answer}") for row in rows]
+
+
+@pytest.fixture
+def base(home: Path, tmp_path: Path) -> Path:
+    rows = [
+        *instructions("train", 24),
+        *instructions("validation", 8, 100),
+        *with_passages(instructions("test", 24, 200)),
+    ]
+    card = DatasetCard(name="instruction", version="", digest="", kind="instruction", licence="ours")
+    open_datasets(Workspace()).write(card, rows)
+    return tiny_llm(tmp_path / "base")
+
+
+def trained(base: Path) -> None:
+    trainer = {"kind": "sft", "base": str(base)} | SETTINGS
+    settings = {"training": {"model": "assistant", "dataset": "instruction", "trainer": trainer}}
+    plain.training(TrainingConfig.model_validate(settings))
+
+
+def config(*models: object, llms: str = "llms=[]", **section: object) -> LlmEvaluationConfig:
+    whole = SECTION | {"dataset": "instruction", "models": [str(one) for one in models]} | section
+    return read_config(
+        LlmEvaluationConfig, None, ["embedding={kind: hashing}", llms, f"llm_evaluation={json.dumps(whole)}"]
+    )
+
+
+def evaluated(config: LlmEvaluationConfig) -> LlmEvaluationResult:
+    found = plain.llm_evaluation(config).llms
+    assert found is not None
+    return open_llm_evaluations(Workspace()).find(found.id)[0]
+
+
+def test_a_trained_model_is_shown_to_be_better_than_its_base(base: Path) -> None:
+    trained(base)
+    result = evaluated(config(base, "registry:assistant"))
+    first, second = result.models
+    assert (first.model.reference, second.model.reference) == (str(base.resolve()), "registry:assistant@1")
+    assert second.model.template
+    assert (first.rows, second.rows, result.of) == (24, 24, 24)
+    assert second.metrics["loss"].value < first.metrics["loss"].value
+    assert second.metrics["perplexity"].value < first.metrics["perplexity"].value
+    (pair,) = result.comparisons
+    for metric in ("log_likelihood", "chrf"):
+        assert pair.of(metric).verdict == "better", pair.of(metric)
+    assert {"rouge_l", "chrf", "similarity", "token_match", "grounded", "support"} <= set(second.metrics)
+    page = Path(result.page).read_text()
+    assert "registry:assistant@1" in page
+    assert "default-src &#39;none&#39;" in page
+    assert str(result.models[0].model.weights)[:12] in page
+
+
+def test_a_fair_judge_agrees_with_itself_and_nothing_is_paid_twice(base: Path) -> None:
+    trained(base)
+    with WritingLlm(fair) as server:
+        asked = config(base, "registry:assistant@1", llms=server.section(), judge={"llm": "writer", "rows": 20})
+        result = evaluated(asked)
+        calls = server.calls
+        again = evaluated(asked)
+        assert server.calls == calls > 40
+    assert result.judge is not None
+    assert {one.what: one.trusted for one in result.judge.agreements} == {"judge": True, "preferred": True}
+    assert result.judge.input_tokens > 0
+    assert again.judge is not None
+    assert (again.judge.input_tokens, again.judge.resumed) == (0, result.judge.asked)
+    assert again.id == result.id
+    assert result.comparisons[0].of("preferred").verdict == "better"
+
+
+def test_a_judge_that_always_prefers_the_first_is_shown_to_be_biased(base: Path) -> None:
+    trained(base)
+    with WritingLlm(first_always) as server:
+        asked = config(base, "registry:assistant@1", llms=server.section(), judge={"llm": "writer", "rows": 20})
+        result = evaluated(asked)
+    assert result.judge is not None
+    found = next(one for one in result.judge.agreements if one.what == "preferred")
+    assert not found.trusted
+    assert (found.first, found.share) == (1.0, 0.0)
+    assert found.alpha < 0
+    assert "prefers the answer that is shown first" in found.reason
+    preferred = result.comparisons[0].of("preferred")
+    assert preferred.verdict == "unclear"
+    assert "not trusted" in preferred.reason
+    assert "shown first" in Path(result.page).read_text()
+
+
+def test_too_few_rows_give_no_verdict(base: Path) -> None:
+    trained(base)
+    result = evaluated(config(base, "registry:assistant", fewest=30))
+    assert {one.verdict for one in result.comparisons[0].comparisons} == {"unclear"}
+    assert "not enough rows" in result.comparisons[0].comparisons[0].reason
+
+
+def test_a_model_behind_an_address_is_compared_too_and_asked_once(base: Path) -> None:
+    with WritingLlm(lambda prompt: "It is in the north.") as server:
+        asked = config(base, "writer", llms=server.section())
+        result = evaluated(asked)
+        assert server.calls == 24
+        evaluated(asked)
+        assert server.calls == 24
+    assert "log_likelihood" not in result.models[1].metrics
+    assert "chrf" in result.models[1].metrics
+    assert result.comparisons[0].of("chrf").verdict == "better"
+
+
+def test_a_spent_budget_ends_the_judging_and_the_rest_is_kept(base: Path) -> None:
+    from llm_engineering.domain.reports import Report
+
+    trained(base)
+    with WritingLlm(fair) as server:
+        section = server.section(budget={"tokens": 20_000})
+        asked = config(base, "registry:assistant@1", llms=section, judge={"llm": "writer", "rows": 20})
+        report: Report = plain.llm_evaluation(asked)
+    assert report.llms is not None
+    assert report.llms.judge is not None
+    assert report.llms.judge.unasked > 0
+    assert "budget" in report.llms.judge.stopped
+    assert 0 < report.llms.judge.asked < 100
+    assert report.failed >= report.llms.judge.unasked
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"models": []}, "name the models to compare in llm_evaluation.models"),
+        ({"dataset": "nothing"}, "nothing"),
+        ({"models": ["registry:nobody"]}, "there is no model 'nobody'"),
+        ({"judge": {"llm": "nobody"}}, "llm_evaluation.judge asks for the model 'nobody'"),
+    ],
+)
+def test_what_is_wrong_is_refused_before_anything_is_asked(
+    base: Path, section: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        plain.llm_evaluation(config(*([] if "models" in section else [base]), **section))
+
+
+def test_the_same_model_under_two_names_is_refused(base: Path) -> None:
+    trained(base)
+    with pytest.raises(UsageError, match="are the same model, registry:assistant@1"):
+        plain.llm_evaluation(config("registry:assistant", "registry:assistant@1"))
