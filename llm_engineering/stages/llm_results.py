@@ -34,7 +34,7 @@ def result_of(
     statistics = settings.statistics
     models = [one.reference for one in plan.models]
     rows = sorted({one.id for said in answers.values() for one in said})
-    distrust = {name: reason for name in JUDGED if judge.llm and (reason := judge.trusts(name))}
+    distrust: dict[str, str] = {name: reason for name in JUDGED if judge.llm and (reason := judge.trusts(name))}
     asked = [[one.reference, one.weights, one.template] for one in plan.models]
     decides = settings.model_dump(mode="json", exclude={"name", "batch", "concurrency", "shown", "device"})
     return LlmEvaluationResult(

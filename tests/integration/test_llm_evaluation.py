@@ -1,8 +1,10 @@
 """Language models compared by what they answer: real tiny models, and judges that are scripted (llm_judges.py)."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from instruction_rows import instructions
@@ -14,7 +16,7 @@ from llm_engineering import plain
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.bootstrap.llm_evaluation import open_llm_evaluations
 from llm_engineering.bootstrap.training import open_datasets
-from llm_engineering.config import LlmEvaluationConfig, TrainingConfig, read_config
+from llm_engineering.config import LlmEvaluationConfig, PromotionConfig, TrainingConfig, read_config
 from llm_engineering.domain.datasets import DatasetCard
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.instructions import Instruction
@@ -22,6 +24,10 @@ from llm_engineering.domain.llm_evaluation import LlmEvaluationResult
 
 SETTINGS = {"batch": 4, "accumulation": 1, "threads": 1, "learning_rate": 2e-2, "device": "cpu", "epochs": 12}
 SECTION = {"fewest": 4, "resamples": 500, "max_tokens": 24, "device": "cpu"}
+
+
+_FOLDER = TemporaryDirectory()
+_TRAINED = Path(_FOLDER.name) / "registry"
 
 
 def with_passages(rows: tuple[Instruction, ...]) -> list[Instruction]:
@@ -41,9 +47,15 @@ def base(home: Path, tmp_path: Path) -> Path:
 
 
 def trained(base: Path) -> None:
+    """Fill the registry of the home with a model that was trained on the data set; only once in this process."""
+    home = Workspace().home
+    if _TRAINED.exists():
+        shutil.copytree(_TRAINED, home / "registry")
+        return
     trainer = {"kind": "sft", "base": str(base)} | SETTINGS
     settings = {"training": {"model": "assistant", "dataset": "instruction", "trainer": trainer}}
     plain.training(TrainingConfig.model_validate(settings))
+    shutil.copytree(home / "registry", _TRAINED)
 
 
 def config(*models: object, llms: str = "llms=[]", **section: object) -> LlmEvaluationConfig:
@@ -167,3 +179,63 @@ def test_the_same_model_under_two_names_is_refused(base: Path) -> None:
     trained(base)
     with pytest.raises(UsageError, match="are the same model, registry:assistant@1"):
         plain.llm_evaluation(config("registry:assistant", "registry:assistant@1"))
+
+
+def promotion(**content: object) -> PromotionConfig:
+    return PromotionConfig.model_validate(
+        {
+            "promotion": {"model": "assistant", "content": content},
+            "evaluation": {"fewest": 4, "resamples": 500},
+            "embedding": {"kind": "hashing"},
+        }
+    )
+
+
+def test_the_gate_asks_for_answers_and_takes_only_an_evaluation_of_these_models(base: Path) -> None:
+    trained(base)
+    missing = plain.promotion(promotion(better=["chrf"])).promotion
+    assert missing is not None
+    assert not missing.promoted
+    assert "run-llm-evaluation-pipeline --set llm_evaluation.dataset=instruction@" in str(missing)
+    kept = evaluated(config(base, "registry:assistant"))
+    preferred = plain.promotion(promotion(better=["preferred"])).promotion
+    assert preferred is not None
+    assert "answers were not compared on preferred" in str(preferred) or "none of the measures" in str(preferred)
+    done = plain.promotion(promotion(better=["chrf"], not_worse=["similarity"])).promotion
+    assert done is not None
+    assert done.promoted, str(done)
+    assert done.verdict is not None
+    check = next(one for one in done.verdict.checks if one.name == "content")
+    assert check.passed
+    assert f"evaluation {kept.id}" in check.detail
+
+
+def test_the_gate_refuses_scores_that_were_changed_and_a_judge_that_is_biased(base: Path) -> None:
+    trained(base)
+    with WritingLlm(first_always) as server:
+        kept = evaluated(config(base, "registry:assistant", llms=server.section(), judge={"rows": 20}))
+    biased = plain.promotion(promotion(better=["preferred"])).promotion
+    assert biased is not None
+    assert not biased.promoted
+    assert "the judge is not trusted" in str(biased)
+    folder = open_llm_evaluations(Workspace()).folder / kept.id
+    for file in folder.glob("scores-*/*.parquet"):
+        file.write_bytes(file.read_bytes()[:-1] + b"x")
+    changed = plain.promotion(promotion(better=["chrf"])).promotion
+    assert changed is not None
+    assert not changed.promoted
+
+
+def test_forgetting_a_document_removes_the_evaluations_that_asked_about_it(base: Path) -> None:
+    from llm_engineering.domain.erasure import Target
+    from llm_engineering.domain.traces import Traces
+    from llm_engineering.infrastructure.traces.llm_evaluations import LlmEvaluations
+
+    kept = evaluated(config(base, max_tokens=4))
+    place = LlmEvaluations(Workspace().home)
+    target = Target(kind="document", name="x")
+    traces = Traces(target=target, document_ids=frozenset({"test-document-3"}))
+    assert list(place.find(traces).items) == [kept.id]
+    assert not place.find(Traces(target=target, document_ids=frozenset({"another"}))).items
+    place.remove(frozenset({kept.id}), traces)
+    assert not Path(kept.page).exists()

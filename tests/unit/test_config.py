@@ -188,7 +188,7 @@ def test_a_wrong_override_is_refused(write: Write, override: str, expected: str)
 def test_every_configuration_of_the_project_is_valid(path: Path) -> None:
     sections = yaml.safe_load(path.read_text(encoding="utf-8"))
     config = read_config(FeatureConfig, path)
-    others = {"batch", "evaluation", "training", "instructions", "preferences", "llm_evaluation"}
+    others = {"batch", "evaluation", "training", "instructions", "preferences", "llm_evaluation", "pretraining"}
     assert config.source_names or sections.keys() & others
     if "batch" in sections:
         assert read_config(BatchInferenceConfig, path).resolved().batch.input

@@ -67,7 +67,7 @@ def _answered(
     model: Any, tokenizer: Any, examples: dict[str, Example], longest: int, writing: Writing
 ) -> dict[str, tuple[str, str]]:
     """Return text and finish by row. Prompts of a batch are about as long as each other, the longest ones first."""
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for batch in _batches(examples, longest, writing):
         texts = _written(model, tokenizer, [examples[row].prompt for row in batch], longest, writing.max_tokens)
         found |= dict(zip(batch, texts, strict=True))
