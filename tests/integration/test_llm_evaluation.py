@@ -239,3 +239,34 @@ def test_forgetting_a_document_removes_the_evaluations_that_asked_about_it(base:
     assert not place.find(Traces(target=target, document_ids=frozenset({"another"}))).items
     place.remove(frozenset({kept.id}), traces)
     assert not Path(kept.page).exists()
+
+
+@pytest.mark.training
+def test_the_task_compares_models_in_zenml_with_a_picture_and_a_report(base: Path) -> None:
+    from command_lines import tool
+
+    trained(base)
+    models = json.dumps([str(base), "registry:assistant"])
+    section = ["--set", "embedding={kind: hashing}", "--set", f"llm_evaluation={json.dumps(SECTION)}"]
+    section += ["--set", "llm_evaluation.dataset=instruction", "--set", f"llm_evaluation.models={models}"]
+    told = tool(Workspace().home, "run", "llm-evaluation", *section, "--dry-run")
+    assert "registry:assistant@1; greedily" in told.out, told.err
+    done = tool(Workspace().home, "run", "llm-evaluation", *section, "--json")
+    assert done.code == 0, done.err
+    llms = done.last_line["llms"]
+    assert [one["model"]["reference"] for one in llms["models"]] == [str(base.resolve()), "registry:assistant@1"]
+    assert llms["shown"] == []
+    assert list(Workspace().home.rglob("measures.png"))
+    assert list(Workspace().home.rglob("comparisons.csv"))
+
+
+def test_a_dry_run_says_what_a_judge_would_be_asked_and_asks_nothing(base: Path) -> None:
+    from tools.dry_run import describe
+
+    with WritingLlm(fair) as server:
+        asked = config(base, "writer", llms=server.section(), judge={"rows": 10})
+        text = describe("llm_evaluation", asked, as_json=False)
+        assert server.calls == 0
+    # 10 rows, 2 models, graded twice; 10 pairs in both orders.
+    assert "at most 60 requests" in text
+    assert "US dollars" in text
