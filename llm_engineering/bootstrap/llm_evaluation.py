@@ -143,6 +143,8 @@ def _named(name: str, spec: LlmSpec | None, rows: Sequence[Instruction], workspa
     from llm_engineering.infrastructure.trainers.language.judging import found_model, template_digest
 
     path, revision = (spec.model, spec.revision) if isinstance(spec, HuggingFace) else (name, None)
+    if spec is None and path in FileRegistry(workspace.home).names() and not Path(path).is_dir():
+        raise UsageError(f"{path!r} is a model of the registry; name it registry:{path} in llm_evaluation.models")
     base = found_model(path, revision, workspace.home)
     registered = FileRegistry(workspace.home).find(base.name) if base.name.startswith("registry:") else None
     return EvaluatedModel(

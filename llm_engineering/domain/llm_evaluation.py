@@ -211,14 +211,15 @@ class LlmEvaluationResult(Value):
         return self.model_copy(update={"shown": (), "documents": ()})
 
     def facts(self) -> dict[str, str | int | float]:
-        """Return the figures as flat facts, for whoever tracks runs."""
+        """Return the figures as flat facts, for whoever tracks runs. Models are numbered, as ZenML takes no colons."""
         found: dict[str, str | int | float] = {"evaluation": self.id, "dataset": self.dataset, "rows": self.rows}
         for place, one in enumerate(self.models):
             found[f"model {place}"] = one.model.reference
             found |= {f"{place} {name}": figure.value for name, figure in one.metrics.items()}
+        number = {one.model.reference: place for place, one in enumerate(self.models)}
         for pair in self.comparisons:
-            named = f"{pair.after} against {pair.before}"
-            found |= {f"{named}: {one.metric}": str(one.verdict) for one in pair.comparisons}
+            named = f"verdict {number[pair.after]} against {number[pair.before]}"
+            found |= {f"{named} {one.metric}": str(one.verdict) for one in pair.comparisons}
         return found
 
     def __str__(self) -> str:

@@ -26,7 +26,9 @@ SETTINGS = {"batch": 4, "accumulation": 1, "threads": 1, "learning_rate": 2e-2, 
 SECTION = {"fewest": 4, "resamples": 500, "max_tokens": 24, "device": "cpu"}
 
 
+pytestmark = pytest.mark.slow
 _FOLDER = TemporaryDirectory()
+_BASE = Path(_FOLDER.name) / "base"
 _TRAINED = Path(_FOLDER.name) / "registry"
 
 
@@ -35,7 +37,7 @@ def with_passages(rows: tuple[Instruction, ...]) -> list[Instruction]:
 
 
 @pytest.fixture
-def base(home: Path, tmp_path: Path) -> Path:
+def base(home: Path) -> Path:
     rows = [
         *instructions("train", 24),
         *instructions("validation", 8, 100),
@@ -43,7 +45,8 @@ def base(home: Path, tmp_path: Path) -> Path:
     ]
     card = DatasetCard(name="instruction", version="", digest="", kind="instruction", licence="ours")
     open_datasets(Workspace()).write(card, rows)
-    return tiny_llm(tmp_path / "base")
+    # In one place for all tests: the card of the trained model, which they share, names it.
+    return _BASE if _BASE.exists() else tiny_llm(_BASE)
 
 
 def trained(base: Path) -> None:
@@ -175,6 +178,59 @@ def test_what_is_wrong_is_refused_before_anything_is_asked(
         plain.llm_evaluation(config(*([] if "models" in section else [base]), **section))
 
 
+def test_a_registered_model_without_the_scheme_is_told_how_to_be_named(base: Path) -> None:
+    trained(base)
+    with pytest.raises(UsageError, match="name it registry:assistant"):
+        plain.llm_evaluation(config(base, "assistant"))
+
+
+def test_a_judge_that_returns_bad_json_now_and_then_is_asked_again_and_what_fails_is_reported(base: Path) -> None:
+    trained(base)
+    count = iter(range(10_000))
+
+    def sloppy(prompt: str) -> str:
+        if next(count) % 3 == 0:
+            return '{"correct": 9, "better": '
+        return fair(prompt)
+
+    with WritingLlm(sloppy) as server:
+        asked = config(base, "registry:assistant@1", llms=server.section(), judge={"rows": 10, "scores": False})
+        report = plain.llm_evaluation(asked)
+    assert report.llms is not None
+    assert report.llms.judge is not None
+    judge = report.llms.judge
+    assert judge.asked + judge.failed == 20
+    assert judge.failed == report.failed == len(judge.failures)
+    assert judge.asked >= 15
+
+
+def test_answers_that_are_written_together_are_those_that_are_written_alone(base: Path) -> None:
+    from llm_engineering.infrastructure.trainers.language.answering import Writing, answer_rows
+    from llm_engineering.infrastructure.trainers.language.judging import found_model
+
+    trained(base)
+    short = instructions("test", 8, 200)
+    rows = [replace(one, instruction=one.instruction * (1 + place)) for place, one in enumerate(short)]
+    rows.append(replace(rows[0], id="long", instruction="x" * 600))  # the model reads 512 tokens at once
+    rows.append(replace(rows[0], id="control", instruction="Say </s> now."))
+    model = found_model("registry:assistant", None, Workspace().home)
+    together = answer_rows(model, rows, Writing(16, 8, "cpu"))
+    alone = answer_rows(model, rows, Writing(16, 1, "cpu"))
+    assert [one.answer for one in together] == [one.answer for one in alone]
+    assert [one.finish for one in together[-2:]] == ["too_long", "too_long"]
+    assert together[0].tokens > 0
+    assert together[0].log_likelihood == pytest.approx(alone[0].log_likelihood, abs=1e-3)
+
+
+def test_a_report_takes_every_text_for_text(base: Path) -> None:
+    with WritingLlm(lambda prompt: "<script>alert(1)</script><img src=http://evil.test/x>") as server:
+        result = evaluated(config("writer", llms=server.section()))
+    page = Path(result.page).read_text()
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
 def test_the_same_model_under_two_names_is_refused(base: Path) -> None:
     trained(base)
     with pytest.raises(UsageError, match="are the same model, registry:assistant@1"):
@@ -233,7 +289,7 @@ def test_forgetting_a_document_removes_the_evaluations_that_asked_about_it(base:
 
     kept = evaluated(config(base, max_tokens=4))
     place = LlmEvaluations(Workspace().home)
-    target = Target(kind="document", name="x")
+    target = Target(kind="uri", name="https://docs.test/x")
     traces = Traces(target=target, document_ids=frozenset({"test-document-3"}))
     assert list(place.find(traces).items) == [kept.id]
     assert not place.find(Traces(target=target, document_ids=frozenset({"another"}))).items
