@@ -181,9 +181,12 @@ class LlmEvaluationMaterializer(ValueMaterializer):
         return data.facts() if isinstance(data, LlmEvaluationResult) else {}
 
     def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
-        figures = {one.model.reference: one.metrics for one in data.models}
+        figures = {
+            f"{place} {one.model.reference.rpartition('/')[2][-30:]}": one.metrics
+            for place, one in enumerate(data.models)
+        }
         bars = {
-            f"{name} {model}"[:40]: (found[name].value, found[name].low, found[name].high)
+            f"{name}, {model}": (found[name].value, found[name].low, found[name].high)
             for name in DRAWN
             for model, found in figures.items()
             if name in found
