@@ -21,6 +21,7 @@ from llm_engineering.domain.instructions import Instruction, Preference
 from llm_engineering.domain.llm_evaluation import EvaluatedModel
 from llm_engineering.domain.models import RegisteredModel
 from llm_engineering.domain.value import digest
+from llm_engineering.infrastructure.embedders.model_source import cached, packaged
 from llm_engineering.infrastructure.llms import HuggingFace, LlmSpec
 from llm_engineering.infrastructure.registries import FileRegistry
 
@@ -61,9 +62,11 @@ def held_out_rows(settings: LlmEvaluationSettings, workspace: Workspace) -> tupl
 
 
 def named_models(
-    config: LlmEvaluationConfig, rows: Sequence[Instruction], workspace: Workspace
+    config: LlmEvaluationConfig, rows: Sequence[Instruction], workspace: Workspace, *, fetch: bool = True
 ) -> tuple[EvaluatedModel, ...]:
     """Return the very versions of the models that are to be compared.
+
+    Without `fetch`, a model of the hub that is not on this machine is taken by its name.
 
     Raises:
         UsageError: none is named, one cannot be found, is no language model, or two names mean the same.
@@ -77,7 +80,7 @@ def named_models(
             f"({', '.join(spec.name for spec in config.llms) or 'none'})"
         )
     specs = {spec.name: spec for spec in config.llms}
-    found = [_named(name, specs.get(name), rows, workspace) for name in names]
+    found = [_named(name, specs.get(name), rows, workspace, fetch=fetch) for name in names]
     for place, one in enumerate(found):
         if twice := next((other for other in found[:place] if other.reference == one.reference), None):
             raise UsageError(f"{one.name!r} and {twice.name!r} are the same model, {one.reference}; name it once")
@@ -137,7 +140,9 @@ def price_of(spec: LlmSpec, input_tokens: int, output_tokens: int, workspace: Wo
     )
 
 
-def _named(name: str, spec: LlmSpec | None, rows: Sequence[Instruction], workspace: Workspace) -> EvaluatedModel:
+def _named(
+    name: str, spec: LlmSpec | None, rows: Sequence[Instruction], workspace: Workspace, *, fetch: bool
+) -> EvaluatedModel:
     if spec is not None and not isinstance(spec, HuggingFace):
         return EvaluatedModel(name=name, reference=name, llm=name, template=digest(model_identity(spec))[:16])
     from llm_engineering.infrastructure.trainers.language.judging import found_model, template_digest
@@ -145,6 +150,8 @@ def _named(name: str, spec: LlmSpec | None, rows: Sequence[Instruction], workspa
     path, revision = (spec.model, spec.revision) if isinstance(spec, HuggingFace) else (name, None)
     if spec is None and path in FileRegistry(workspace.home).names() and not Path(path).is_dir():
         raise UsageError(f"{path!r} is a model of the registry; name it registry:{path} in llm_evaluation.models")
+    if not fetch and _is_away(path, revision, workspace.home):
+        return EvaluatedModel(name=name, reference=path, path=path, revision=revision)
     base = found_model(path, revision, workspace.home)
     registered = FileRegistry(workspace.home).find(base.name) if base.name.startswith("registry:") else None
     return EvaluatedModel(
@@ -157,6 +164,13 @@ def _named(name: str, spec: LlmSpec | None, rows: Sequence[Instruction], workspa
         registered=_card(registered),
         seen=_seen(registered, rows, workspace) if registered else -1,
     )
+
+
+def _is_away(path: str, revision: str | None, home: Path) -> bool:
+    """Tell whether a name is one of the hub whose files would have to be fetched."""
+    if path.startswith(("registry:", ".", "/", "~")) or Path(path).is_dir():
+        return False
+    return packaged(path) is None and cached(path, revision, home) is None
 
 
 def _reference(path: str) -> str:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 def plan_llm_evaluation(config: LlmEvaluationConfig, run: int = 0) -> LlmEvaluationPlan:
     """Name the very versions of data set and models, and refuse what is wrong before anything is asked.
 
+    Run 0 is a dry run, which fetches nothing.
+
     Raises:
         UsageError: a model or the data set is not there, or of another kind; a prompt of the judge is wrong.
     """
@@ -49,7 +51,7 @@ def plan_llm_evaluation(config: LlmEvaluationConfig, run: int = 0) -> LlmEvaluat
         parts.judge_spec(config)
         prompt_digests(settings.judge)
     card, rows, count = parts.held_out_rows(settings, workspace)
-    models = parts.named_models(config, rows, workspace)
+    models = parts.named_models(config, rows, workspace, fetch=bool(run))
     return LlmEvaluationPlan(
         run=run, dataset=card.reference, dataset_digest=card.digest, rows=len(rows), of=count, models=models
     )

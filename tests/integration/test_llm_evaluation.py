@@ -320,8 +320,8 @@ def test_a_dry_run_says_what_a_judge_would_be_asked_and_asks_nothing(base: Path)
     from tools.dry_run import describe
 
     with WritingLlm(fair) as server:
-        asked = config(base, "writer", llms=server.section(), judge={"rows": 10})
-        text = describe("llm_evaluation", asked, as_json=False)
+        asked = config("owner/some-model", "writer", llms=server.section(), judge={"rows": 10})
+        text = describe("llm_evaluation", asked, as_json=False)  # nothing is fetched
         assert server.calls == 0
     # 10 rows, 2 models, graded twice; 10 pairs in both orders.
     assert "at most 60 requests" in text
