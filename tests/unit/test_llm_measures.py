@@ -84,6 +84,7 @@ def test_a_passage_supports_what_it_says_and_nothing_else() -> None:
     assert good == {"grounded": 1.0, "support": 1.0, "verbatim": 1.0}
     assert measured("The server listens on port 9090.")["grounded"] == 0.0
     assert measured("It was written by Gottfried Zorbo.")["grounded"] == 0.0
+    assert measured("the of, and it is the to")["grounded"] == 0.0  # what a model says that has learnt little
     assert measured("")["grounded"] == measured("…")["support"] == 0.0
     quoting = measured('The page says "does not write logs unless the flag", and "writes logs always and everywhere".')
     assert quoting["quotes"] == 0.5

@@ -3,7 +3,7 @@
 import re
 
 from llm_engineering.application.answering.quotes import StoredText, prove, proves
-from llm_engineering.application.instructions.grounding import grounding
+from llm_engineering.application.instructions.grounding import grounding, says_something
 from llm_engineering.application.instructions.settings import Gates
 from llm_engineering.application.text.sentences import sentences
 from llm_engineering.application.text.stems import Language
@@ -17,12 +17,12 @@ def supported(instruction: str, answer: str, passage: str, gates: Gates, languag
 
     grounded: 1 where the gate of instruction data sets would let the answer in, else 0. support: the share of its words
     that the passage has. verbatim: the share of its sentences that stand in the passage word for word, of those long
-    enough to prove anything. quotes: the same of what it puts in quotation marks, if it does. An answer without a word
-    is supported by nothing.
+    enough to prove anything. quotes: the same of what it puts in quotation marks, if it does. An answer
+    without a word, stop words aside, is supported by nothing.
     """
     if not passage.strip():
         return {}
-    if not any(character.isalnum() for character in answer):
+    if not says_something(answer, language):
         return {"grounded": 0.0, "support": 0.0, "verbatim": 0.0}
     found = grounding(instruction, answer, passage, language)
     passes = not found.strange and found.words >= gates.words and found.sentence >= gates.sentence
