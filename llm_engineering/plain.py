@@ -16,6 +16,7 @@ from llm_engineering.config import (
     FeatureConfig,
     FeatureEngineeringConfig,
     InstructDatasetConfig,
+    LlmEvaluationConfig,
     PreferenceDatasetConfig,
     PretrainingConfig,
     PromotionConfig,
@@ -107,6 +108,18 @@ def evaluation(config: EvaluationConfig) -> Report:
         measured, _ = stages.ask_index(config, questions, run)
         result = stages.compare_evaluations(config, measured, questions, run, before)
         return stages.report("evaluation", run, measured=result)
+
+
+def llm_evaluation(config: LlmEvaluationConfig) -> Report:
+    """Run pipeline `llm_evaluation`; see `pipelines.llm_evaluation`."""
+    config = config.resolved()
+    with _run("llm_evaluation", config) as run:
+        plan = stages.plan_llm_evaluation(config, run)
+        account, answers = stages.answer_held_out(config, plan)
+        scores = stages.measure_held_out(config, plan, answers)
+        judge, judged = stages.judge_held_out(config, plan, answers)
+        result = stages.compare_answers(config, plan, account, answers, scores, judge, judged)
+        return stages.report("llm_evaluation", run, llms=result)
 
 
 def dataset(config: DatasetConfig) -> Report:

@@ -99,6 +99,25 @@ def export_model(reference: str, to: str, form: str, precision: str = "auto") ->
     )
 
 
+def harness_command(reference: str, tasks: str, limit: int | None = None, output: str = "") -> list[str]:
+    """Return the command that measures a version of a language model with the lm-evaluation-harness.
+
+    Raises:
+        UsageError: there is no such version, its files were changed, its template is another one, or the harness is
+            not installed.
+    """
+    from llm_engineering.infrastructure.exports.harness import harness_command
+    from llm_engineering.infrastructure.llms.templates import check_template
+
+    registry = open_registry(Workspace())
+    model = registry.find(reference)
+    folder = registry.folder(model)
+    command = harness_command(model, folder, tasks, limit=limit, output=output)
+    if model.template:
+        check_template(folder, model.template, model.reference)
+    return command
+
+
 class ModelDifference(Value):
     """What differs between two versions: facts as (left, right), figures as (left, right), and their verdicts."""
 

@@ -15,10 +15,13 @@ from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.materializers.pydantic_materializer import PydanticMaterializer
 
 from llm_engineering.application.evaluation.page import render
+from llm_engineering.application.llm_evaluation.page import DRAWN
+from llm_engineering.application.llm_evaluation.page import render as render_llms
 from llm_engineering.domain.batches import AnswerRow
 from llm_engineering.domain.chunks import Chunk
 from llm_engineering.domain.datasets import DATASET_ROWS
 from llm_engineering.domain.evaluation_results import EvaluationResult
+from llm_engineering.domain.llm_evaluation import LlmEvaluationResult
 from llm_engineering.domain.training import Trained, WeightsFolder
 from llm_engineering.domain.value import Scalar, Value
 from llm_engineering.infrastructure.observability import pictures
@@ -167,6 +170,36 @@ class EvaluationMaterializer(ValueMaterializer):
         shown |= _write(self.uri, "hits.png", picture, VisualizationType.IMAGE)
         rows = [one.model_dump(mode="json") for one in data.missed]
         return shown | _write(self.uri, "missed.csv", pictures.table(rows).encode(), VisualizationType.CSV)
+
+
+class LlmEvaluationMaterializer(ValueMaterializer):
+    """Stores how language models compare as JSON, with its figures as metadata, a picture and the report."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (LlmEvaluationResult,)
+
+    def extract_metadata(self, data: BaseModel) -> dict[str, Any]:
+        return data.facts() if isinstance(data, LlmEvaluationResult) else {}
+
+    def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
+        figures = {
+            f"{place} {one.model.reference.rpartition('/')[2][-30:]}": one.metrics
+            for place, one in enumerate(data.models)
+        }
+        bars = {
+            f"{name}, {model}": (found[name].value, found[name].low, found[name].high)
+            for name in DRAWN
+            for model, found in figures.items()
+            if name in found
+        }
+        shown = _write(self.uri, "report.html", render_llms(data).encode(), VisualizationType.HTML)
+        picture = pictures.intervals(bars, f"{data.rows} held-out rows", "mean")
+        shown |= _write(self.uri, "measures.png", picture, VisualizationType.IMAGE)
+        rows = [
+            {"before": pair.before, "after": pair.after} | one.model_dump(mode="json", exclude={"difference"})
+            for pair in data.comparisons
+            for one in pair.comparisons
+        ]
+        return shown | _write(self.uri, "comparisons.csv", pictures.table(rows).encode(), VisualizationType.CSV)
 
 
 def _scalars(data: BaseModel) -> Iterator[tuple[str, Scalar]]:

@@ -10,6 +10,7 @@ from llm_engineering.config import Limits
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.indexes import Plan
+from llm_engineering.domain.llm_evaluation import LlmEvaluationResult
 from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.reports import BatchReport, DatasetReport, IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.training import TrainingReport
@@ -39,11 +40,13 @@ def report(
     output: str | None = None,  # noqa: ARG001 - an input, so that the report waits for the answers to be written
     measured: EvaluationResult | None = None,
     dataset: DatasetReport | None = None,
+    llms: LlmEvaluationResult | None = None,
 ) -> Annotated[Report, "report"]:
     """Add up what the steps reported, and close the run."""
     books = [report for report in (crawled, ingested) if report is not None]
     made: Made = {
-        "batch": batch, "dataset": dataset, "training": training, "promotion": promotion, "measured": measured
+        "batch": batch, "dataset": dataset, "training": training, "promotion": promotion, "measured": measured,
+        "llms": llms,
     }  # fmt: skip
     return stages.report(pipeline, run, books, plan, loaded, verified, evaluated, **made)
 

@@ -16,6 +16,7 @@ from llm_engineering.config import (
     FeatureConfig,
     FeatureEngineeringConfig,
     InstructDatasetConfig,
+    LlmEvaluationConfig,
     PreferenceDatasetConfig,
     PretrainingConfig,
     PromotionConfig,
@@ -73,6 +74,8 @@ def _steps(config: Config) -> Iterator[tuple[str, str]]:
         yield from _into_language_model(config)
     if isinstance(config, EvaluationConfig):
         yield from _into_figures(config)
+    if isinstance(config, LlmEvaluationConfig):
+        yield from _into_judgements(config)
     if isinstance(config, DatasetConfig):
         yield from _into_dataset(config)
     if isinstance(config, InstructDatasetConfig):
@@ -157,6 +160,16 @@ def _into_figures(config: EvaluationConfig) -> Iterator[tuple[str, str]]:
     yield "ask_index", f"collection {collection}, {settings.index_version or 'the active version'}"
     other = settings.against or settings.before or "nothing"
     yield "compare_evaluations", f"with {other}, on {', '.join(settings.compared)}"
+
+
+def _into_judgements(config: LlmEvaluationConfig) -> Iterator[tuple[str, str]]:
+    settings, plan = config.llm_evaluation, stages.plan_llm_evaluation(config)
+    yield "plan_llm_evaluation", f"{plan.rows} of {plan.of} held-out rows of {plan.dataset}"
+    names = ", ".join(one.reference for one in plan.models)
+    yield "answer_held_out", f"{names}; greedily, at most {settings.max_tokens} tokens, each with its own template"
+    yield "measure_held_out", "likelihood, ROUGE-L, chrF, likeness by the embedder, groundedness, quotes"
+    yield "judge_held_out", stages.estimate_judging(config, plan)
+    yield "compare_answers", f"each with those before it, on {', '.join(settings.compared)}"
 
 
 def _into_dataset(config: DatasetConfig) -> Iterator[tuple[str, str]]:

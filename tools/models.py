@@ -19,6 +19,7 @@ COMMANDS = {
     "rollback": "put back into production what was there before, model and index together",
     "import": "take in a model from a folder, or a pinned revision from the Hugging Face hub",
     "export": "write a language model for Ollama and llama.cpp (gguf), or for vLLM (huggingface)",
+    "harness": "print the command that measures a language model with the lm-evaluation-harness; --run runs it",
     "push": "send a version to the Hugging Face hub; private unless --public",
     "sync": "let ZenML show what the registry has",
 }
@@ -131,6 +132,19 @@ def _export(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _harness(arguments: argparse.Namespace) -> int:
+    from llm_engineering import promotions
+    from llm_engineering.infrastructure.exports.harness import as_typed
+
+    command = promotions.harness_command(arguments.model, arguments.tasks, arguments.limit, arguments.output)
+    print(json.dumps({"command": command}) if arguments.json else as_typed(command), flush=True)
+    if not arguments.run:
+        return OK
+    import subprocess
+
+    return OK if subprocess.run(command, check=False).returncode == 0 else FAILED  # noqa: S603 - printed above
+
+
 def _push(arguments: argparse.Namespace) -> int:
     from llm_engineering import promotions
 
@@ -223,6 +237,14 @@ def _of_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("--precision", choices=["auto", "f32", "f16", "bf16", "q8_0"], default="auto", help="of GGUF")
 
 
+def _of_harness(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", metavar="NAME[@NUMBER]")
+    command.add_argument("--tasks", required=True, metavar="TASK,TASK", help="for example hellaswag,arc_easy")
+    command.add_argument("--limit", type=int, metavar="N", help="examples of a task at most")
+    command.add_argument("--output", default="", metavar="FOLDER", help="where results go")
+    command.add_argument("--run", action="store_true", help="run it, instead of printing it alone")
+
+
 def _of_push(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", metavar="NAME@NUMBER")
     command.add_argument("repository", metavar="OWNER/NAME")
@@ -241,6 +263,7 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
     "rollback": lambda command: command.add_argument("name", metavar="NAME", type=str),
     "import": _of_import,
     "export": _of_export,
+    "harness": _of_harness,
     "push": _of_push,
     "sync": _of_name,
 }

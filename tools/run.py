@@ -24,6 +24,7 @@ PIPELINES = {
     "preference_dataset": ("PreferenceDatasetConfig", "index → pairs of a better and a worse answer"),
     "batch_inference": ("BatchInferenceConfig", "table of questions → table of answers"),
     "evaluation": ("EvaluationConfig", "questions with known answers → how well an index finds these"),
+    "llm_evaluation": ("LlmEvaluationConfig", "held-out instructions → how language models answer these, compared"),
 }
 
 

@@ -8,6 +8,7 @@ from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.incidents import Incident
 from llm_engineering.domain.indexes import Plan
+from llm_engineering.domain.llm_evaluation import LlmEvaluationResult
 from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.reports import BatchReport, DatasetReport, IngestReport, LoadReport, Report, VerifyReport
 from llm_engineering.domain.secrets import redact
@@ -22,6 +23,7 @@ class Made(TypedDict, total=False):
     training: TrainingReport | None
     promotion: PromotionReport | None
     measured: EvaluationResult | None
+    llms: LlmEvaluationResult | None
 
 
 def add_up(
@@ -55,6 +57,10 @@ def add_up(
     if measured := made.get("measured"):
         documents = {"found": measured.evaluation.questions, "new": measured.evaluation.questions}
         made["measured"] = measured.without_questions()
+    if llms := made.get("llms"):
+        documents = {"found": llms.rows + llms.lost, "new": llms.rows, "failed": llms.lost}
+        books = IngestReport(failures=llms.failures)
+        made["llms"] = llms.without_texts()
     if dataset := made.get("dataset"):
         documents, books = _collected(dataset), IngestReport(failures=dataset.failures)
     return Report(

@@ -19,6 +19,9 @@ EXTRAS = {
     "lora": ("peft", "low-rank adapters"),
     "finetuning": ("trl", "fine-tuning of language models"),
     "gguf": ("gguf", "language models for Ollama and llama.cpp"),
+    "pdf": ("pypdfium2", "PDF files as sources"),
+    "office": ("openpyxl", "spreadsheets as sources"),
+    "s3": ("s3fs", "S3 and its like as sources"),
     "mlflow": ("mlflow", "experiments in MLflow"),
     "comet": ("comet_ml", "experiments in Comet"),
 }

@@ -2,6 +2,7 @@
 
 from llm_engineering.config.inference import AssistantConfig, BatchInferenceConfig
 from llm_engineering.config.instructions import InstructDatasetConfig, PreferenceDatasetConfig
+from llm_engineering.config.llm_evaluation import LlmEvaluationConfig
 from llm_engineering.config.pipelines import (
     Author,
     Config,
@@ -42,6 +43,7 @@ __all__ = [
     "InstructDatasetConfig",
     "Key",
     "Limits",
+    "LlmEvaluationConfig",
     "Load",
     "PreferenceDatasetConfig",
     "PretrainingConfig",

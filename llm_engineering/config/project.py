@@ -2,6 +2,7 @@
 
 from llm_engineering.config.inference import BatchInferenceConfig
 from llm_engineering.config.instructions import InstructDatasetConfig, PreferenceDatasetConfig
+from llm_engineering.config.llm_evaluation import LlmEvaluationConfig
 from llm_engineering.config.pipelines import FeatureConfig
 from llm_engineering.config.pretraining import PretrainingConfig
 from llm_engineering.config.training import DatasetConfig, EvaluationConfig, PromotionConfig, TrainingConfig
@@ -16,6 +17,7 @@ class ProjectConfig(
     InstructDatasetConfig,
     PreferenceDatasetConfig,
     EvaluationConfig,
+    LlmEvaluationConfig,
     BatchInferenceConfig,
 ):
     """All that a YAML file may say. Each pipeline takes its part."""

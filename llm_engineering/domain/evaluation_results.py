@@ -106,13 +106,14 @@ def _few(names: list[str]) -> list[str]:
 def comparison_lines(comparison: EvaluationComparison) -> Iterator[str]:
     """Yield a table of comparisons with their verdicts."""
     width = max(len(_cut(one.slice)) for one in comparison.comparisons) + 2
-    head = f"  {'metric':<11}{'slice':<{width}}{'questions':>9}{'before':>9}{'after':>9}"
+    wide = max(11, *(len(one.metric) + 1 for one in comparison.comparisons))
+    head = f"  {'metric':<{wide}}{'slice':<{width}}{'questions':>9}{'before':>9}{'after':>9}"
     yield f"{head}  {'difference':<24}{'p':>7}{'adjusted':>10}  verdict"
     for one in comparison.comparisons:
         numbers = f"{one.questions:>9}{one.before:>9.3f}{one.after:>9.3f}"
         tested = f"{one.p:>7.4f}{one.adjusted:>10.4f}"
         yield (
-            f"  {one.metric:<11}{_cut(one.slice):<{width}}{numbers}  {one.difference!s:<24}{tested}  "
+            f"  {one.metric:<{wide}}{_cut(one.slice):<{width}}{numbers}  {one.difference!s:<24}{tested}  "
             f"{one.verdict}: {one.reason}"
         )
 

@@ -28,10 +28,23 @@ class GeneralFigures(Value):
     after: tuple[float, ...]
 
 
+class ContentEvidence(Value):
+    """How a language model answers compared with what it is to follow: from the kept `evaluation` of that id.
+
+    `problem` says why there is nothing, and what to do.
+    """
+
+    evaluation: str = ""
+    dataset: str = ""
+    comparison: EvaluationComparison | None = None
+    problem: str = ""
+
+
 class PromotionEvidence(Value):
     """What was measured for a verdict: the same held-out questions asked before and after, and the general ones.
 
-    `problems` say what could not be measured, and why.
+    `content` is what a language model answers, where the gate asks for it. `problems` say what could not be
+    measured, and why.
     """
 
     before: Evaluation | None = None
@@ -39,6 +52,7 @@ class PromotionEvidence(Value):
     comparison: EvaluationComparison | None = None
     general: GeneralFigures | None = None
     problems: tuple[str, ...] = ()
+    content: ContentEvidence | None = None
 
 
 class PromotionVerdict(Value):

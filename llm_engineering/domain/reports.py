@@ -8,6 +8,7 @@ from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.incidents import Incident
 from llm_engineering.domain.instructions import GateFigure
+from llm_engineering.domain.llm_evaluation import LlmEvaluationResult
 from llm_engineering.domain.promotions import PromotionReport
 from llm_engineering.domain.training import TrainingReport
 from llm_engineering.domain.value import Value
@@ -212,6 +213,7 @@ class Report(Value):
     promotion: PromotionReport | None = None
     measured: EvaluationResult | None = None
     dataset: DatasetReport | None = None
+    llms: LlmEvaluationResult | None = None
 
     @property
     def _documents(self) -> str:
@@ -229,7 +231,7 @@ class Report(Value):
         return "\n".join(
             [
                 f"{self.pipeline}, run {self.run}, {self.seconds:.1f} s",
-                str(self.batch or self.dataset or self.training or self.measured or self._documents),
+                str(self.batch or self.dataset or self.training or self.measured or self.llms or self._documents),
                 *([index] if self.index_version else []),
                 *([str(self.promotion)] if self.promotion else []),
                 *([f"evaluation: {self.evaluation}"] if self.evaluation else []),

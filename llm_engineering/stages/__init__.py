@@ -10,6 +10,14 @@ from llm_engineering.stages.evaluation import ask_index, compare_evaluations, re
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
 from llm_engineering.stages.instructions import collect_drafts, estimate_drafts, keep_rows, sift_drafts
 from llm_engineering.stages.judging import BASE, evaluate_candidate, judge_candidate
+from llm_engineering.stages.llm_evaluation import (
+    answer_held_out,
+    compare_answers,
+    estimate_judging,
+    judge_held_out,
+    measure_held_out,
+    plan_llm_evaluation,
+)
 from llm_engineering.stages.pretraining import plan_pretraining, pretrain_model, register_pretrained
 from llm_engineering.stages.promotion import (
     PRODUCTION,
@@ -33,6 +41,7 @@ __all__ = [
     "BASE",
     "PRODUCTION",
     "activate",
+    "answer_held_out",
     "answer_questions",
     "ask_index",
     "check",
@@ -41,12 +50,14 @@ __all__ = [
     "clean",
     "collect_drafts",
     "collect_questions",
+    "compare_answers",
     "compare_evaluations",
     "crawl_links",
     "embed",
     "estimate",
     "estimate_dataset",
     "estimate_drafts",
+    "estimate_judging",
     "estimate_training",
     "evaluate",
     "evaluate_candidate",
@@ -55,15 +66,18 @@ __all__ = [
     "get_or_create_user",
     "ingest",
     "judge_candidate",
+    "judge_held_out",
     "keep_dataset",
     "keep_rows",
     "load",
     "makes_index",
+    "measure_held_out",
     "mine_pairs",
     "name_candidate",
     "open_run",
     "plan",
     "plan_index",
+    "plan_llm_evaluation",
     "plan_pretraining",
     "plan_questions",
     "plan_training",

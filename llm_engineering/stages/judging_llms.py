@@ -16,6 +16,7 @@ from llm_engineering.domain.instructions import Instruction, Preference
 from llm_engineering.domain.models import RegisteredModel
 from llm_engineering.domain.promotions import PromotionEvidence
 from llm_engineering.domain.value import digest
+from llm_engineering.stages.judging_answers import content_evidence
 
 
 def evaluate_language_model(
@@ -68,7 +69,8 @@ def evaluate_language_model(
     left_out = (f"{judged.left_out} held-out rows are too long for one of both",) if judged.left_out else ()
     if left_out:
         logger.warning("{}", left_out[0])
-    return PromotionEvidence(before=before, after=after, comparison=comparison)
+    content = content_evidence(config, model, left, card, workspace)
+    return PromotionEvidence(before=before, after=after, comparison=comparison, content=content)
 
 
 def rows_of(

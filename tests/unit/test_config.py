@@ -11,6 +11,7 @@ from llm_engineering.config import (
     FeatureConfig,
     FeatureEngineeringConfig,
     InstructDatasetConfig,
+    LlmEvaluationConfig,
     PreferenceDatasetConfig,
     TrainingConfig,
     read_config,
@@ -190,7 +191,7 @@ def test_a_wrong_override_is_refused(write: Write, override: str, expected: str)
 def test_every_configuration_of_the_project_is_valid(path: Path) -> None:
     sections = yaml.safe_load(path.read_text(encoding="utf-8"))
     config = read_config(FeatureConfig, path)
-    others = {"batch", "evaluation", "training", "pretraining", "instructions", "preferences"}
+    others = {"batch", "evaluation", "training", "instructions", "preferences", "llm_evaluation", "pretraining"}
     assert config.source_names or sections.keys() & others
     if "batch" in sections:
         assert read_config(BatchInferenceConfig, path).resolved().batch.input
@@ -201,6 +202,8 @@ def test_every_configuration_of_the_project_is_valid(path: Path) -> None:
         assert read_config(TrainingConfig, path).training.dataset
     if "instructions" in sections:
         assert read_config(InstructDatasetConfig, path).resolved().instructions.pairs
+    if "llm_evaluation" in sections:
+        assert read_config(LlmEvaluationConfig, path).resolved().llm_evaluation.models
     if "preferences" in sections:
         assert read_config(PreferenceDatasetConfig, path).resolved().preferences.pairs
 

@@ -73,17 +73,17 @@ def compare(
     alone[list(slices).index(ALL_QUESTIONS)] = [title == decisive for title in names]
     together &= ~alone
     family = max(1, int(together.sum()))
-    p = _randomised(sums, family, settings)
+    p = randomised(sums, family, settings)
     adjusted = np.where(alone, p, 1.0)
     adjusted[together] = holm(p[together])
     estimates = mean_intervals(second - first, clusters, members, settings.interval(-1.0, 1.0))
-    deviations = _deviations(sums, sizes)
+    spread = deviations(sums, sizes)
     rows = []
     for column, (name, positions) in enumerate(slices.items()):
         for metric, title in enumerate(names):
-            n, deviation = len(positions), float(deviations[column, metric])
+            n, deviation = len(positions), float(spread[column, metric])
             beside = 1 if alone[column, metric] else family
-            least = _detectable(deviation, n, int(there[column]), beside, settings)
+            least = detectable(deviation, n, int(there[column]), beside, settings)
             facts = Comparison(
                 metric=title, slice=name, questions=n,
                 before=round(float(first[positions, metric].mean()), 9),
@@ -123,14 +123,14 @@ def compare_values(
     numbers = clusters_of([(name,) for name in clusters])
     every = [np.arange(len(second), dtype=np.intp)]
     sums, sizes = by_cluster(difference, numbers, every)
-    p = float(_randomised(sums, 1, settings)[0, 0])
+    p = float(randomised(sums, 1, settings)[0, 0])
     least, largest = min(-1.0, float(difference.min())), max(1.0, float(difference.max()))
     ((estimate,),) = mean_intervals(difference, numbers, every, settings.interval(least, largest))
-    deviation, there = float(_deviations(sums, sizes)[0, 0]), int((sizes > 0).sum())
+    deviation, there = float(deviations(sums, sizes)[0, 0]), int((sizes > 0).sum())
     facts = Comparison(
         metric=metric, slice=ALL_QUESTIONS, questions=len(second),
         before=round(float(first.mean()), 9), after=round(float(second.mean()), 9), difference=estimate,
-        p=p, adjusted=p, detectable=round(_detectable(deviation, len(second), there, 1, settings), 9),
+        p=p, adjusted=p, detectable=round(detectable(deviation, len(second), there, 1, settings), 9),
         verdict="unclear", needed=questions_needed(deviation, settings.matters, settings),
     )  # fmt: skip
     return EvaluationComparison(before=old.id, after=new.id, comparisons=(judged(facts, there, settings),))
@@ -169,7 +169,7 @@ def deviation_of(before: Sequence[QuestionOutcome], after: Sequence[QuestionOutc
     difference = values_of(after, [metric]) - values_of(before, [metric])
     everything = np.arange(len(after), dtype=np.intp)
     sums, sizes = by_cluster(difference, _clusters(before, after), [everything])
-    return float(_deviations(sums, sizes)[0, 0])
+    return float(deviations(sums, sizes)[0, 0])
 
 
 def _paired(
@@ -200,7 +200,7 @@ def _clusters(before: Sequence[QuestionOutcome], after: Sequence[QuestionOutcome
     return clusters_of([tuple(dict.fromkeys([*old.relevant, *new.relevant])) for old, new in pairs])
 
 
-def _randomised(sums: Floats, family: int, settings: EvaluationSettings) -> Floats:
+def randomised(sums: Floats, family: int, settings: EvaluationSettings) -> Floats:
     """Return the p value (slices, metrics) of sums of differences (clusters, slices, metrics)."""
     count, slices, metrics = sums.shape
     flat = sums.reshape(count, slices * metrics)
@@ -214,16 +214,16 @@ def _randomised(sums: Floats, family: int, settings: EvaluationSettings) -> Floa
     return p
 
 
-def _deviations(sums: Floats, sizes: Floats) -> Floats:
+def deviations(sums: Floats, sizes: Floats) -> Floats:
     """Return the deviation (slices, metrics) per question: √questions times the error of the mean over clusters."""
     totals, there = sizes.sum(axis=0), (sizes > 0).sum(axis=0)
     means = sums.sum(axis=0) / totals[:, None]
     squares = ((sums - sizes[:, :, None] * means) ** 2).sum(axis=0)
-    deviations: Floats = np.sqrt(squares / totals[:, None] * (there / np.maximum(there - 1, 1))[:, None])
-    return deviations
+    found: Floats = np.sqrt(squares / totals[:, None] * (there / np.maximum(there - 1, 1))[:, None])
+    return found
 
 
-def _detectable(deviation: float, questions: int, clusters: int, family: int, settings: EvaluationSettings) -> float:
+def detectable(deviation: float, questions: int, clusters: int, family: int, settings: EvaluationSettings) -> float:
     """Return the least true difference that is shown with the power of the settings.
 
     Where all differences are the same, as between two evaluations of one index, it is the share of clusters that may

@@ -14,9 +14,6 @@ from llm_engineering.domain.errors import BackendError, BudgetExceeded, LLMEngin
 from llm_engineering.domain.incidents import Incident
 from llm_engineering.domain.ports import Llm, ReplyJournal
 
-# A model that is asked again would say the same again, were it not for this.
-_WARMER = 0.2
-
 
 @dataclass
 class _Work:
@@ -79,7 +76,7 @@ async def _ask(work: _Work, number: int, inquiry: Inquiry, key: str) -> None:
     """Ask until something can be read, at most as often as is allowed."""
     replies, spec, said = work.replies, work.spec, ""
     for attempt in range(spec.attempts):
-        temperature = min(2.0, inquiry.request.temperature + _WARMER * attempt)
+        temperature = min(2.0, inquiry.request.temperature + spec.warmer * attempt)
         request = inquiry.request.model_copy(update={"temperature": temperature})
         try:
             completion = await work.llm.complete(request)

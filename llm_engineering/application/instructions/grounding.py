@@ -50,6 +50,11 @@ def grounding(question: str, answer: str, passage: str, language: Language = "en
     return Grounding(known.share(answer), known.lowest(answer), strange)
 
 
+def says_something(text: str, language: Language = "english") -> bool:
+    """Tell whether a text has a word that is no stop word: nothing can be grounded that says nothing."""
+    return bool(_content(text, language))
+
+
 class _Known:
     """What a passage has: its terms, its numbers, its text."""
 

@@ -30,6 +30,9 @@ _REFERRING = re.compile(
 class Asking(Value):
     """How a model is asked."""
 
+    # A model that is asked again would say the same again, were it not for this.
+    warmer: ClassVar[float] = 0.2
+
     llm: str = Field("", description="one of `llms`; empty: the first one")
     max_tokens: int = Field(800, ge=16, le=32_768, description="of a reply")
     temperature: float = Field(0.0, ge=0, le=2)

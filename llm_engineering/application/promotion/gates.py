@@ -189,6 +189,31 @@ def _general(case: Case, settings: PromotionSettings) -> _Finding:
     return _Finding((), numbers)
 
 
+def _content(case: Case, settings: PromotionSettings) -> _Finding:
+    gate, found = settings.content, case.evidence.content
+    if gate is None:
+        return _Finding((), "not asked (promotion.content is null)")
+    if case.candidate.kind != "llm":
+        return _Finding((), f"not asked: a model of kind {case.candidate.kind} writes no answers")
+    if found is None or found.problem or found.comparison is None:
+        return _Finding([(found and found.problem) or "there is no evaluation of what it answers"], "")
+    compared = {one.metric: one for one in found.comparison.comparisons}
+    problems = [f"its answers were not compared on {name}" for name in gate.metrics if name not in compared]
+    problems += [
+        f"its answers are not shown to be better on {one.metric}, but {one.verdict}: {one.before:.3f} → "
+        f"{one.after:.3f}, difference {one.difference}. {one.reason}"
+        for name in gate.better
+        if (one := compared.get(name)) and (one.verdict != "better" or not one.difference.value > 0)
+    ]
+    problems += [
+        f"its answers are worse on {one.metric}: {one.before:.3f} → {one.after:.3f}, p = {one.adjusted:.4f}"
+        for name in gate.not_worse
+        if (one := compared.get(name)) and one.verdict == "worse"
+    ]
+    figures = ", ".join(f"{one.metric} {one.before:.3f} → {one.after:.3f} ({one.verdict})" for one in compared.values())
+    return _Finding(problems, f"evaluation {found.evaluation} on {found.dataset}: {figures}")
+
+
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
@@ -202,4 +227,5 @@ _CHECKS: dict[str, Callable[[Case, PromotionSettings], _Finding]] = {
     "better": _better,
     "slices": _slices,
     "general": _general,
+    "content": _content,
 }

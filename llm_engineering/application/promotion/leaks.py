@@ -20,6 +20,13 @@ def leaks(rows: Iterable[DatasetRow]) -> list[str]:
     return [problem for name, keys in _KEYS.items() if (problem := _common(name, keys, learnt, held))]
 
 
+def questions_in_common(learnt: Iterable[DatasetRow], held: Iterable[DatasetRow]) -> int:
+    """Count the held-out rows whose question stands among rows to learn from, by its words."""
+    keys = _KEYS["question"]
+    known = {key for row in learnt for key in keys(row) if key}
+    return sum(not known.isdisjoint(keys(row)) for row in held)
+
+
 def _common(
     name: str,
     keys: Callable[[DatasetRow], Iterable[str]],

@@ -1,12 +1,39 @@
 """Section `promotion`: which model is to serve, and what it has to prove before."""
 
-from pydantic import Field, field_validator
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
 
 from llm_engineering.application.evaluation.settings import split_name
+from llm_engineering.application.llm_evaluation.settings import ContentMetric
 from llm_engineering.domain.value import Value
 
 # What language models are judged by, by the kind of the data set.
 LANGUAGE_METRICS = {"instruction": "log_likelihood", "preference": "preference"}
+
+
+class ContentGate(Value):
+    """What a language model has to prove by what it answers, beside how likely it finds the held-out answers.
+
+    The newest kept evaluation (`run-llm-evaluation-pipeline`) that has the candidate and what it is to follow decides.
+    """
+
+    dataset: str = Field("", description="data set of instructions: NAME or NAME@VERSION; empty: promotion.dataset")
+    better: tuple[ContentMetric, ...] = Field((), description="measures on which it has to be better, shown")
+    not_worse: tuple[ContentMetric, ...] = Field(
+        ("chrf", "similarity", "grounded"), description="measures on which it must not be worse, shown"
+    )
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if not self.metrics:
+            raise ValueError("name a measure in `better` or in `not_worse`, for example better: [judge]")
+        return self
+
+    @property
+    def metrics(self) -> tuple[ContentMetric, ...]:
+        """All measures that are compared."""
+        return tuple(dict.fromkeys([*self.better, *self.not_worse]))
 
 
 class PromotionSettings(Value):
@@ -27,6 +54,10 @@ class PromotionSettings(Value):
     )
     max_general_loss: float | None = Field(
         0.02, ge=0, le=1, description="how much nDCG@10 on the general questions may fall; null: it is not asked at all"
+    )
+
+    content: ContentGate | None = Field(
+        None, description="what a language model has to prove by its answers; null: its answers are not looked at"
     )
 
     @field_validator("metric")

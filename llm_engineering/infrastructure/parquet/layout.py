@@ -17,6 +17,7 @@ from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.evaluation import QuestionOutcome
 from llm_engineering.domain.features import FeatureChunk, FeatureDocument
 from llm_engineering.domain.instructions import Draft, Instruction, Preference
+from llm_engineering.domain.llm_evaluation import ContentScore, ModelAnswer
 from llm_engineering.domain.raw_documents import RawDocument
 from llm_engineering.infrastructure.parquet.columns import COLUMNS, Column, fixed_vectors
 
@@ -38,6 +39,8 @@ ROW_TYPES: Mapping[str, type] = {
     "draft": Draft,
     "instruction": Instruction,
     "preference": Preference,
+    "model_answer": ModelAnswer,
+    "content_score": ContentScore,
 }
 # How values are encoded. Raise it when `columns` writes the same Arrow type with another meaning.
 ENCODING = b"1"

@@ -29,6 +29,7 @@ def places_in(home: Path, warehouse: Warehouse) -> list[Place]:
     from llm_engineering.infrastructure.traces.datasets import Datasets, Replies
     from llm_engineering.infrastructure.traces.evaluations import Evaluations, Trainings, Verdicts
     from llm_engineering.infrastructure.traces.leftovers import Clones, Exports, Spools, Strays
+    from llm_engineering.infrastructure.traces.llm_evaluations import LlmEvaluations
     from llm_engineering.infrastructure.traces.zenml_records import ZenMLRecords
 
     return [
@@ -36,6 +37,7 @@ def places_in(home: Path, warehouse: Warehouse) -> list[Place]:
         Datasets(home, warehouse),
         Replies(home),
         Evaluations(home),
+        LlmEvaluations(home),
         Verdicts(home),
         Trainings(home),
         ZenMLRecords(home),

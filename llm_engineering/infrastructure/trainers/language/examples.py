@@ -61,7 +61,7 @@ def examples_of(
     Raises:
         UsageError: none is left.
     """
-    clean = [row for row in rows if not _controls(row, template)]
+    clean = [row for row in rows if not spells_controls(row, template)]
     if rows and not clean:
         raise UsageError(
             f"all {len(rows)} rows of data set {reference} spell control tokens of the model in their text"
@@ -81,7 +81,7 @@ def examples_of(
     return kept, left
 
 
-def _controls(row: Instruction | Preference, template: ChatTemplate) -> bool:
+def spells_controls(row: Instruction | Preference, template: ChatTemplate) -> bool:
     """Tell whether a text of a row spells a token that the model takes for more than text."""
     texts = [row.instruction, *([row.answer] if isinstance(row, Instruction) else [row.chosen, row.rejected])]
     return any(token in text for token in template.tokenizer.all_special_tokens for text in texts)

@@ -15,7 +15,7 @@ from llm_engineering.infrastructure.embedders.encoder import chosen_device
 from llm_engineering.infrastructure.llms.templates import ChatTemplate, check_template
 from llm_engineering.infrastructure.registries import FileRegistry
 from llm_engineering.infrastructure.trainers.language.examples import Example, instruction_example, preference_example
-from llm_engineering.infrastructure.trainers.language.loading import find_base, load_base, window
+from llm_engineering.infrastructure.trainers.language.loading import Base, find_base, load_base, window
 from llm_engineering.infrastructure.trainers.language.measuring import Floats, Likelihoods, likelihoods, mean_figure
 from llm_engineering.infrastructure.trainers.language.sft import SftTrainer
 
@@ -71,12 +71,30 @@ def judge_rows(before: str, after: str, rows: Sequence[Row], home: Path) -> Both
     return BothJudged(tuple(row.id for row in kept), clusters, first, second, len(rows) - len(kept))
 
 
+def found_model(name: str, revision: str | None, home: Path) -> Base:
+    """Find a model that is to be judged; one of the registry has the template that it was trained with.
+
+    Raises:
+        UsageError: it is not here, is no language model, its files were changed, or its template is another one.
+    """
+    base = find_base(SftTrainer(base=name, revision=revision), home)
+    if name.startswith("registry:") and (template := FileRegistry(home).find(name).template):
+        check_template(base.folder, template, name)
+    return base
+
+
+def template_digest(base: Base) -> str:
+    """Return the SHA-256 of the template that a model is asked with."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
+    return ChatTemplate.of(tokenizer).digest
+
+
 def _read(name: str, rows: Sequence[Row], home: Path) -> _Side:
     import time
 
-    base = find_base(SftTrainer(base=name), home)
-    if name.startswith("registry:") and (template_digest := FileRegistry(home).find(name).template):
-        check_template(base.folder, template_digest, name)
+    base = found_model(name, None, home)
     device = chosen_device("auto")
     model, tokenizer = load_base(base, "bf16" if device == "cuda" else "fp32", device)
     template, longest = ChatTemplate.of(tokenizer), window(model, None, name)
