@@ -16,6 +16,8 @@ from llm_engineering.domain.documents import CleanedDocument, Document
 from llm_engineering.domain.evaluation import QuestionOutcome
 from llm_engineering.domain.features import FeatureChunk, FeatureDocument
 from llm_engineering.domain.instructions import Draft, Instruction, Preference
+from llm_engineering.domain.llm_evaluation import ContentScore, ModelAnswer
+from llm_engineering.domain.raw_documents import RawDocument
 from llm_engineering.infrastructure.parquet import read_dataset, write_dataset
 from llm_engineering.infrastructure.parquet.layout import ROW_TYPES
 from llm_engineering.infrastructure.warehouse.exact_text import original, storable
@@ -54,6 +56,9 @@ ROWS: dict[type, st.SearchStrategy[Any]] = {
     HeldQuestion: st.builds(HeldQuestion, texts, texts, words, metadata, texts),
     Instruction: st.builds(Instruction, *[texts] * 11),
     Preference: st.builds(Preference, *[texts] * 12, integers, integers, texts),
+    RawDocument: st.builds(RawDocument, *[texts] * 5, formats, *[texts] * 3, metadata, metadata),
+    ModelAnswer: st.builds(ModelAnswer, *[texts] * 9, floats, integers),
+    ContentScore: st.builds(ContentScore, *[texts] * 4, floats, texts),
     QuestionOutcome: st.builds(QuestionOutcome, texts, texts, *[words] * 3, floats),
 }
 
