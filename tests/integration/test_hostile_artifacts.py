@@ -360,12 +360,25 @@ def test_a_template_reaches_nothing_but_fields(template: str, tmp_path: Path) ->
         read_config(FeatureConfig, path)
 
 
-@pytest.mark.parametrize("kind", ["python", "os.system", "builtins:exec", "__main__", "../evil"])
+@pytest.mark.parametrize("kind", ["os", "os.system", "builtins:exec", "__main__", "../evil"])
 @pytest.mark.parametrize("section", ["chunking", "embedding", "ingest.sources"])
 def test_a_kind_is_never_imported(kind: str, section: str) -> None:
     value = f"[{{kind: '{kind}'}}]" if section == "ingest.sources" else f"{{kind: '{kind}', function: 'os:system'}}"
     with pytest.raises(UsageError, match="unknown kind"):
         read_config(FeatureConfig, None, [f"{section}={value}"])
+
+
+@pytest.mark.parametrize("section", ["chunking", "cleaning.cleaners", "ingest.sources"])
+def test_a_function_of_ones_own_is_not_imported_by_reading_its_configuration(
+    section: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary = tmp_path / "canary"
+    (tmp_path / "loaders_of_mine.py").write_text(python_code(canary))
+    monkeypatch.syspath_prepend(tmp_path)
+    value = "{kind: python, function: 'loaders_of_mine:run'}"
+    read_config(FeatureConfig, None, [f"{section}={value if section == 'chunking' else f'[{value}]'}"])
+    assert "loaders_of_mine" not in sys.modules
+    assert not canary.exists()
 
 
 def test_an_environment_file_and_code_in_the_ingested_folder_run_nothing(tmp_path: Path) -> None:
