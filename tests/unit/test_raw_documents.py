@@ -246,11 +246,12 @@ def test_a_second_look_is_asked_for_once(lake: Path) -> None:
 
 
 texts = st.text(alphabet=st.characters(exclude_categories=[]), max_size=40)
+names = st.text(max_size=40)  # a source or an address with half a character has no id
 scalars = st.one_of(texts, st.integers(-(2**53), 2**53), st.floats(allow_nan=False), st.booleans())
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(texts, texts, texts, st.dictionaries(texts, scalars, max_size=3)), max_size=6))
+@given(st.lists(st.tuples(texts, names, names, st.dictionaries(texts, scalars, max_size=3)), max_size=6))
 def test_any_documents_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, made: list[tuple]) -> None:
     unique = {}
     for text, source, uri, metadata in made:
