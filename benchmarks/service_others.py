@@ -159,7 +159,7 @@ def haystack(folder: Path, model: str, kind: str, hybrid: bool = False) -> Calla
     store.write_documents(documents)
     pipeline = Pipeline()
     pipeline.add_component("embedder", SentenceTransformersTextEmbedder(model=model, progress_bar=False))
-    pipeline.add_component("meaning", FAISSEmbeddingRetriever(store, top_k=POOL if hybrid else HITS))
+    pipeline.add_component("meaning", FAISSEmbeddingRetriever(document_store=store, top_k=POOL if hybrid else HITS))
     pipeline.connect("embedder.embedding", "meaning.query_embedding")
     if hybrid:
         words = InMemoryDocumentStore()
