@@ -52,7 +52,7 @@ def opened(config: AssistantConfig, workspace: Workspace, stack: ExitStack) -> F
     llms = open_llms(config.llms, state, workspace, accounts)
     assistant = traced(open_assistant(config, workspace, searcher=searcher, llms=llms, state=state), config.tracing)
     with ThreadPoolExecutor(processes or 1) as threads:
-        threads.map(_warm, [searcher] * (processes or 1))
+        list(threads.map(_warm, [searcher] * (processes or 1)))  # read, so that a fault of this program is not lost
     app = create_app(assistant, searcher, state, _places(config.serving, processes))
     app.state.service.on_end = assistant.close
     return app

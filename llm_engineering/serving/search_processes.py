@@ -134,32 +134,33 @@ class SearchProcesses:
             LLMEngineeringError: as the call raised it.
             BackendError: two processes died of it, or this was closed.
         """
-        request = _Request(method, arguments, options, self._publication)
         for _ in range(2):
-            reply = self._asked(request)
+            reply = self._asked(method, arguments, options)
             if reply is None:
                 continue
-            if reply.publication and reply.publication != request.publication:
-                # Who sees another publication has just looked which one is the newest.
-                self._publication = reply.publication
             if reply.error is not None:
                 raise reply.error
             assert isinstance(reply.value, kind)  # noqa: S101 - what the port says
             return reply.value
         raise BackendError("the processes that searched ended; the log of the service says more", transient=True)
 
-    def _asked(self, request: _Request) -> _Reply | None:
+    def _asked(self, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> _Reply | None:
         """Return the reply of the next free process, or None if it died."""
         process = self._free.get()
         if process is None or self._closed:
             self._free.put(None)
             raise BackendError("the search was closed")
+        # What was seen last is asked now: while this call waited for a process, others may have seen something newer.
+        request = _Request(method, arguments, options, self._publication)
         try:
             reply = process.ask(request)
         except (EOFError, OSError) as error:
             logger.error("a process that searched ended ({}); another takes its place", type(error).__name__)
             self._replace(process)
             return None
+        if reply.publication and reply.publication != request.publication:
+            # Who sees another publication has just looked which one is the newest.
+            self._publication = reply.publication
         self._free.put(process)
         return reply
 
