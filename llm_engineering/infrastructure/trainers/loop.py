@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
@@ -14,17 +12,15 @@ from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, PrinterCallback
 
 from llm_engineering.domain import failpoints
-from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.models import TrainingRecord
 from llm_engineering.domain.training import Watch
 from llm_engineering.infrastructure.trainers.batches import Rows, SpreadBatches
-from llm_engineering.infrastructure.trainers.checkpoints import Clock, newest_whole, seal
+from llm_engineering.infrastructure.trainers.checkpoints import Clock, newest_whole
 from llm_engineering.infrastructure.trainers.optimising import Optimising
 from llm_engineering.infrastructure.trainers.watching import Telling, curve
-from llm_engineering.infrastructure.trainers.weights import quiet, restore, trainable
+from llm_engineering.infrastructure.trainers.weights import SealedWeights, quiet
 
 METRIC = "ndcg@10"
-WEIGHTS = "trainable.safetensors"
 Measure = Callable[[], Mapping[str, float]]
 
 
@@ -39,7 +35,7 @@ class _Measuring(BaseEvaluator):
         return dict(self.measure())
 
 
-class _Ours:
+class _Ours(SealedWeights):
     """What our trainers do otherwise than the library's. A mixin for them."""
 
     args: Any
@@ -80,11 +76,7 @@ class _Ours:
     ) -> Any:
         failpoints.reach("training.step")
         loss = self.loss(inputs)
-        if not torch.isfinite(loss):
-            raise UsageError(
-                f"the loss is {loss.item()} after {self.state.global_step} steps, so the weights are lost; use a lower "
-                f"learning_rate (it is {self.args.learning_rate:g}), a longer warmup, or precision fp32"
-            )
+        self.check_finite(loss)
         return (loss, {}) if return_outputs else loss
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -92,22 +84,6 @@ class _Ours:
         self.log(metrics)  # type: ignore[attr-defined]
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
-
-    def _save(self, output_dir: str | None = None, state_dict: object = None) -> None:  # noqa: ARG002
-        """Save what is trained, as safetensors; the rest is in the files that it began with."""
-        folder = Path(output_dir or self.args.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(trainable(self.model), folder / WEIGHTS)
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)  # type: ignore[misc]
-        seal(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: object = None) -> None:  # noqa: ARG002
-        restore(self.model, load_file(Path(resume_from_checkpoint) / WEIGHTS))
-
-    def _load_best_model(self) -> None:
-        self._load_from_checkpoint(self.state.best_model_checkpoint)
 
 
 class EmbedderLoop(_Ours, SentenceTransformerTrainer):
