@@ -1,4 +1,4 @@
-"""SFT, then DPO, on a tiny language model pretrained on the FAQ: are they better than the base on held-out documents?
+"""SFT, then DPO, on a GPT of this project pretrained on the FAQ: are they better than the base on held-out documents?
 
     python -m benchmarks.fine_tuning ../shared/data/faq --work /tmp/fine-tuning
 
@@ -22,8 +22,9 @@ from llm_engineering.application.evaluation.paired import compare_values
 from llm_engineering.application.evaluation.settings import EvaluationSettings
 from llm_engineering.domain.evaluation import Comparison, Evaluation
 from llm_engineering.domain.instructions import Instruction, Preference
-from llm_engineering.domain.training import Trained, TrainingData
+from llm_engineering.domain.training import Texts, Trained, TrainingData
 from llm_engineering.infrastructure.trainers import DpoTrainer, SftTrainer
+from llm_engineering.infrastructure.trainers.gpt import GptTrainer
 from llm_engineering.infrastructure.trainers.language.judging import judge_rows
 
 WORDS = 40  # of an answer
@@ -36,20 +37,33 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=400, help="of the pretraining, of 2,048 tokens each")
-    parser.add_argument("--likelihood", type=float, default=1.0, help="weight of the better answer's loss in DPO")
+    parser.add_argument("--positions", choices=("learned", "rotary"), default="rotary")
+    parser.add_argument("--likelihood", type=float, default=0.7, help="weight of the better answer's loss in DPO")
+    parser.add_argument("--beta", type=float, default=0.05, help="how close DPO stays to the SFT model")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
     rows, work, began = instructions(arguments.data), arguments.work, time.perf_counter()
-    base = pretrained(rows, work / "base", arguments.steps)
-    print(f"pretrained in {time.perf_counter() - began:.0f} s; {len(rows)} rows")
+    trainer = GptTrainer.model_validate(
+        {
+            "vocabulary": {"size": 1_024},
+            "width": WINDOW,
+            "layers": 4,
+            "channels": 128,
+            "batch": 8,
+            "seed": arguments.seed,
+        }
+        | {"steps": arguments.steps, "positions": arguments.positions}
+    )
+    base = pretrained(rows, work / "base", trainer)
+    print(f"{trainer}; {len(rows)} rows; {time.perf_counter() - began:.0f} s")
     shared: dict[str, Any] = {"threads": torch.get_num_threads(), "device": "cpu", "seed": arguments.seed}
     sft = SftTrainer(base=str(base), epochs=4, batch=8, accumulation=1, learning_rate=1e-3, evaluations=2, **shared)
     tell("SFT", sft.train(data(rows), work / "sft", work))
     pairs = preferences(rows, work / "sft" / "model", arguments.seed)
     dpo = DpoTrainer(
         base=str(work / "sft" / "model"), epochs=3, batch=8, accumulation=1, learning_rate=4e-4, evaluations=2,
-        likelihood=arguments.likelihood, **shared,
+        likelihood=arguments.likelihood, beta=arguments.beta, **shared,
     )  # fmt: skip
     tell("DPO", dpo.train(data(pairs), work / "dpo", work))
     for before, after in (("base", "sft"), ("sft", "dpo"), ("base", "dpo")):
@@ -79,42 +93,14 @@ def instructions(folder: Path) -> list[Instruction]:
     return found
 
 
-def pretrained(rows: Sequence[Instruction], folder: Path, steps: int) -> Path:
-    """Pretrain a GPT-2 of 1.1 million parameters on the documents that are not held out; write it into the folder."""
-    if (folder / "tokenizer.json").is_file():  # of a run that was broken off
-        return folder
-    from tokenizers import ByteLevelBPETokenizer
-    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
-
-    texts = [f"{row.instruction}\n{row.passage}" for row in rows if row.split != "test"]
-    trained = ByteLevelBPETokenizer()  # type: ignore[no-untyped-call]
-    trained.train_from_iterator(texts, vocab_size=2_000, special_tokens=["<|end|>"])
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=trained._tokenizer, eos_token="<|end|>", bos_token="<|end|>", model_max_length=WINDOW
+def pretrained(rows: Sequence[Instruction], folder: Path, trainer: GptTrainer) -> Path:
+    """Pretrain a GPT of this project on the documents that are not held out; return the folder that it exports."""
+    train, validation = (
+        tuple(f"{row.instruction}\n{row.passage}" for row in rows if row.split == split)
+        for split in ("train", "validation")
     )
-    ids = torch.tensor([token for text in texts for token in [*tokenizer(text)["input_ids"], tokenizer.eos_token_id]])
-    config = GPT2Config(
-        vocab_size=len(tokenizer), n_positions=WINDOW, n_embd=128, n_layer=4, n_head=4, bos_token_id=0, eos_token_id=0,
-        resid_pdrop=0, embd_pdrop=0, attn_pdrop=0,
-    )  # fmt: skip
-    model = GPT2LMHeadModel(config)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.1)
-    for _ in range(steps):
-        starts = torch.randint(len(ids) - 129, (16,)).tolist()
-        batch = torch.stack([ids[start : start + 128] for start in starts])  # (16, 128)
-        loss = model(input_ids=batch, labels=batch).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-    print(
-        f"pretraining ends at a loss of {loss.item():.3f}, {model.num_parameters():,} parameters, {len(ids):,} tokens"
-    )
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    tell("pretraining", trainer.train(Texts("faq", "", train, validation), folder, folder))
+    return folder / "model"
 
 
 @torch.inference_mode()
@@ -172,7 +158,7 @@ def tell(name: str, done: Trained) -> None:
 
 
 def _model(work: Path, name: str) -> Path:
-    return work / name if name == "base" else work / name / "model"
+    return work / name / "model"
 
 
 if __name__ == "__main__":

@@ -25,14 +25,12 @@ from statistics import median
 from typing import Any
 
 from benchmarks.plain_gpt import PlainLoop
-from benchmarks.trigrams import tuned_loss
 from llm_engineering.application.datasets.splitting import fraction
 from llm_engineering.domain.models import CurvePoint
 from llm_engineering.domain.training import unwatched
 from llm_engineering.infrastructure.trainers.gpt.bpe import learn_bpe
 from llm_engineering.infrastructure.trainers.gpt.checkpoints import Progress, keep
 from llm_engineering.infrastructure.trainers.gpt.model import Gpt, GptSettings, weights_in
-from llm_engineering.infrastructure.trainers.gpt.trainer import tested_windows, windows_of
 from llm_engineering.infrastructure.trainers.gpt.training import (
     Reader,
     Training,
@@ -41,8 +39,9 @@ from llm_engineering.infrastructure.trainers.gpt.training import (
     take_steps,
     train,
 )
+from llm_engineering.infrastructure.trainers.gpt.trigrams import tuned_loss
 from llm_engineering.infrastructure.trainers.gpt.vocabulary import documents_to_ids
-from llm_engineering.infrastructure.trainers.gpt.windows import Windows
+from llm_engineering.infrastructure.trainers.gpt.windows import Windows, tested_windows, windows_of
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data" / "faq"
@@ -62,11 +61,12 @@ def main() -> int:
         "channels": 128,
         "layers": 5,
         "heads": 4,
+        "seed": 0,
     }
     for name, value in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--dropout", type=float, default=0.1)
     given = parser.parse_args()
     import torch
 
@@ -98,10 +98,10 @@ def against_trigram(texts: list[str], held: list[str], given: argparse.Namespace
     settings = GptSettings(
         vocabulary.size, 256, given.layers, given.heads, given.channels, "rotary", dropout=given.dropout
     )
-    model = Gpt(settings)
+    model = Gpt(settings, given.seed)
     print(f"{len(windows.ids):,} tokens to learn from, {len(tested) * tested.width:,} held out; {name}: {trigram:.4f}")
-    steps = given.steps or 1_600
-    how = Training(steps=steps, batch=given.batch, evaluate_every=100, precision="bf16", learning_rate=3e-3)
+    steps = given.steps or 2_000
+    how = Training(steps=steps, batch=given.batch, evaluate_every=100, precision="bf16", seed=given.seed)
     began, worked, best, below = time.perf_counter(), time.process_time(), [9.9], []
 
     def tell(point: CurvePoint) -> None:

@@ -7,10 +7,8 @@ sentences without it. Each run is a fresh process, as under cron; what is counte
 process and all its children. All sides embed with the weights of all-MiniLM-L6-v2 that the installation carries, into
 chunks of up to 256 tokens, and keep all their state on disk.
 
-LlamaIndex is no dependency. Without `--llama-python` the benchmark makes an environment for it under
-`~/.cache/llm-engineering/benchmarks` (`--cache`), which sees this environment's packages, so that torch and
-sentence-transformers are the very same, and installs the pinned packages of LlamaIndex on top. That needs a package
-index once. How it is used is in `benchmarks/llamaindex_pipeline.py`.
+LlamaIndex is no dependency. Without `--llama-python` the benchmark makes an environment for it (see
+`benchmarks/environments.py`). How it is used is in `benchmarks/llamaindex_pipeline.py`.
 """
 
 import argparse
@@ -18,17 +16,16 @@ import json
 import os
 import random
 import resource
-import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.environments import CACHE, environment
+
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data" / "faq"
-CACHE = Path("~/.cache/llm-engineering/benchmarks").expanduser()
 LLAMA = ("llama-index-core==0.14.25", "llama-index-embeddings-huggingface==0.8.0")
 # The goals: ours over LlamaIndex's, for each phase.
 GOALS = {
@@ -43,7 +40,7 @@ Run = Callable[[], None]
 def main() -> int:
     """Run all phases on all sides and print the table."""
     arguments = parsed()
-    llama = arguments.llama_python or llama_python(arguments.cache)
+    llama = arguments.llama_python or environment("llamaindex", LLAMA, arguments.cache)
     for _ in range(arguments.rounds):
         with tempfile.TemporaryDirectory(prefix="incremental-") as folder:
             compare(Path(folder), llama, arguments)
@@ -142,25 +139,6 @@ def edit(folder: Path, count: int) -> None:
         page.write_text(
             page.read_text(encoding="utf-8") + "\nThis was added in the second edition.\n", encoding="utf-8"
         )
-
-
-def llama_python(cache: Path) -> Path:
-    """Return the Python of an environment with LlamaIndex, made on first use."""
-    folder = cache / f"llamaindex-{sys.version_info.major}.{sys.version_info.minor}"
-    python = folder / "bin" / "python"
-    if (folder / "complete").exists():
-        return python
-    shutil.rmtree(folder, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    inside = subprocess.run(
-        [str(python), "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"],
-        check=True, capture_output=True, text=True,
-    ).stdout.strip()  # fmt: skip
-    Path(inside, "installed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", *LLAMA]
-    subprocess.run(pip, check=True)
-    (folder / "complete").touch()
-    return python
 
 
 def parsed() -> argparse.Namespace:

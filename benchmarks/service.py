@@ -94,8 +94,8 @@ def floor(seconds: float) -> None:
     """Print how fast queries are embedded when nothing else is done, by as many threads as there are processors."""
     from llm_engineering.bootstrap import Workspace
     from llm_engineering.config import AssistantConfig
+    from llm_engineering.infrastructure.cores import available_cores
     from llm_engineering.serving.processors import few_threads
-    from llm_engineering.serving.service import available_cores
 
     few_threads(available_cores())
     embedder = AssistantConfig().embedding.open(Workspace().home)

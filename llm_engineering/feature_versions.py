@@ -10,6 +10,8 @@
 See `infrastructure.parquet.feature_layout` for the files.
 """
 
+import weakref
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,14 +37,28 @@ EXPORT, IMPORT = "features export", "features import"
 def read_features(folder: str | Path, *, verify: bool = True) -> "Features":
     """Open an export: its manifest, and its documents and chunks as data sets that stream from disk.
 
-    Every file is compared with its hash first; `verify=False` looks only at sizes, columns and numbers of rows.
+    Every file is compared with its hash first; `verify=False` looks only at sizes, columns and numbers of rows. An
+    export on S3 (`s3://BUCKET/PREFIX`) is copied to this machine first, and the copy goes when its data sets do.
 
     Raises:
         UsageError: there is no finished export, or a file is missing, damaged, changed or foreign; it is named.
     """
+    from llm_engineering.infrastructure.parquet import incoming
     from llm_engineering.infrastructure.parquet import read_features as read
 
-    return read(Path(folder), verify=verify)
+    with ExitStack() as stack:
+        features = read(stack.enter_context(incoming(folder, Workspace().home / "spool")), verify=verify)
+        copy = stack.pop_all()
+    left = {"documents", "chunks"}
+
+    def gone(name: str) -> None:
+        left.discard(name)
+        if not left:
+            copy.close()
+
+    weakref.finalize(features.documents, gone, "documents")
+    weakref.finalize(features.chunks, gone, "chunks")
+    return features
 
 
 def export_features(load: Load, folder: str | Path, version: str = "", *, force: bool = False) -> FeatureManifest:
@@ -54,10 +70,10 @@ def export_features(load: Load, folder: str | Path, version: str = "", *, force:
         UsageError: there is no such version, or the folder holds something else.
         BackendError: the version is damaged, a run is at work on the collection, or the disk is full.
     """
-    from llm_engineering.infrastructure.parquet import new_export
+    from llm_engineering.infrastructure.parquet import is_remote, new_export, outgoing
 
-    workspace, place = Workspace(), Path(folder).absolute()
-    settings = {"collection": load.collection, "version": version, "to": str(place)}
+    workspace, place = Workspace(), str(folder if is_remote(folder) else Path(folder).absolute())
+    settings = {"collection": load.collection, "version": version, "to": place}
     with (
         stages.run_of(EXPORT, settings, [f"collection {load.collection}"]) as run,
         workspace.warehouse() as warehouse,
@@ -66,7 +82,11 @@ def export_features(load: Load, folder: str | Path, version: str = "", *, force:
         record = _version(warehouse, store, load.collection, version)
         name = record.manifest.version
         sources = warehouse.indexed_sources(load.collection, name)
-        with new_export(place, sources, force=force) as writer, store.write(record.manifest) as index:
+        with (
+            outgoing(place, workspace.home / "spool", force=force) as target,
+            new_export(target, sources, force=force) as writer,
+            store.write(record.manifest) as index,
+        ):
             _register(warehouse, load.collection, name, place, run)
             manifest = exporting.export(warehouse, index, record, load.collection, writer, workspace.progress)
         _close(workspace, warehouse, run, manifest)
@@ -89,7 +109,7 @@ def import_features(load: Load, folder: str | Path) -> Report:
         importing.refuse_forgotten(warehouse, export)
     sources = dict.fromkeys(file.source for file in export.manifest.files)
     holds = [f"collection {load.collection}", *(f"source {source}" for source in sources)]
-    settings = {"export": export.manifest.id, "from": str(Path(folder).absolute()), "collection": load.collection}
+    settings = {"export": export.manifest.id, "from": str(folder), "collection": load.collection}
     with stages.run_of(IMPORT, settings, holds) as run:
         with workspace.warehouse() as warehouse, workspace.store(load, run) as store:
             importing.put_documents(warehouse, export, run)
@@ -132,10 +152,10 @@ def _version(warehouse: Warehouse, store: VectorStore, collection: str, version:
     return records[name]
 
 
-def _register(warehouse: Warehouse, collection: str, version: str, place: Path, run: int) -> None:
+def _register(warehouse: Warehouse, collection: str, version: str, place: str, run: int) -> None:
     """Note what the export is made from, before its first byte: erasure then finds also one that was killed."""
     export = Derivative(
-        id=identity("export", str(place)), kind="export", name=f"{collection}/{version}", place=str(place), run=run
+        id=identity("export", place), kind="export", name=f"{collection}/{version}", place=place, run=run
     )
     warehouse.record_derivative(export, [state.document_id for state in warehouse.indexed(collection, version)])
 

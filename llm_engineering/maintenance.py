@@ -11,11 +11,13 @@ from llm_engineering import bootstrap, plain, stages
 from llm_engineering.application import verification, versioning
 from llm_engineering.application.verification import Findings
 from llm_engineering.bootstrap import Workspace
+from llm_engineering.bootstrap.duplicates import left_out, settings_of
 from llm_engineering.config import FeatureConfig, FeatureEngineeringConfig
 from llm_engineering.domain.errors import BackendError, UsageError
+from llm_engineering.domain.index_reports import Problem, VerifyReport
 from llm_engineering.domain.indexes import IndexManifest, VersionSummary
-from llm_engineering.domain.ports import VectorStore, Warehouse
-from llm_engineering.domain.reports import Problem, RepairReport, Report, VerifyReport
+from llm_engineering.domain.ports import VectorIndex, VectorStore, Warehouse
+from llm_engineering.domain.reports import RepairReport, Report
 
 
 def verify(config: FeatureConfig, version: str | None = None) -> VerifyReport:
@@ -59,17 +61,23 @@ def repair(config: FeatureConfig, version: str | None = None) -> RepairReport:
             manifest = _manifest(warehouse, store, config.load.collection, version)
             made_with = _configuration_of(manifest, config)
             serves = versioning.seen(store) in ("", manifest.version)
-            damaged_copy = serves and bool(_published_problems(warehouse, store, manifest, config))
-            with store.write(manifest) as index:
-                findings = verification.examine(warehouse, index, config.load.collection, deep=True)
-                verification.mend(findings, warehouse, index, config.load.collection, run)
+            damaged_copy = _published_problems(warehouse, store, manifest, config) if serves else []
+
+            def mended(index: VectorIndex) -> Findings:
+                found = verification.examine(warehouse, index, config.load.collection, deep=True)
+                verification.mend(found, warehouse, index, config.load.collection, run)
+                return found
+
+            findings = verification.with_writer(store, manifest, mended)
         plan, documents = stages.plan(made_with, _sources(config), run)
-        plan = plan.model_copy(update={"serves": serves, "activates": serves and (plan.activates or damaged_copy)})
+        plan = plan.model_copy(
+            update={"serves": serves, "activates": serves and (plan.activates or bool(damaged_copy))}
+        )
         loaded = plain.make_features(made_with, plan, documents)
         verified = stages.verify(plan, made_with.load)
         stages.activate(plan, verified, made_with.load)
         report = stages.report("index repair", run, plan=plan, loaded=loaded, verified=verified)
-    return RepairReport(found=findings.report().problems, after=verified, done=report)
+    return RepairReport(found=(*findings.report().problems, *damaged_copy), after=verified, done=report)
 
 
 def versions(config: FeatureConfig) -> list[VersionSummary]:
@@ -155,7 +163,9 @@ def _examine(warehouse: Warehouse, store: VectorStore, manifest: IndexManifest, 
     collection = config.load.collection
     with store.write(manifest) as index:
         findings = verification.examine(warehouse, index, collection, deep=True)
-    verification.compare_with_warehouse(findings, warehouse, manifest, collection, _sources(config))
+    sources = _sources(config)
+    out = left_out(manifest, Workspace().home, collection, sources, warehouse)
+    verification.compare_with_warehouse(findings, warehouse, manifest, collection, sources, out)
     return findings
 
 
@@ -188,6 +198,7 @@ def _configuration_of(manifest: IndexManifest, config: FeatureConfig) -> Feature
     """
     settings = {name: manifest.settings[name] for name in ("cleaning", "chunking", "tokenizing", "embedding")}
     load = config.load.model_copy(update={"payload_indexes": manifest.payload_indexes})
+    settings["duplicates"] = settings_of(manifest).model_dump(mode="json")
     made_with = FeatureEngineeringConfig.model_validate({**settings, "load": load.model_dump(mode="json")})
     made_with = made_with.model_copy(update={"select": config.select, "limits": config.limits})
     if bootstrap.manifest_of(made_with, Workspace().home).fingerprint != manifest.fingerprint:

@@ -151,7 +151,9 @@ def _language_dataset(pipeline: str, config: InstructDatasetConfig | PreferenceD
 
 
 def _run(pipeline: str, config: Config) -> AbstractContextManager[int]:
-    return stages.run_of(pipeline, config.resolved().model_dump(mode="json"), config.holds)
+    resolved = config.resolved()
+    stages.refuse_if_away(resolved)
+    return stages.run_of(pipeline, resolved.model_dump(mode="json"), config.holds)
 
 
 def _fill_warehouse(config: DigitalDataEtlConfig, run: int) -> list[IngestReport]:
@@ -175,14 +177,17 @@ def _fill_feature_store(
     loaded = make_features(config, plan, documents)
     verified = stages.verify(plan, config.load)
     evaluated = stages.evaluate(plan, config) if config.gate.questions else None
+    if config.graph:
+        stages.build_graph(plan, config)
     stages.activate(plan, verified, config.load)
-    return stages.report(pipeline, run, books, plan, loaded, verified, evaluated)
+    return stages.report(pipeline, run, books, plan, loaded, verified, evaluated, config)
 
 
 def make_features(config: FeatureEngineeringConfig, plan: Plan, documents: Dataset[Document]) -> LoadReport:
     """Make the features of the planned documents, and load them into the planned index version."""
-    cleaned = stages.clean(documents, config.cleaning)
-    chunks = stages.chunk(cleaned, config.chunking, config.embedding)
-    tokens = stages.tokenize(chunks, config.tokenizing, config.embedding)
-    vectors = stages.embed(chunks, config.embedding, plan.run)
+    here = config.executor
+    cleaned = stages.clean(documents, config.cleaning, here)
+    chunks = stages.chunk(cleaned, config.chunking, config.embedding, here)
+    tokens = stages.tokenize(chunks, config.tokenizing, config.embedding, here)
+    vectors = stages.embed(chunks, config.embedding, plan.run, here)
     return stages.load(plan, cleaned, chunks, tokens, vectors, config.load)

@@ -1,10 +1,12 @@
 """Promote and roll back as functions, for command lines and notebooks: one call each, a run each."""
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from loguru import logger
+from pydantic import ValidationError
 
 from llm_engineering import stages
 from llm_engineering.bootstrap import Workspace, open_registry
@@ -161,18 +163,25 @@ def compare_models(left: str, right: str) -> ModelDifference:
     metrics = {name: (_figure(models[0], name), _figure(models[1], name)) for name in names}
     references = {model.reference for model in models}
     paths = dict.fromkeys(path for model in models for path in registry.verdicts(model.name))
-    kept = [verdict for path in paths if (verdict := _verdict(path))]
+    kept = [verdict for path in paths if (verdict := read_verdict(path))]
     between = tuple(one for one in kept if {one.model, one.against} == references)
     return ModelDifference(
         left=models[0].reference, right=models[1].reference, facts=facts, metrics=metrics, verdicts=between
     )
 
 
-def _verdict(path: Path) -> PromotionVerdict | None:
+def read_verdict(path: Path) -> PromotionVerdict | None:
+    """Return a kept verdict; None, with a warning, for one that is damaged.
+
+    Of one that was refused for a figure that is no number, null is kept in its place: it comes without its evidence.
+    """
     try:
-        return PromotionVerdict.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        # One that was refused for a figure that is no number has none in its place.
+        found = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            return PromotionVerdict.model_validate(found)
+        except ValidationError:
+            return PromotionVerdict.model_validate({**found, "evidence": {}})
+    except (OSError, ValueError, TypeError) as error:
         logger.warning("the verdict {} is left out: {}", path, type(error).__name__)
         return None
 

@@ -7,13 +7,16 @@ for row in documents: ...                    # RawDocument, in bounded memory; `
 documents.arrow().to_table(columns=["uri", "text"])
 """
 
+import weakref
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_engineering import stages
 from llm_engineering.application import raw_documents
+from llm_engineering.application.cleaning import Cleaning
 from llm_engineering.application.raw_documents import unknown_source
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.domain.errors import UsageError
@@ -36,40 +39,56 @@ _AT_ONCE = 500
 def read_documents(folder: str | Path) -> "tuple[DocumentManifest, FeatureDataset[RawDocument]]":
     """Open an export of documents: its manifest, and its rows, which stream from disk.
 
+    One on S3 (`s3://BUCKET/PREFIX`) is copied to this machine first, and the copy goes when the rows do.
+
     Raises:
         UsageError: there is no finished export, or a file is missing, damaged, changed or foreign; it is named.
     """
+    from llm_engineering.infrastructure.parquet import incoming
     from llm_engineering.infrastructure.parquet import read_documents as read
 
-    return read(Path(folder))
+    with ExitStack() as stack:
+        manifest, rows = read(stack.enter_context(incoming(folder, Workspace().home / "spool")))
+        weakref.finalize(rows, stack.pop_all().close)
+    return manifest, rows
 
 
-def export_documents(folder: str | Path, source: str = "", *, force: bool = False) -> DocumentManifest:
+def export_documents(
+    folder: str | Path, source: str = "", *, force: bool = False, cleaning: Cleaning | None = None
+) -> DocumentManifest:
     """Export the live documents of one source, or of all. No run changes these sources meanwhile.
+
+    Args:
+        folder: A new or an empty folder, or `s3://BUCKET/PREFIX`.
+        source: The source whose documents are meant; empty: all.
+        force: Replace an older export there.
+        cleaning: Clean the texts on the way; without it they are as their sources yielded them.
 
     Raises:
         UsageError: there is no such source, or the folder holds something else.
-        BackendError: a run is at work on one of the sources, or the disk is full.
+        BackendError: a run is at work on one of the sources, the disk is full, or the object store failed.
     """
-    from llm_engineering.infrastructure.parquet import new_export
+    from llm_engineering.infrastructure.parquet import is_remote, new_export, outgoing
     from llm_engineering.infrastructure.parquet.feature_writing import check_free
 
-    workspace, place = Workspace(), Path(folder).absolute()
-    check_free(place, force=force)
+    workspace, place = Workspace(), str(folder if is_remote(folder) else Path(folder).absolute())
+    if not is_remote(place):
+        check_free(Path(place), force=force)
     with workspace.warehouse() as warehouse:
         sources = [count.source for count in warehouse.source_counts() if count.live and source in ("", count.source)]
         if source:
             _check_source(warehouse, source)
-    settings = {"source": source, "to": str(place)}
-    with (
-        stages.run_of(EXPORT, settings, [f"source {name}" for name in sources]) as run,
-        workspace.warehouse() as warehouse,
-        new_export(place, sources, force=force) as writer,
-    ):
-        # Before the first byte: erasure then finds also an export that was killed.
-        made = Derivative(id=identity("export", str(place)), kind="export", name="documents", place=str(place), run=run)
-        warehouse.record_derivative(made, [state.document_id for state in warehouse.live(sources)])
-        manifest = raw_documents.export(warehouse, sources, writer, workspace.progress)
+    settings = {"source": source, "to": place, "cleaned": cleaning is not None}
+    holds = [f"source {name}" for name in sources]
+    with stages.run_of(EXPORT, settings, holds) as run, workspace.warehouse() as warehouse:
+        with (
+            outgoing(place, workspace.home / "spool", force=force) as target,
+            new_export(target, sources, force=force) as writer,
+        ):
+            # Before the first byte: erasure then finds also an export that was killed.
+            made = Derivative(id=identity("export", place), kind="export", name="documents", place=place, run=run)
+            warehouse.record_derivative(made, [state.document_id for state in warehouse.live(sources)])
+            manifest = raw_documents.export(warehouse, sources, writer, workspace.progress, cleaning)
         report = manifest.model_dump(mode="json", include={"digest", "documents"})
         workspace.close_run(warehouse, run, "completed", report)
     return manifest
@@ -80,13 +99,13 @@ def import_documents(folder: str | Path) -> ImportReport:
 
     Raises:
         UsageError: the export is damaged, changed or foreign; nothing was written.
-        BackendError: a run is at work on one of its sources.
+        BackendError: a run is at work on one of its sources, or the object store failed.
     """
     workspace = Workspace()
     manifest, rows = read_documents(folder)
     raw_documents.check(manifest, rows, workspace.progress)
     holds = [f"source {source}" for source in dict.fromkeys(file.source for file in manifest.files)]
-    settings = {"export": manifest.id, "from": str(Path(folder).absolute())}
+    settings = {"export": manifest.id, "from": str(folder)}
     with stages.run_of(IMPORT, settings, holds) as run, workspace.warehouse() as warehouse:
         report = raw_documents.take_in(warehouse, manifest, rows, run, workspace.progress)
         workspace.close_run(warehouse, run, "completed", report.model_dump(mode="json"))

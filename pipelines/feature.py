@@ -18,6 +18,7 @@ def feature(config: FeatureConfig) -> None:
     run = open_run("feature", redacted(config.model_dump(mode="json")), list(config.holds))
     books = fill_warehouse(config, run)
     after = [book.invocation_id for book in books.values()]
-    made = fill_feature_store(config.of(FeatureEngineeringConfig), config.source_names, run, after)
-    account = report("feature", run, **books, **made)
+    features = config.of(FeatureEngineeringConfig)
+    made = fill_feature_store(features, config.source_names, run, after)
+    account = report("feature", run, config=features, **books, **made)
     check(account, config.limits)

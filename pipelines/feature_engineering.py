@@ -9,7 +9,7 @@ from llm_engineering.bootstrap import Workspace, pinned
 from llm_engineering.config import FeatureEngineeringConfig
 from llm_engineering.domain.secrets import redacted
 from steps.failures import close_failed_run
-from steps.features import activate, chunk, clean, embed, evaluate, load, plan, tokenize, verify
+from steps.features import activate, build_graph, chunk, clean, embed, evaluate, load, plan, tokenize, verify
 from steps.runs import check, open_run, report
 
 
@@ -19,7 +19,7 @@ def feature_engineering(config: FeatureEngineeringConfig | None = None) -> None:
     config = pinned((config or FeatureEngineeringConfig()).resolved(), Workspace().home)
     run = open_run("feature_engineering", redacted(config.model_dump(mode="json")), list(config.holds))
     made = fill_feature_store(config, config.select.sources, run)
-    account = report("feature_engineering", run, **made)
+    account = report("feature_engineering", run, config=config, **made)
     check(account, config.limits)
 
 
@@ -28,14 +28,17 @@ def fill_feature_store(
 ) -> dict[str, Any]:
     """Add the steps from the plan to the activation; return their outputs by the name that `report` knows them by."""
     todo, model, documents = plan(config, list(sources) if sources is not None else None, run, after=list(after))
-    cleaned = clean(documents, config.cleaning)
-    chunks = chunk(cleaned, model, config.chunking, config.embedding)
-    tokens = tokenize(chunks, model, config.tokenizing, config.embedding)
-    vectors = embed(chunks, config.embedding, run)
+    cleaned = clean(documents, config.cleaning, config.executor)
+    chunks = chunk(cleaned, model, config.chunking, config.embedding, config.executor)
+    tokens = tokenize(chunks, model, config.tokenizing, config.embedding, config.executor)
+    vectors = embed(chunks, config.embedding, run, config.executor)
     loaded = load(todo, cleaned, chunks, tokens, vectors, config.load)
     verified = verify(todo, loaded, config.load)
     made = {"plan": todo, "loaded": loaded, "verified": verified}
     if config.gate.questions:
         made["evaluated"] = evaluate(todo, verified, config)
-    version = activate(todo, verified, config.load, **{name: made[name] for name in ("evaluated",) if name in made})
+    first = {"evaluated": made["evaluated"]} if "evaluated" in made else {}
+    if config.graph:
+        first["graph"] = build_graph(todo, verified, config)
+    version = activate(todo, verified, config.load, **first)
     return {**made, "index_version": version}

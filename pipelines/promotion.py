@@ -23,10 +23,10 @@ def promotion(config: PromotionConfig) -> None:
     made: dict[str, Any] = {}
     if stages.makes_index(config):
         plan, model, documents = plan_index(built, run, after=[candidate.invocation_id])
-        cleaned = clean(documents, built.cleaning)
-        chunks = chunk(cleaned, model, built.chunking, built.embedding)
-        tokens = tokenize(chunks, model, built.tokenizing, built.embedding)
-        vectors = embed(chunks, built.embedding, run)
+        cleaned = clean(documents, built.cleaning, built.executor)
+        chunks = chunk(cleaned, model, built.chunking, built.embedding, built.executor)
+        tokens = tokenize(chunks, model, built.tokenizing, built.embedding, built.executor)
+        vectors = embed(chunks, built.embedding, run, built.executor)
         loaded = load(plan, cleaned, chunks, tokens, vectors, built.load)
         made = {"plan": plan, "loaded": loaded, "verified": verify(plan, loaded, built.load)}
     asked = {name: made[name] for name in ("plan", "verified") if made}

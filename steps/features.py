@@ -13,9 +13,12 @@ from llm_engineering.application.cleaning import Cleaning
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.config import FeatureEngineeringConfig, Load
 from llm_engineering.domain.evaluation import EvaluationReport
+from llm_engineering.domain.graphs import GraphReport
+from llm_engineering.domain.index_reports import VerifyReport
 from llm_engineering.domain.indexes import ModelCard, Plan
-from llm_engineering.domain.reports import LoadReport, VerifyReport
+from llm_engineering.domain.reports import LoadReport
 from llm_engineering.infrastructure.embedders import EmbedderSpec
+from llm_engineering.infrastructure.executors import ExecutorSpec
 from llm_engineering.infrastructure.parquet import ParquetDataset
 from steps.caching import SAME_CODE
 from steps.materializers import DatasetMaterializer, ValueMaterializer
@@ -36,9 +39,9 @@ def plan(
 
 
 @step(cache_policy=SAME_CODE, output_materializers=DatasetMaterializer)
-def clean(documents: Rows, cleaning: Cleaning) -> Annotated[Rows, "cleaned_documents"]:
+def clean(documents: Rows, cleaning: Cleaning, executor: ExecutorSpec) -> Annotated[Rows, "cleaned_documents"]:
     """Remove what is not content."""
-    return stages.clean(documents, cleaning)
+    return stages.clean(documents, cleaning, executor)
 
 
 @step(cache_policy=SAME_CODE, output_materializers=DatasetMaterializer)
@@ -47,9 +50,10 @@ def chunk(
     model: ModelCard,  # noqa: ARG001 - an input, so that other weights under the same name are another cache key
     chunking: Chunker,
     embedding: EmbedderSpec,
+    executor: ExecutorSpec,
 ) -> Annotated[Rows, "chunks"]:
     """Cut documents into coherent passages that fit the embedder's window."""
-    return stages.chunk(documents, chunking, embedding)
+    return stages.chunk(documents, chunking, embedding, executor)
 
 
 @step(cache_policy=SAME_CODE, output_materializers=DatasetMaterializer)
@@ -58,15 +62,16 @@ def tokenize(
     model: ModelCard,  # noqa: ARG001 - as in `chunk`
     tokenizing: Tokenizing,
     embedding: EmbedderSpec,
+    executor: ExecutorSpec,
 ) -> Annotated[Rows, "tokens"]:
     """Split chunks into words, stems and sub-words, weighed for lexical search."""
-    return stages.tokenize(chunks, tokenizing, embedding)
+    return stages.tokenize(chunks, tokenizing, embedding, executor)
 
 
 @step(enable_cache=False, output_materializers=DatasetMaterializer)
-def embed(chunks: Rows, embedding: EmbedderSpec, run: int) -> Annotated[Rows, "vectors"]:
+def embed(chunks: Rows, embedding: EmbedderSpec, run: int, executor: ExecutorSpec) -> Annotated[Rows, "vectors"]:
     """Give each chunk its vector."""
-    return stages.embed(chunks, embedding, run)
+    return stages.embed(chunks, embedding, run, executor)
 
 
 @step(enable_cache=False, output_materializers=ValueMaterializer)
@@ -98,12 +103,23 @@ def evaluate(
     return stages.evaluate(plan, config)
 
 
+@step(enable_cache=False, output_materializers=ValueMaterializer)
+def build_graph(
+    plan: Plan,
+    verified: VerifyReport,  # noqa: ARG001 - an input, so that the graph is one of what is complete
+    config: FeatureEngineeringConfig,
+) -> Annotated[GraphReport, "graph"]:
+    """Bring the entity graph into agreement with the version that readers are about to see."""
+    return stages.build_graph(plan, config)
+
+
 @step(enable_cache=False)
 def activate(
     plan: Plan,
     verified: VerifyReport,
     section: Load,
     evaluated: EvaluationReport | None = None,  # noqa: ARG001 - an input, so that the gate comes first
+    graph: GraphReport | None = None,  # noqa: ARG001 - an input, so that searches find the graph of what they see
 ) -> Annotated[str, "index_version"]:
     """Let readers see the verified version from now on."""
     return stages.activate(plan, verified, section)

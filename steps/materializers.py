@@ -14,6 +14,7 @@ from zenml.io import fileio
 from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.materializers.pydantic_materializer import PydanticMaterializer
 
+from llm_engineering import stages
 from llm_engineering.application.evaluation.page import render
 from llm_engineering.application.llm_evaluation.page import DRAWN
 from llm_engineering.application.llm_evaluation.page import render as render_llms
@@ -22,6 +23,7 @@ from llm_engineering.domain.chunks import Chunk
 from llm_engineering.domain.datasets import DATASET_ROWS
 from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.llm_evaluation import LlmEvaluationResult
+from llm_engineering.domain.reports import Report
 from llm_engineering.domain.training import Trained, WeightsFolder
 from llm_engineering.domain.value import Scalar, Value
 from llm_engineering.infrastructure.observability import pictures
@@ -94,6 +96,18 @@ class ValueMaterializer(PydanticMaterializer):
                 rows = [item.model_dump(mode="json") for item in value]
                 shown |= _write(self.uri, f"{name}.csv", pictures.table(rows).encode(), VisualizationType.CSV)
         return shown
+
+
+class ReportMaterializer(ValueMaterializer):
+    """Stores the report of a run as JSON, with its page, and each part of that which says something new."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Report,)
+
+    def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
+        shown: dict[str, VisualizationType] = {}
+        for name, page in stages.page_parts(data).items():
+            shown |= _write(self.uri, f"{name}.html", page.encode(), VisualizationType.HTML)
+        return shown | super().save_visualizations(data)
 
 
 class TrainedMaterializer(ValueMaterializer):

@@ -8,7 +8,7 @@ from llm_engineering import stages
 from llm_engineering.config import PretrainingConfig
 from llm_engineering.domain.training import Trained, TrainingPlan, TrainingReport, WeightsFolder
 from steps.materializers import TrainedMaterializer, ValueMaterializer, WeightsMaterializer
-from steps.tracking import track
+from steps.tracking import track_training
 
 
 @step(enable_cache=False, output_materializers=ValueMaterializer)
@@ -23,8 +23,7 @@ def pretrain_model(
 ) -> tuple[Annotated[Trained, "trained"], Annotated[WeightsFolder, "weights"]]:
     """Train the model; a killed run goes on where it was."""
     trained, weights = stages.pretrain_model(config, plan, run)
-    parameters = config.pretraining.model_dump(mode="json") | {"dataset_version": plan.dataset}
-    track(parameters, trained.record, {name: figure.value for name, figure in trained.metrics.items()})
+    track_training(config.pretraining, plan, trained)
     return trained, weights  # as a tuple, because ZenML reads the number of outputs off this line
 
 

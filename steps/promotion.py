@@ -6,10 +6,10 @@ from zenml import step
 
 from llm_engineering import stages
 from llm_engineering.config import PromotionConfig
+from llm_engineering.domain.index_reports import VerifyReport
 from llm_engineering.domain.indexes import ModelCard, Plan
 from llm_engineering.domain.models import RegisteredModel
 from llm_engineering.domain.promotions import PromotionEvidence, PromotionReport, PromotionVerdict
-from llm_engineering.domain.reports import VerifyReport
 from llm_engineering.infrastructure.parquet import ParquetDataset
 from steps.materializers import DatasetMaterializer, ValueMaterializer
 

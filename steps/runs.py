@@ -6,15 +6,16 @@ from zenml import step
 
 from llm_engineering import stages
 from llm_engineering.application.reporting import Made
-from llm_engineering.config import Limits
+from llm_engineering.config import FeatureEngineeringConfig, Limits
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.evaluation_results import EvaluationResult
+from llm_engineering.domain.index_reports import VerifyReport
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.llm_evaluation import LlmEvaluationResult
 from llm_engineering.domain.promotions import PromotionReport
-from llm_engineering.domain.reports import BatchReport, DatasetReport, IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.reports import BatchReport, DatasetReport, IngestReport, LoadReport, Report
 from llm_engineering.domain.training import TrainingReport
-from steps.materializers import ValueMaterializer
+from steps.materializers import ReportMaterializer
 
 
 @step(enable_cache=False)
@@ -23,7 +24,7 @@ def open_run(pipeline: str, config: dict[str, Any], holds: list[str]) -> Annotat
     return stages.open_run(pipeline, config, holds)
 
 
-@step(enable_cache=False, output_materializers=ValueMaterializer)
+@step(enable_cache=False, output_materializers=ReportMaterializer)
 def report(
     pipeline: str,
     run: int,
@@ -41,6 +42,7 @@ def report(
     measured: EvaluationResult | None = None,
     dataset: DatasetReport | None = None,
     llms: LlmEvaluationResult | None = None,
+    config: FeatureEngineeringConfig | None = None,
 ) -> Annotated[Report, "report"]:
     """Add up what the steps reported, and close the run."""
     books = [report for report in (crawled, ingested) if report is not None]
@@ -48,7 +50,7 @@ def report(
         "batch": batch, "dataset": dataset, "training": training, "promotion": promotion, "measured": measured,
         "llms": llms,
     }  # fmt: skip
-    return stages.report(pipeline, run, books, plan, loaded, verified, evaluated, **made)
+    return stages.report(pipeline, run, books, plan, loaded, verified, evaluated, config, **made)
 
 
 @step(enable_cache=False)

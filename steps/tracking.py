@@ -9,7 +9,8 @@ from zenml import log_metadata
 
 from llm_engineering.domain.models import CurvePoint, TrainingRecord
 from llm_engineering.domain.secrets import redacted
-from llm_engineering.domain.value import flattened
+from llm_engineering.domain.training import Trained, TrainingPlan
+from llm_engineering.domain.value import Value, flattened
 
 # ZenML keeps a value in a column of limited size; a curve is thinned out to so many points.
 POINTS = 400
@@ -26,6 +27,12 @@ def track(parameters: Mapping[str, object], record: TrainingRecord | None, metri
             name: value for name, value in record.model_dump(mode="json").items() if name != "curve"
         } | curves(record.curve)
     log_metadata(facts)
+
+
+def track_training(settings: Value, plan: TrainingPlan, trained: Trained) -> None:
+    """Keep how a training went, with its settings and what it learnt from."""
+    parameters = settings.model_dump(mode="json") | {"dataset_version": plan.dataset}
+    track(parameters, trained.record, {name: figure.value for name, figure in trained.metrics.items()})
 
 
 def curves(points: tuple[CurvePoint, ...]) -> dict[str, list[list[float]]]:

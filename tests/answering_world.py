@@ -19,7 +19,7 @@ from llm_engineering.domain.indexes import IndexManifest, ModelCard
 from llm_engineering.domain.llms import Completion, Delta, LlmCard, LlmRequest, Usage
 from llm_engineering.domain.ports import Llm
 from llm_engineering.domain.queries import Found, Hit, Retrieved
-from llm_engineering.infrastructure.vector_stores.matching import fulfils
+from llm_engineering.infrastructure.vector_stores.conditions.matching import fulfils
 
 MANIFEST = IndexManifest(
     version="v1", fingerprint="f", model=ModelCard(name="words", digest="d", dimension=8, max_tokens=256)

@@ -34,7 +34,7 @@ from llm_engineering.domain.indexes import IndexManifest, ModelCard
 from llm_engineering.domain.llms import Usage
 from llm_engineering.domain.queries import Found, Hit, Retrieved
 from llm_engineering.domain.value import Scalar
-from llm_engineering.infrastructure.vector_stores.matching import fulfils
+from llm_engineering.infrastructure.vector_stores.conditions.matching import fulfils
 
 
 def a_document(uri: str, text: str, source: str = "faq", title: str = "", **metadata: Scalar) -> CleanedDocument:
@@ -132,6 +132,7 @@ class FakeAssistant:
         self._searcher = searcher
         self._state = state
         self.pause = pause
+        self.asked: list[Question] = []
         self.running = 0
         self.cancelled = 0
 
@@ -140,6 +141,7 @@ class FakeAssistant:
 
     async def answer(self, question: Question) -> AsyncIterator[AnswerEvent]:
         self.running += 1
+        self.asked.append(question)
         try:
             async for event in self._events(question):
                 yield event

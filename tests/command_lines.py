@@ -5,9 +5,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from importlib import import_module
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tools.command_line import guarded
+
+if TYPE_CHECKING:
+    from llm_engineering.domain.reports import Report
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,6 +54,27 @@ def python(home: Path, arguments: Sequence[str], cwd: Path = ROOT, **environment
 def tool(home: Path, name: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> Finished:
     """Run `python -m tools.NAME`."""
     return python(home, ["-m", f"tools.{name}", *arguments], cwd, **environment)
+
+
+def called(name: str, *arguments: str) -> Finished:
+    """Call `tools.NAME` in this process, for what is refused before any work: a process costs more than the answer."""
+    main = import_module(f"tools.{name}").main
+    out, err = StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr("sys.argv", [name, *arguments])
+        try:
+            code = guarded(main)
+        except SystemExit as ended:  # the parser's
+            code = int(ended.code or 0)
+    return Finished(code, out.getvalue(), err.getvalue())
+
+
+def indexed(config: Path) -> "Report":
+    """Run the feature pipeline on this test's home, in this process: what a command under test finds there."""
+    from llm_engineering import plain
+    from llm_engineering.config import FeatureConfig, read_config
+
+    return plain.feature(read_config(FeatureConfig, config))
 
 
 def config_file(folder: Path, *sources: str, more: str = "") -> Path:

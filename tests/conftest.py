@@ -9,6 +9,9 @@ import pytest
 from llm_engineering.domain import secrets
 from llm_engineering.domain.ports import Warehouse
 
+# As in `tools.command_line`, before anything loads torch: several workers share the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -52,3 +55,30 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def pgvector_server() -> Iterator[str]:
+    """Run a PostgreSQL that has pgvector, once for all tests; yield a URL with a place for `{name}`."""
+    from postgresql_server import postgresql_server, with_pgvector
+
+    with postgresql_server(with_pgvector()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def chroma_url() -> Iterator[str]:
+    """Run a server of Chroma, once for all tests; yield its address."""
+    from chroma_server import chroma_server
+
+    with chroma_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server() -> Iterator[str]:
+    """Run a stand-in for ClickHouse's server, once for all tests; yield an address with a place for `{name}`."""
+    from clickhouse_stand_in import clickhouse_stand_in
+
+    with clickhouse_stand_in() as server:
+        yield server

@@ -39,10 +39,11 @@ def chunk(text: str) -> Chunk:
 def main() -> None:
     """Embed."""
     home, texts, log, kind = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
-    spec = Hashing() if kind == "hashing" else SentenceTransformers(token_budget=512, threads=1)
+    up_to = 1_000_000 if kind == "onnx" else 0
+    spec = Hashing() if kind == "hashing" else SentenceTransformers(token_budget=512, threads=1, onnx_up_to=up_to)
     warehouse = open_warehouse(f"sqlite:///{home / 'warehouse.db'}")
     chunks = [chunk(line) for line in texts.read_text(encoding="utf-8").splitlines()]
-    opened = lambda: Logging(spec.open(home), log)  # noqa: E731
+    opened = lambda: Logging(spec.open_run(home, len(chunks)), log)  # noqa: E731
     for _ in embed_chunks(chunks, spec.card(home).digest, opened, warehouse, silent):
         pass
     warehouse.close()

@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,19 @@ import pytest
 _numbers = count()
 
 
+def with_pgvector() -> Path:
+    """Return the folder of the programs of a PostgreSQL that has pgvector, from the package pgserver, or skip."""
+    found = find_spec("pgserver")
+    if found is None or found.origin is None:
+        pytest.skip("no PostgreSQL with pgvector (pgserver) is installed")
+    return Path(found.origin).resolve().parent / "pginstall/bin"
+
+
 @contextmanager
-def postgresql_server() -> Iterator[str]:
+def postgresql_server(programs: Path | None = None) -> Iterator[str]:
     """Run a cluster that listens on a socket in a temporary folder only; yield a URL with a place for `{name}`."""
     pytest.importorskip("psycopg", reason="PostgreSQL's driver (psycopg) is not installed")
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    installed = [programs] if programs else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not installed:
         pytest.skip("no PostgreSQL server in /usr/lib/postgresql")
     as_user: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}

@@ -1,5 +1,6 @@
 """Files of foreign formats, made on the spot: small ones by hand, so that each byte is known."""
 
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
@@ -12,28 +13,40 @@ OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 
 FISH = ("cod", "ray", "eel")
 
-Line = tuple[str, int]  # text, and size of its type in points
+Line = tuple[str, int] | tuple[str, int, int]  # text, size of its type in points, and where it begins on the same line
 
 
 def needs_pdf() -> None:
     pytest.importorskip("pypdfium2", reason="reading PDF needs the extra 'pdf'; type: poetry install --extras pdf")
 
 
-def pdf(*pages: Sequence[Line], title: str = "", encrypted: bool = False, font: str = "Helvetica") -> bytes:
-    """Return a PDF with a line of text below the other on each page."""
+TURNED = {0: "1 0 0 1 0 0", 90: "0 1 -1 0 792 0", 180: "-1 0 0 -1 792 792", 270: "0 -1 1 0 0 792"}
+
+
+def pdf(
+    *pages: Sequence[Line],
+    title: str = "",
+    encrypted: bool = False,
+    font: str = "Helvetica",
+    text_angle: int = 0,
+    page_angle: int = 0,
+) -> bytes:
+    """Return a PDF with a line of text below the other on each page; angles in degrees."""
     objects = ["<< /Type /Catalog /Pages 2 0 R >>", ""]
     kids = []
     for page in pages:
         shown, height = [], 760
-        for text, size in page:
+        for text, size, *beside in page:
             escaped = text.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
-            height -= round(size * 1.2)
-            shown.append(f"BT /F1 {size} Tf 72 {height} Td ({escaped}) Tj ET" if text else "")
-        content = "\n".join(shown)
+            height -= 0 if beside else round(size * 1.2)
+            left = beside[0] if beside else 72
+            shown.append(f"BT /F1 {size} Tf {left} {height} Td ({escaped}) Tj ET" if text else "")
+        content = "\n".join([f"{TURNED[text_angle]} cm", *shown])
         objects.append(f"<< /Length {len(content)} >>\nstream\n{content}\nendstream")
         fonts = f"/Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /{font} >> >>"
         contents = f"/Contents {len(objects)} 0 R"
-        objects.append(f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] {contents} /Resources << {fonts} >> >>")
+        shape = f"/MediaBox [0 0 792 792] /Rotate {page_angle}"
+        objects.append(f"<< /Type /Page /Parent 2 0 R {shape} {contents} /Resources << {fonts} >> >>")
         kids.append(f"{len(objects)} 0 R")
     objects[1] = f"<< /Type /Pages /Kids [{' '.join(kids)}] /Count {len(kids)} >>"
     objects.append(f"<< /Title ({title}) >>")
@@ -125,6 +138,12 @@ def odd_fish() -> Iterator[object]:
     yield {"uri": "own:///cod", "text": "Cod.", "colour": "grey"}
     yield {"uri": "own:///eel", "text": "Eel."}
     yield {"uri": "own:///eel", "text": "Eel."}
+
+
+def leaving_fish() -> Iterator[object]:
+    """Yield a document, and leave as a program would."""
+    yield {"uri": "own:///eel", "text": "Eel."}
+    sys.exit(3)
 
 
 def without(text: str, format: str, word: str) -> str:

@@ -21,6 +21,7 @@ def main() -> int:
     arguments = _parser().parse_args()
 
     from llm_engineering.application.retrieval import parse_filters
+    from llm_engineering.application.text.visible import visible
     from llm_engineering.config import AssistantConfig, read_config
     from llm_engineering.domain.answers import Question
     from llm_engineering.domain.conditions import condition_of
@@ -36,7 +37,7 @@ def main() -> int:
     config = read_config(AssistantConfig, path, arguments.overrides)
     wanted = condition_of(parse_filters(arguments.filter)) if arguments.filter else None
     finished = ask(config, Question(text=text, filter=wanted, k=arguments.k, llm=arguments.llm))
-    print(_as_json(finished) if arguments.json else _for_people(finished.answer))
+    print(_as_json(finished) if arguments.json else visible(_for_people(finished.answer)))
     return OK
 
 
@@ -69,22 +70,18 @@ def _as_json(finished: "Finished") -> str:
 
 
 def _for_people(answer: "Answer") -> str:
-    lines = [_visible(answer.text), ""]
+    lines = [answer.text, ""]
     lines += [line for citation in answer.citations for line in _source(citation)]
+    lines += [f"warning: {warning}" for warning in answer.warnings]
     lines += [f"flags: {', '.join(answer.flags)}"] if answer.flags else []
     return "\n".join([*lines, f"answer {answer.id}"])
 
 
 def _source(citation: "Citation") -> list[str]:
-    quote = " ".join(_visible(citation.quote).split())
+    quote = " ".join(citation.quote.split())
     verdict = "" if citation.verdict == "found" else f" ({citation.verdict})"
-    place = f"{_visible(citation.uri)} [{citation.start}:{citation.end}]"
+    place = f"{citation.uri} [{citation.start}:{citation.end}]"
     return [f"[{citation.number}] {place}{verdict}", f"    “{quote[:200]}{'…' if len(quote) > 200 else ''}”"]
-
-
-def _visible(text: str) -> str:
-    """Return a text without the characters that steer a terminal."""
-    return "".join(character for character in text if character.isprintable() or character == "\n")
 
 
 if __name__ == "__main__":

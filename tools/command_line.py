@@ -17,6 +17,9 @@ def guarded(main: Callable[[], int]) -> int:
     """Run a command and return its exit code; an expected error becomes a message on standard error."""
     from llm_engineering.domain.secrets import redact
 
+    # Threads of torch that wait for each other sleep. Where other programs work on the same cores, those that spin keep
+    # the very thread that they wait for from working: training was seven times slower. It is read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         return main()
     except UsageError as error:

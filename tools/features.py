@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools.command_line import DEFAULT_CONFIG, OK, add_config_options, guarded
@@ -39,9 +38,9 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _import(arguments: argparse.Namespace) -> int:
     from llm_engineering import feature_versions
-    from llm_engineering.infrastructure.parquet import read_manifest
 
-    arguments.collection = arguments.collection or read_manifest(arguments.folder).collection
+    if not arguments.collection:
+        arguments.collection = feature_versions.read_features(arguments.folder, verify=False).manifest.collection
     report = feature_versions.import_features(_load(arguments), arguments.folder)
     print(report.model_dump_json() if arguments.json else report.summary())
     return OK
@@ -69,16 +68,16 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     export = _verb(verbs, "export", _export, "write an index version to partitioned Parquet files")
     export.add_argument("--version", default="", metavar="V", help="index version (default: the active one)")
-    export.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="a new or an empty folder")
+    export.add_argument("--to", required=True, metavar="PLACE", help="a new or an empty folder, or s3://BUCKET/PREFIX")
     export.add_argument("--force", action="store_true", help="replace an older export in the folder")
     import_ = _verb(verbs, "import", _import, "build an index version from an export, and activate it")
-    import_.add_argument("folder", type=Path, metavar="FOLDER", help="where it was exported to")
+    import_.add_argument("folder", metavar="PLACE", help="the folder or s3://BUCKET/PREFIX that it was exported to")
     for verb, which in ((export, "the configured one"), (import_, "the export's own")):
         verb.add_argument("--collection", default="", metavar="NAME", help=f"collection (default: {which})")
         add_config_options(verb)
     diff = _verb(verbs, "diff", _diff, "compare two exports")
-    diff.add_argument("left", type=Path, metavar="LEFT", help="folder of the first")
-    diff.add_argument("right", type=Path, metavar="RIGHT", help="folder of the second")
+    diff.add_argument("left", metavar="LEFT", help="folder or s3://… of the first")
+    diff.add_argument("right", metavar="RIGHT", help="folder or s3://… of the second")
     return parser
 
 

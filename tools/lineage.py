@@ -23,12 +23,13 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
 
+    from llm_engineering.application.text.visible import visible
     from llm_engineering.infrastructure.observability.logs import configure_logging
     from llm_engineering.lineage import lineage
 
     configure_logging("WARNING")
     answer = lineage(arguments.name)
-    print(json.dumps(answer) if arguments.json else "\n".join(_lines(answer)))
+    print(json.dumps(answer) if arguments.json else visible("\n".join(_lines(answer))))
     return OK
 
 

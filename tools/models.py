@@ -3,31 +3,18 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tools.command_line import DEFAULT_CONFIG, FAILED, OK, add_config_options, guarded
+from tools.command_line import DEFAULT_CONFIG, FAILED, OK, guarded
+from tools.model_arguments import parser
 
 if TYPE_CHECKING:
     from llm_engineering.domain.models import RegisteredModel
 
-COMMANDS = {
-    "list": "list the models and their versions; says where ZenML shows something else",
-    "show": "print the card of a version, with its verdicts",
-    "compare": "compare two versions: settings, data, figures, and the last verdict between them",
-    "promote": "build, evaluate and judge a version, and put it into production if it passes",
-    "rollback": "put back into production what was there before, model and index together",
-    "import": "take in a model from a folder, or a pinned revision from the Hugging Face hub",
-    "export": "write a language model for Ollama and llama.cpp (gguf), or for vLLM (huggingface)",
-    "harness": "print the command that measures a language model with the lm-evaluation-harness; --run runs it",
-    "push": "send a version to the Hugging Face hub; private unless --public",
-    "sync": "let ZenML show what the registry has",
-}
-
 
 def main() -> int:
     """Parse the arguments and call the command."""
-    arguments = _parser().parse_args()
+    arguments = parser().parse_args()
     from llm_engineering.bootstrap import Workspace
     from llm_engineering.bootstrap.promoting import settle
     from llm_engineering.infrastructure.observability.logs import configure_logging
@@ -50,28 +37,40 @@ def _list(arguments: argparse.Namespace) -> int:
         print(json.dumps({"models": [model.model_dump(mode="json") for model in models], "differences": differences}))
         return OK
     for model in models:
-        figures = ", ".join(f"{name} {figure}" for name, figure in list(model.metrics.items())[:2])
+        figures = ", ".join(f"{name} {model.metrics[name]}" for name in _telling(model))
         print(
             f"{model.reference:<28} {model.stage:<11} {model.kind:<10} {model.weights[:12] or '-':<13} "
             f"{model.dataset or '-':<28} {figures}"
         )
-    if not models:
+    if not registry.names():
         print("the registry has no model yet; train one (poetry poe run-training-pipeline), or import one")
+    elif not models:
+        print("no version in the registry can be used; the warnings say why")
     for difference in differences:
         print(f"{difference}; mend it with `python -m tools.models sync`", file=sys.stderr)
     return OK
 
 
+def _telling(model: "RegisteredModel") -> list[str]:
+    """Return the two metrics that say most: on held-out questions, if these were asked, and never those of the base."""
+    own = [name for name in model.metrics if not name.endswith("/before")]
+    first = ("test/ndcg@10", "test/mrr@10")
+    return sorted(own, key=lambda name: first.index(name) if name in first else len(first))[:2]
+
+
 def _show(arguments: argparse.Namespace) -> int:
     from llm_engineering.bootstrap import Workspace, open_registry
+    from llm_engineering.promotions import read_verdict
 
     registry = open_registry(Workspace())
     model = registry.find(arguments.model)
     verdicts = [path for path in registry.verdicts(model.name) if path.name.startswith(f"{model.number}-")]
     if arguments.json:
-        kept = [json.loads(path.read_text(encoding="utf-8")) for path in verdicts]
+        kept = [found.model_dump(mode="json") for path in verdicts if (found := read_verdict(path))]
         print(json.dumps({"model": model.model_dump(mode="json"), "verdicts": kept}))
         return OK
+    import textwrap
+
     import yaml
 
     facts = model.model_dump(mode="json", exclude={"training", "metrics"})
@@ -80,7 +79,8 @@ def _show(arguments: argparse.Namespace) -> int:
     print(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True).rstrip())
     for path in verdicts:
         print(f"verdict: {path}")
-        print("\n".join(f"  {check['name']}: {check['detail']}" for check in json.loads(path.read_text())["checks"]))
+        if verdict := read_verdict(path):
+            print(textwrap.indent(str(verdict), "  "))
     return OK
 
 
@@ -199,74 +199,6 @@ def _mirror(arguments: argparse.Namespace, name: str) -> None:
         show(name)
     except Exception as error:  # noqa: BLE001 - ZenML's server, database and client raise anything
         print(f"ZenML could not be told ({error}); `python -m tools.models sync {name}` does it", file=sys.stderr)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tools.models", description="Look after registered models.")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, purpose in COMMANDS.items():
-        command = commands.add_parser(name, help=purpose, description=purpose)
-        _ARGUMENTS[name](command)
-        command.add_argument("--json", action="store_true", help="print JSON")
-        command.add_argument("--no-zenml", action="store_true", help="leave ZenML alone, which takes seconds to start")
-    return parser
-
-
-def _of_compare(command: argparse.ArgumentParser) -> None:
-    command.add_argument("left", metavar="NAME@NUMBER")
-    command.add_argument("right", metavar="NAME@NUMBER")
-
-
-def _of_promote(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", metavar="NAME[@NUMBER]")
-    add_config_options(command)
-
-
-def _of_import(command: argparse.ArgumentParser) -> None:
-    command.add_argument("source", metavar="SOURCE", help="a folder, or OWNER/NAME on the hub (with --revision)")
-    command.add_argument("name", metavar="NAME", help="what the registry is to call it")
-    command.add_argument("--kind", choices=["embedder", "reranker", "llm"], default="embedder")
-    command.add_argument("--revision", default="", metavar="COMMIT", help="of the hub: 40 hex digits")
-    command.add_argument("--licence", default="", help="what its card says of the licence")
-
-
-def _of_export(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", metavar="NAME[@NUMBER]")
-    command.add_argument("--format", choices=["gguf", "huggingface"], required=True)
-    command.add_argument("--to", required=True, metavar="FOLDER", help="a new folder")
-    command.add_argument("--precision", choices=["auto", "f32", "f16", "bf16", "q8_0"], default="auto", help="of GGUF")
-
-
-def _of_harness(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", metavar="NAME[@NUMBER]")
-    command.add_argument("--tasks", required=True, metavar="TASK,TASK", help="for example hellaswag,arc_easy")
-    command.add_argument("--limit", type=int, metavar="N", help="examples of a task at most")
-    command.add_argument("--output", default="", metavar="FOLDER", help="where results go")
-    command.add_argument("--run", action="store_true", help="run it, instead of printing it alone")
-
-
-def _of_push(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", metavar="NAME@NUMBER")
-    command.add_argument("repository", metavar="OWNER/NAME")
-    command.add_argument("--public", action="store_true", help="let everybody see it")
-
-
-def _of_name(command: argparse.ArgumentParser) -> None:
-    command.add_argument("name", metavar="NAME", nargs="?", default="")
-
-
-_ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
-    "list": _of_name,
-    "show": lambda command: command.add_argument("model", metavar="NAME[@NUMBER]", type=str),
-    "compare": _of_compare,
-    "promote": _of_promote,
-    "rollback": lambda command: command.add_argument("name", metavar="NAME", type=str),
-    "import": _of_import,
-    "export": _of_export,
-    "harness": _of_harness,
-    "push": _of_push,
-    "sync": _of_name,
-}
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from llm_engineering.domain.errors import UsageError
 from tools.command_line import DEFAULT_CONFIG, OK, add_config_options, guarded
 
 if TYPE_CHECKING:
@@ -45,14 +46,40 @@ def main() -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from llm_engineering import config as configuration
+    from loguru import logger
+
     from llm_engineering import stages
-    from llm_engineering.config import read_config
     from llm_engineering.forgetfulness import without_forgotten
     from llm_engineering.infrastructure.observability.logs import configure_logging
 
     configure_logging()
     name = arguments.pipeline.replace("-", "_")
+    config = _configured(name, arguments)
+    if arguments.dry_run:
+        from tools.dry_run import describe
+
+        print(describe(name, config, as_json=arguments.json))
+        return OK
+    config = without_forgotten(config)
+    stages.refuse_if_held(config.holds)
+    stages.refuse_if_away(config)
+    if arguments.start and (report := taken_in(arguments.start, config)) is not None:
+        return _print(report, as_json=arguments.json)
+    if arguments.plain:
+        from tools.plain_run import run_pipeline
+    else:
+        from tools.zenml_run import run_pipeline
+    outcome = run_pipeline(name, config)
+    if outcome.report.page:
+        logger.info("the report of this run: {}", outcome.report.page)
+    return _print(outcome, as_json=arguments.json)
+
+
+def _configured(name: str, arguments: argparse.Namespace) -> "Config":
+    """Return the configuration of a pipeline, with what the command line says besides."""
+    from llm_engineering import config as configuration
+    from llm_engineering.config import read_config
+
     model: type[Config] = getattr(configuration, PIPELINES[name][0])
     path = arguments.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
     config = read_config(model, path, arguments.overrides).resolved()
@@ -62,18 +89,23 @@ def _run(arguments: argparse.Namespace) -> int:
         config = with_mass_delete(config)
     if arguments.strict:
         config = config.model_copy(update={"limits": config.limits.model_copy(update={"rejections": 0})})
-    if arguments.dry_run:
-        from tools.dry_run import describe
+    return config
 
-        print(describe(name, config, as_json=arguments.json))
-        return OK
-    config = without_forgotten(config)
-    stages.refuse_if_held(config.holds)
-    if arguments.plain:
-        from tools.plain_run import run_pipeline
-    else:
-        from tools.zenml_run import run_pipeline
-    return _print(run_pipeline(name, config), as_json=arguments.json)
+
+def taken_in(place: str, config: "Config") -> "Outcome | None":
+    """Store the documents of an export, which the run then starts from; one of features becomes the index as it is.
+
+    Raises:
+        UsageError: this pipeline starts from no export, or there is none.
+    """
+    from llm_engineering.config import FeatureConfig, FeatureEngineeringConfig
+    from llm_engineering.lake import take_in
+    from tools.outcome import Outcome
+
+    if not isinstance(config, FeatureEngineeringConfig) or isinstance(config, FeatureConfig):
+        raise UsageError("--from is for the pipeline feature_engineering, which reads from no source")
+    report = take_in(place, config.load)
+    return Outcome(report) if report is not None else None
 
 
 def with_mass_delete(config: "Config") -> "Config":
@@ -86,12 +118,13 @@ def with_mass_delete(config: "Config") -> "Config":
 
 
 def _print(outcome: "Outcome", *, as_json: bool) -> int:
+    from llm_engineering.application.text.visible import visible
     from llm_engineering.domain.secrets import redact
 
     if outcome.error:
         print(f"failed: {redact(outcome.error)}", file=sys.stderr, flush=True)
     report = outcome.report
-    print(report.model_dump_json() if as_json else report.summary(), flush=True)
+    print(report.model_dump_json() if as_json else visible(report.summary()), flush=True)
     return outcome.exit_code
 
 
@@ -111,6 +144,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--strict", action="store_true", help="a rejected document fails the run")
     parser.add_argument(
         "--allow-mass-delete", action="store_true", help="let sources lose more than a fifth of their documents"
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        default="",
+        metavar="PLACE",
+        help="feature_engineering: an export to start from, of documents or of features; a folder or s3://BUCKET/PREFIX",
     )
     parser.add_argument("--plain", action="store_true", help="run in plain Python, without ZenML")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, as the last line")

@@ -20,6 +20,7 @@ def main() -> int:
 
     from llm_engineering import stages
     from llm_engineering.application.retrieval import parse_filters
+    from llm_engineering.application.text.visible import visible
     from llm_engineering.config import AssistantConfig, read_config
     from llm_engineering.infrastructure.observability.logs import configure_logging
 
@@ -32,7 +33,7 @@ def main() -> int:
         rows = [{"query": query, "hits": _as_dicts(hits)} for query, hits in zip(queries, found, strict=True)]
         print(json.dumps(rows if arguments.queries else rows[0]["hits"], ensure_ascii=False))
     else:
-        print("\n\n".join(_for_people(query, hits) for query, hits in zip(queries, found, strict=True)))
+        print(visible("\n\n".join(_for_people(query, hits) for query, hits in zip(queries, found, strict=True))))
     return OK
 
 

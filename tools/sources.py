@@ -14,6 +14,7 @@ def main() -> int:
     arguments = _parser().parse_args()
 
     from llm_engineering import stages
+    from llm_engineering.application.text.visible import visible
     from llm_engineering.config import FeatureConfig, read_config
     from llm_engineering.infrastructure.observability.logs import configure_logging
 
@@ -24,7 +25,7 @@ def main() -> int:
     if arguments.json:
         print(json.dumps(preview.model_dump(mode="json"), ensure_ascii=False))
     else:
-        print(_for_people(preview, arguments.characters))
+        print(visible(_for_people(preview, arguments.characters)))
     return OK if preview.documents or not preview.problems else FAILED
 
 

@@ -5,9 +5,8 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 
-from tools.command_line import OK, guarded
+from tools.command_line import DEFAULT_CONFIG, OK, add_config_options, guarded
 
 COMMANDS = {
     "list": "list the documents, with how many each source has",
@@ -107,10 +106,18 @@ def _retry(arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     from llm_engineering.raw_documents import export_documents
 
-    manifest = export_documents(arguments.to, arguments.source, force=arguments.force)
+    cleaning = None
+    if arguments.cleaned:
+        from llm_engineering.config import FeatureConfig, read_config
+
+        path = arguments.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
+        cleaning = read_config(FeatureConfig, path, arguments.overrides).cleaning
+    manifest = export_documents(arguments.to, arguments.source, force=arguments.force, cleaning=cleaning)
     size = sum(file.bytes for file in manifest.files)
     plain = f"{manifest.id}: {manifest.documents} documents of {len(manifest.files)} sources, {size} bytes"
-    print(manifest.model_dump_json(ensure_ascii=True) if arguments.json else f"{plain} in {arguments.to}")
+    left_out = ", ".join(f"{count} {reason}" for reason, count in manifest.left_out.items())
+    plain = f"{plain} in {arguments.to}" + (f"; left out: {left_out}" if left_out else "")
+    print(manifest.model_dump_json(ensure_ascii=True) if arguments.json else plain)
     return OK
 
 
@@ -147,11 +154,15 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("document", metavar="URI|ID", help="a URI, a path, or the id of a document")
             command.add_argument("--raw", action="store_true", help="print the text alone, byte for byte")
         if name == "export":
-            command.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="a new or an empty folder")
+            command.add_argument(
+                "--to", required=True, metavar="PLACE", help="a new or an empty folder, or s3://BUCKET/PREFIX"
+            )
+            command.add_argument("--cleaned", action="store_true", help="clean the texts, as the configuration says")
+            add_config_options(command)
             command.add_argument("--force", action="store_true", help="replace an older export in the folder")
         if name == "import":
             command.add_argument(
-                "--from", dest="folder", type=Path, required=True, metavar="FOLDER", help="where it was exported to"
+                "--from", dest="folder", required=True, metavar="PLACE", help="the folder or s3://… of the export"
             )
     return parser
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from time import perf_counter
 
+from llm_engineering.application.attempts import Broken, cleaned, cut
 from llm_engineering.application.chunking import Chunker
 from llm_engineering.application.cleaning import Cleaning
 from llm_engineering.domain.chunks import Chunk, Vector
@@ -23,7 +24,8 @@ def chunks_of(
 ) -> Iterator[Chunk]:
     """Yield the chunks that documents are cut into, one document in memory at a time."""
     for document in documents:
-        yield from chunker.chunk(cleaning.clean(document), tokenizer)
+        chunks = cut(chunker, cleaned(cleaning, document), tokenizer)
+        yield from () if isinstance(chunks, Broken) else chunks
 
 
 def cost_of_chunks(chunks: Iterable[Chunk], model_digest: str, warehouse: Warehouse) -> Cost:

@@ -22,6 +22,8 @@ WINDOW = 4096
 # So often is a batch tried while the embedder fails for reasons that may pass, each time after twice the pause.
 ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.5
+# A service may name a time before which it need not be asked again.
+LONGEST_PAUSE_SECONDS = 300.0
 _TOLERANCE = 0.01
 
 Pause = Callable[[float], None]
@@ -49,7 +51,7 @@ def ensure_vectors(
         missing = {key: texts[key] for key in sorted(texts.keys() - known)}
         if missing:
             embedder = embedder or open_embedder()
-            for done in _batches(missing, embedder, pause):
+            for done in missing_vectors(missing, embedder, pause):
                 failpoints.reach("embed.before_keep")
                 warehouse.put_vectors(model_digest, done)
                 yield from ((key, True) for key in done)
@@ -64,7 +66,9 @@ def windows(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
         yield window
 
 
-def _batches(missing: Mapping[str, str], embedder: Embedder, pause: Pause) -> Iterator[Mapping[str, Vector]]:
+def missing_vectors(
+    missing: Mapping[str, str], embedder: Embedder, pause: Pause = time.sleep
+) -> Iterator[Mapping[str, Vector]]:
     """Embed texts by their hash, batch by batch. After a failure that may pass, the rest is tried again."""
     left = dict(missing)
     failures = 0
@@ -80,7 +84,7 @@ def _batches(missing: Mapping[str, str], embedder: Embedder, pause: Pause) -> It
             failures += 1
             if not error.transient or failures >= ATTEMPTS:
                 raise
-            seconds = FIRST_PAUSE_SECONDS * 2 ** (failures - 1)
+            seconds = max(FIRST_PAUSE_SECONDS * 2 ** (failures - 1), min(error.retry_after or 0, LONGEST_PAUSE_SECONDS))
             logger.warning("{}; trying again in {:.1f} s ({} of {})", error, seconds, failures, ATTEMPTS - 1)
             pause(seconds)
             continue

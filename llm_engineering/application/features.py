@@ -3,37 +3,80 @@
 In equals out: every stream keeps the order of its input, and a verb raises rather than drop a row.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 
+from llm_engineering.application.attempts import Attempts, Broken
 from llm_engineering.application.chunking import Chunker
 from llm_engineering.application.cleaning import Cleaning
 from llm_engineering.application.embedding import ensure_vectors, windows
 from llm_engineering.application.text import Tokenizing
+from llm_engineering.application.works import Clean, Cut, InProcess, Tokenize, spread
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector
 from llm_engineering.domain.documents import CleanedDocument, Document
-from llm_engineering.domain.ports import Dataset, Embedder, Progress, SubwordTokenizer, Warehouse
+from llm_engineering.domain.ports import Dataset, Embedder, Executor, Progress, SubwordTokenizer, Warehouse
+
+HERE = InProcess()
 
 
-def clean_documents(documents: Dataset[Document], cleaning: Cleaning, progress: Progress) -> Iterator[CleanedDocument]:
-    """Clean each document. One that has nothing left keeps its place with an empty text."""
-    for document in progress(documents, "clean", total=len(documents), unit="doc"):
-        yield cleaning.clean(document)
+def clean_documents(
+    documents: Dataset[Document], cleaning: Cleaning, progress: Progress, executor: Executor = HERE
+) -> Iterator[CleanedDocument]:
+    """Clean each document. One that has nothing left keeps its place with an empty text, and so does one that a
+    cleaner raised on: its outcome says why.
+
+    Raises:
+        UsageError: a cleaner failed for every one of many documents.
+    """
+    shown = progress(documents, "clean", total=len(documents), unit="doc")
+    attempts = Attempts("cleaning")
+    for document in spread(shown, _length, Clean(cleaning), executor):
+        attempts.note(str(document.outcome["detail"]) if document.outcome.get("failed") else "")
+        yield document
+    attempts.judge()
 
 
 def chunk_documents(
-    documents: Dataset[CleanedDocument], chunker: Chunker, tokenizer: SubwordTokenizer, progress: Progress
+    documents: Dataset[CleanedDocument],
+    chunker: Chunker,
+    open_tokenizer: Callable[[], SubwordTokenizer],
+    progress: Progress,
+    executor: Executor = HERE,
+    broken: MutableMapping[str, str] | None = None,
 ) -> Iterator[Chunk]:
-    """Cut each document into chunks that fit the embedder's window and together cover all of its text."""
-    for document in progress(documents, "chunk", total=len(documents), unit="doc"):
-        yield from chunker.chunk(document, tokenizer)
+    """Cut each document into chunks that fit the embedder's window and together cover all of its text.
+
+    One that the chunker raises on has no chunks; `broken` is told its id and the reason.
+
+    Raises:
+        UsageError: the chunker failed for every one of many documents that have a text.
+    """
+    shown = progress(documents, "chunk", total=len(documents), unit="doc")
+    attempts = Attempts("chunking")
+    for chunks in spread(shown, _length, Cut(chunker, open_tokenizer), executor):
+        if isinstance(chunks, Broken):
+            attempts.note(chunks.detail)
+            if broken is not None:
+                broken[chunks.document_id] = chunks.detail
+        elif chunks:
+            attempts.note()
+            yield from chunks
+    attempts.judge()
 
 
 def tokenize_chunks(
-    chunks: Dataset[Chunk], tokenizing: Tokenizing, tokenizer: SubwordTokenizer, progress: Progress
+    chunks: Dataset[Chunk],
+    tokenizing: Tokenizing,
+    open_tokenizer: Callable[[], SubwordTokenizer],
+    progress: Progress,
+    executor: Executor = HERE,
 ) -> Iterator[ChunkTokens]:
     """Split each chunk into words, stems and sub-words, and weigh the stems as a BM25 sparse vector."""
-    for chunk in progress(chunks, "tokenize", total=len(chunks), unit="chunk"):
-        yield tokenizing.tokens(chunk, tokenizer)
+    shown = progress(chunks, "tokenize", total=len(chunks), unit="chunk")
+    return spread(shown, _length, Tokenize(tokenizing, open_tokenizer), executor)
+
+
+def _length(row: Document | CleanedDocument | Chunk) -> int:
+    return len(row.text)
 
 
 def embed_chunks(

@@ -15,9 +15,10 @@ from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.erasure import Forgotten
 from llm_engineering.domain.errors import GateFailed, UsageError
 from llm_engineering.domain.features import FeatureChunk, FeatureDocument
+from llm_engineering.domain.index_reports import VerifyReport
 from llm_engineering.domain.indexes import IndexManifest, Plan
 from llm_engineering.domain.ports import Dataset, FeatureVersion, Progress, VectorStore, Warehouse
-from llm_engineering.domain.reports import LoadReport, VerifyReport
+from llm_engineering.domain.reports import LoadReport
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -1,19 +1,25 @@
 """Write features into an index version, document by document, so that a kill at any moment does no harm."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from llm_engineering.application.attempts import CHUNKER
 from llm_engineering.domain import failpoints
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector, Point, point_digest
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.errors import BackendError
+from llm_engineering.domain.incidents import Incident
 from llm_engineering.domain.indexes import DocumentState, IndexedChunk, Plan
 from llm_engineering.domain.ports import Dataset, Progress, VectorIndex, Warehouse
 from llm_engineering.domain.reports import LoadReport
+from llm_engineering.domain.secrets import redact
 
 # Whole documents are committed together until they hold this many points: one flush and one transaction for many small
 # documents, and never half a document.
 POINTS_PER_COMMIT = 1024
+# A report lists so many rejections at most.
+_MOST_LISTED = 1000
 
 
 @dataclass
@@ -24,13 +30,15 @@ class Features:
     chunks: Dataset[Chunk]
     tokens: Dataset[ChunkTokens]
     vectors: Dataset[ChunkVector]
+    broken: Mapping[str, str] = field(default_factory=dict)  # documents that could not be cut, and why
 
 
 def load(plan: Plan, features: Features, index: VectorIndex, warehouse: Warehouse, progress: Progress) -> LoadReport:
     """Write the features of the planned documents and remove what is gone.
 
     The order is what makes a kill harmless: write the new points, commit the ledger, delete the points that the
-    documents had before.
+    documents had before. What failed in cleaning or chunking is passed over: the version that the index has of it
+    stays, and the next run tries again.
 
     Raises:
         BackendError: the data sets do not belong together, or store or warehouse failed.
@@ -51,6 +59,10 @@ def load(plan: Plan, features: Features, index: VectorIndex, warehouse: Warehous
         reused=tally.reused,
         written=tally.written,
         removed=tally.removed,
+        rejected=tally.rejected,
+        rejections=tuple(tally.rejections),
+        languages=dict(tally.languages),
+        pii=dict(tally.pii),
     )
 
 
@@ -60,6 +72,26 @@ class _Tally:
     reused: int = 0
     written: int = 0
     removed: int = 0
+    rejected: int = 0
+    rejections: list[Incident] = field(default_factory=list)
+    languages: Counter[str] = field(default_factory=Counter)
+    pii: Counter[str] = field(default_factory=Counter)
+
+    def note(self, document: CleanedDocument, broken: str = "") -> None:
+        """Count what cleaning found in a document, and for which reason it could not be cut."""
+        outcome = {**document.outcome, "rejected": CHUNKER, "detail": broken} if broken else document.outcome
+        if "language" in outcome:
+            self.languages[str(outcome["language"])] += 1
+        for key, count in outcome.items():
+            if key.startswith("pii."):
+                self.pii[key.removeprefix("pii.")] += int(count)
+        if "rejected" in outcome:
+            self.rejected += 1
+            if len(self.rejections) < _MOST_LISTED:
+                reason, detail = str(outcome["rejected"]), redact(str(outcome.get("detail", "")))
+                self.rejections.append(
+                    Incident(uri=redact(document.uri), source=redact(document.source), reason=reason, detail=detail)
+                )
 
 
 @dataclass
@@ -74,6 +106,10 @@ def _documents(features: Features, tally: _Tally) -> Iterator[_Loaded]:
     points = _points(features, tally)
     pending = next(points, None)
     for document in features.documents:
+        broken = features.broken.get(document.id, "")
+        tally.note(document, broken)
+        if broken or document.outcome.get("failed"):
+            continue
         loaded = _Loaded(DocumentState(document.id, document.content_hash))
         while pending is not None and pending[1].document_id == document.id:
             loaded.points.append(pending[0])

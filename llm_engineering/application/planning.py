@@ -1,15 +1,20 @@
 """Plan what a run has to do: compare the warehouse with what an index version holds, and the ledger with the store."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from loguru import logger
 
-from llm_engineering.application.verification import examine, mend
-from llm_engineering.application.versioning import seen
+from llm_engineering.application.near_duplicates import Found
+from llm_engineering.application.verification import examine, mend, with_writer
+from llm_engineering.application.versioning import rolled_back, seen
 from llm_engineering.domain import failpoints
 from llm_engineering.domain.indexes import DocumentState, IndexManifest, Plan
 from llm_engineering.domain.ports import VectorIndex, VectorStore, Warehouse
+from llm_engineering.domain.value import digest_of_rows
+
+# Finds the near-duplicates among live documents, id → content hash.
+FindDuplicates = Callable[[Mapping[str, str]], Found]
 
 
 def plan(
@@ -19,6 +24,7 @@ def plan(
     manifest: IndexManifest,
     sources: Collection[str] | None,
     run: int,
+    duplicates: FindDuplicates | None = None,
 ) -> tuple[Plan, list[str]]:
     """Return the plan and the ids of the new and changed documents, in ascending order.
 
@@ -32,16 +38,16 @@ def plan(
         manifest: What the features are to be made of; its `version` is ignored.
         sources: Index the documents of these sources only; None means all.
         run: The number of this run.
+        duplicates: Finds near-duplicates; None: they are not looked for.
 
     Raises:
         BackendError: warehouse or store failed, or another process is writing to the store.
     """
     manifest = warehouse.register_index(collection, manifest, run, taken=store.versions().keys())
     failpoints.reach("plan.after_register")
-    with store.write(manifest) as index:
-        reconcile(warehouse, index, collection, run)
+    with_writer(store, manifest, lambda index: reconcile(warehouse, index, collection, run))
     failpoints.reach("plan.after_reconcile")
-    found = changes(warehouse, collection, manifest.version, sources)
+    found = changes(warehouse, collection, manifest.version, sources, duplicates)
     serves = not _is_rolled_back(warehouse, store, collection, manifest.version)
     result = Plan(
         run=run,
@@ -53,18 +59,25 @@ def plan(
         removed=found.removed,
         serves=serves,
         activates=serves and not _is_seen(store, manifest.version),
+        state=found.state,
+        duplicates=found.duplicates.report if found.duplicates else None,
     )
     return result, found.wanted
 
 
 @dataclass(frozen=True)
 class Changes:
-    """How the warehouse differs from what an index version holds, by ids of documents."""
+    """How the warehouse differs from what an index version holds, by ids of documents.
+
+    `state` is a digest of what the version is to hold, document by document.
+    """
 
     new: tuple[str, ...]
     changed: tuple[str, ...]
     removed: tuple[str, ...]
     unchanged: int
+    state: str = ""
+    duplicates: Found | None = None
 
     @property
     def wanted(self) -> list[str]:
@@ -72,14 +85,27 @@ class Changes:
         return sorted([*self.new, *self.changed])
 
 
-def changes(warehouse: Warehouse, collection: str, version: str, sources: Collection[str] | None) -> Changes:
-    """Compare the warehouse with the ledger of an index version; without a version, everything is new."""
+def changes(
+    warehouse: Warehouse,
+    collection: str,
+    version: str,
+    sources: Collection[str] | None,
+    duplicates: FindDuplicates | None = None,
+) -> Changes:
+    """Compare the warehouse with the ledger of an index version; without a version, everything is new.
+
+    Near-duplicates that are to be left out are not wanted, as if the warehouse did not have them.
+    """
     wanted = _hashes(warehouse.live(sources))
+    found = duplicates(wanted) if duplicates else None
+    if found and found.report.left_out:
+        wanted = {key: content for key, content in wanted.items() if key not in found.duplicates}
     held = _hashes(warehouse.indexed(collection, version)) if version else {}
     new = tuple(key for key in wanted if key not in held)
     changed = tuple(key for key in wanted if key in held and wanted[key] != held[key])
     removed = tuple(key for key in held if key not in wanted)
-    return Changes(new, changed, removed, unchanged=len(wanted) - len(new) - len(changed))
+    unchanged = len(wanted) - len(new) - len(changed)
+    return Changes(new, changed, removed, unchanged, digest_of_rows(sorted(wanted.items())), found)
 
 
 def reconcile(warehouse: Warehouse, index: VectorIndex, collection: str, run: int = 0) -> None:
@@ -103,13 +129,15 @@ def _is_seen(store: VectorStore, version: str) -> bool:
 
 def _is_rolled_back(warehouse: Warehouse, store: VectorStore, collection: str, version: str) -> bool:
     """Return whether somebody has left this version for another one, so that no run may switch back to it."""
-    history = warehouse.activations(collection)
-    if not history or history[-1].kind != "rollback" or history[-1].left != version or seen(store) == version:
+    active, history = seen(store), warehouse.activations(collection)
+    if active == version or version not in rolled_back(history):
+        return False
+    if history[-1].version not in store.versions():  # it was in another store: here, readers would see nothing at all
         return False
     logger.warning(
         "collection {!r}: version {} was rolled back to {}; this run brings {} up to date and does not switch to it. "
         "`python -m tools.index activate {}` does",
-        *(collection, version, history[-1].version, version, version),
+        *(collection, version, active, version, version),
     )
     return True
 

@@ -10,10 +10,11 @@ from llm_engineering.application.datasets.splitting import Groups, clusters_of, 
 from llm_engineering.domain.access import TENANT
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.errors import UsageError
-from llm_engineering.domain.training import Texts
+from llm_engineering.domain.training import HeldText, Texts
 from llm_engineering.domain.value import digest
 
 _PARAGRAPH = re.compile(r"\n\s*\n")
+_PASSAGE = 1_000  # characters of a passage, where whole documents are too few to be counted
 _LEAST_WORDS = 12  # a paragraph of fewer distinct words is a heading or a phrase that anybody may write
 
 
@@ -69,6 +70,35 @@ def texts_of(documents: Sequence[CleanedDocument], reference: str, division: Div
         train=tuple(text_of(one) for one in train),
         validation=tuple(text_of(one) for one in documents if one.id in held),
     )
+
+
+def held_texts(documents: Sequence[CleanedDocument], division: Division, fewest: int) -> list[HeldText]:
+    """Return the documents for validation; where these are fewer than `fewest` clusters, in passages.
+
+    Passages of a document are taken for independent: of a handful of documents nothing else could be said.
+    """
+    held = held_out(documents, division)
+    named = clusters_of(_alike(documents, division))
+    whole = [HeldText(one.id, named[one.id], text_of(one)) for one in documents if one.id in held]
+    if len({one.cluster for one in whole}) >= fewest:
+        return whole
+    passages = [(f"{one.id}-{number}", text) for one in whole for number, text in enumerate(passages_of(one.text))]
+    return [HeldText(name, name, text) for name, text in passages]
+
+
+def passages_of(text: str, size: int = _PASSAGE) -> list[str]:
+    """Cut a text into passages of about `size` characters, each ending where a line does.
+
+    >>> passages_of("one\\ntwo\\nthree", 5)
+    ['one\\ntwo\\n', 'three']
+    """
+    found, passage = [], ""
+    for line in text.splitlines(keepends=True):
+        passage += line
+        if len(passage) >= size:
+            found.append(passage)
+            passage = ""
+    return [one for one in [*found, passage] if one.strip()]
 
 
 def held_out(documents: Sequence[CleanedDocument], division: Division) -> Collection[str]:

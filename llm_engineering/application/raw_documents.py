@@ -1,9 +1,15 @@
 """Documents out of the warehouse into files, and back: ids stay, texts stay, and what was erased stays away."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
+from loguru import logger
+
+from llm_engineering.application.attempts import Attempts, cleaned
+from llm_engineering.application.cleaning import Cleaning
 from llm_engineering.domain.documents import Document
 from llm_engineering.domain.erasure import Forgotten, authors_of
 from llm_engineering.domain.errors import UsageError
@@ -19,23 +25,60 @@ BATCH = 200
 
 
 def export(
-    warehouse: Warehouse, sources: Sequence[str], writer: DocumentWriter, progress: Progress
+    warehouse: Warehouse,
+    sources: Sequence[str],
+    writer: DocumentWriter,
+    progress: Progress,
+    cleaning: Cleaning | None = None,
 ) -> DocumentManifest:
     """Write the live documents of the sources to files, one for each source, and return the manifest.
 
+    With `cleaning` their texts, titles and metadata are cleaned on the way: cleaning what is clean changes nothing, so
+    an index that is made from these documents has the chunks of one that is made from the raw ones. A document that a
+    cleaner rejects, or raises on, is left out; it is logged, and counted in the manifest by the reason.
+
     Raises:
+        UsageError: a cleaner failed for all documents.
         BackendError: the disk is full, or the warehouse failed.
     """
     files: list[FeatureFile] = []
     authors: set[str] = set()
+    cleaner = _Cleaner(cleaning) if cleaning else None
     for source in progress(sources, "export", total=len(sources), unit="source"):
-        documents = _noting(_documents(warehouse, source), authors)
-        files.append(writer.write_raw(source, map(RawDocument.of, documents)))
+        documents = _documents(warehouse, source)
+        kept = cleaner.kept(documents) if cleaner else documents
+        files.append(writer.write_raw(source, map(RawDocument.of, _noting(kept, authors))))
+    if cleaner:
+        cleaner.attempts.judge()
     manifest = DocumentManifest(
-        documents=sum(file.count for file in files), users=tuple(warehouse.users(authors)), files=tuple(files)
+        documents=sum(file.count for file in files),
+        cleaning=cleaning.model_dump(mode="json") if cleaning else None,
+        left_out=dict(sorted(cleaner.left_out.items())) if cleaner else {},
+        users=tuple(warehouse.users(authors)),
+        files=tuple(files),
     ).sealed()
     writer.seal(manifest)
     return manifest
+
+
+@dataclass
+class _Cleaner:
+    """Cleans documents, and counts by reason those that are left out."""
+
+    cleaning: Cleaning
+    attempts: Attempts = field(default_factory=lambda: Attempts("cleaning"))
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def kept(self, documents: Iterable[Document]) -> Iterator[Document]:
+        for document in documents:
+            made = cleaned(self.cleaning, document)
+            detail, reason = str(made.outcome.get("detail", "")), str(made.outcome.get("rejected", ""))
+            self.attempts.note(detail if made.outcome.get("failed") else "")
+            if reason:
+                self.left_out[reason] += 1
+                logger.warning("left out, {} {}: {}: {}", document.uri, document.key, reason, detail)
+            else:
+                yield replace(document, text=made.text, title=made.title, metadata=made.metadata)
 
 
 def check(manifest: DocumentManifest, rows: Dataset[RawDocument], progress: Progress) -> None:

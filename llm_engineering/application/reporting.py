@@ -7,12 +7,16 @@ from llm_engineering.domain.errors import GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.incidents import Incident
+from llm_engineering.domain.index_reports import VerifyReport
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.llm_evaluation import LlmEvaluationResult
 from llm_engineering.domain.promotions import PromotionReport
-from llm_engineering.domain.reports import BatchReport, DatasetReport, IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.reports import BatchReport, DatasetReport, IngestReport, LoadReport, Report
 from llm_engineering.domain.secrets import redact
 from llm_engineering.domain.training import TrainingReport
+
+# The counters of documents, or of what is counted in their place, and what of it was refused or failed.
+Account = tuple[dict[str, int], IngestReport]
 
 
 class Made(TypedDict, total=False):
@@ -42,27 +46,13 @@ def add_up(
     The counters of documents are those of the sources; a run without sources counts what the plan found between
     warehouse and index.
     """
-    books = IngestReport(
-        sources=tuple(source for report in ingested for source in report.sources),
-        rejections=tuple(item for report in ingested for item in report.rejections),
-        failures=tuple(item for report in ingested for item in report.failures),
-    )
     loaded = loaded or LoadReport()
     verified = verified or VerifyReport()
-    counters = ("found", "new", "changed", "unchanged", "deleted", "rejected", "failed")
-    documents = {name: books.total(name) for name in counters} if books.sources or not plan else _planned(plan)
-    if batch := made.get("batch"):
-        documents = _asked(batch)
-        books = IngestReport(rejections=batch.rejections, failures=batch.failures)
+    documents, books = _made(made) or _read(ingested, plan, loaded)
     if measured := made.get("measured"):
-        documents = {"found": measured.evaluation.questions, "new": measured.evaluation.questions}
         made["measured"] = measured.without_questions()
     if llms := made.get("llms"):
-        documents = {"found": llms.rows + llms.lost, "new": llms.rows, "failed": llms.lost}
-        books = IngestReport(failures=llms.failures)
         made["llms"] = llms.without_texts()
-    if dataset := made.get("dataset"):
-        documents, books = _collected(dataset), IngestReport(failures=dataset.failures)
     return Report(
         pipeline=pipeline,
         run=run,
@@ -72,6 +62,8 @@ def add_up(
         reused=loaded.reused,
         written=loaded.written,
         removed=loaded.removed,
+        languages=loaded.languages,
+        pii=loaded.pii,
         points=verified.points,
         index_version=plan.manifest.version if plan else "",
         seconds=round(seconds, 3),
@@ -79,8 +71,37 @@ def add_up(
         rejections=books.rejections,
         failures=books.failures,
         evaluation=evaluated,
+        steps=loaded.steps,
         **made,
     )
+
+
+def _read(ingested: Sequence[IngestReport], plan: Plan | None, loaded: LoadReport) -> Account:
+    """Return the account of a run that reads sources or makes an index."""
+    rejections = (item for report in ingested for item in report.rejections)
+    books = IngestReport(
+        sources=tuple(source for report in ingested for source in report.sources),
+        rejections=(*rejections, *loaded.rejections),
+        failures=tuple(item for report in ingested for item in report.failures),
+    )
+    if plan and not books.sources:
+        return _planned(plan), books
+    counters = ("found", "new", "changed", "unchanged", "deleted", "rejected", "failed")
+    return {name: books.total(name) for name in counters}, books
+
+
+def _made(made: Made) -> Account | None:
+    """Return the account of what else a pipeline made, where that is counted in the place of documents."""
+    if dataset := made.get("dataset"):
+        return _collected(dataset), IngestReport(failures=dataset.failures)
+    if llms := made.get("llms"):
+        counts = {"found": llms.rows + llms.lost, "new": llms.rows, "failed": llms.lost}
+        return counts, IngestReport(failures=llms.failures)
+    if measured := made.get("measured"):
+        return {"found": measured.evaluation.questions, "new": measured.evaluation.questions}, IngestReport()
+    if batch := made.get("batch"):
+        return _asked(batch), IngestReport(rejections=batch.rejections, failures=batch.failures)
+    return None
 
 
 def _collected(dataset: DatasetReport) -> dict[str, int]:

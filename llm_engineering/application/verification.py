@@ -5,23 +5,33 @@ The ledger is never believed without the store, nor the store without the ledger
 """
 
 import gc
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
+from loguru import logger
+from numpy.typing import NDArray
 
+from llm_engineering.application.packed_ledger import Ids, Known, Ledger, absent, merged, packed, unpacked
 from llm_engineering.domain import failpoints
 from llm_engineering.domain.chunks import Point, Vector, point_digest
-from llm_engineering.domain.indexes import IndexedChunk, IndexManifest
-from llm_engineering.domain.ports import VectorIndex, Warehouse
-from llm_engineering.domain.reports import Problem, VerifyReport
+from llm_engineering.domain.errors import BackendError
+from llm_engineering.domain.index_reports import Problem, VerifyReport
+from llm_engineering.domain.indexes import IndexManifest
+from llm_engineering.domain.ports import VectorIndex, VectorStore, Warehouse
+
+Matrix = NDArray[np.float32]
+T = TypeVar("T")
 
 # Points are compared in batches of this many.
 BATCH = 2_000
 # Stores scale vectors to length 1, which changes their last bits; other models' vectors are far from this.
 SAME_VECTOR = 0.9999
+# A vector whose squared length is 1 but for so much is of length 1 to every store, whatever it rounds.
+UNIT = 5e-7
 
 
 @dataclass
@@ -70,6 +80,26 @@ class Findings:
         )
 
 
+def with_writer(store: VectorStore, manifest: IndexManifest, work: Callable[[VectorIndex], T]) -> T:
+    """Open an index version for writing and work on it; begin anew once if it turns out that it cannot be read.
+
+    A store that finds its files broken at work makes an empty version of them when it is opened again, and the ledger
+    is then corrected by that.
+
+    Raises:
+        BackendError: it failed for another reason, or again.
+    """
+    try:
+        with store.write(manifest) as index:
+            return work(index)
+    except BackendError as error:
+        if error.transient:
+            raise
+        logger.warning("{}; opening it again", error)
+    with store.write(manifest) as index:
+        return work(index)
+
+
 def examine(warehouse: Warehouse, index: VectorIndex, collection: str, *, deep: bool) -> Findings:
     """Compare the ledger of an index version with its store.
 
@@ -83,30 +113,40 @@ def examine(warehouse: Warehouse, index: VectorIndex, collection: str, *, deep: 
         BackendError: warehouse or store failed.
     """
     manifest = index.manifest
-    documents = list(warehouse.indexed(collection, manifest.version))
-    known = {chunk.chunk_id: chunk for chunk in warehouse.indexed_chunks(collection, manifest.version)}
-    findings = Findings(
-        documents=len(documents),
-        chunks=len(known),
-        payload_indexes=tuple(sorted(index.payload_indexes())),
-        lost={state.document_id for state in documents if not state.content_hash},
-    )
+    findings = Findings(payload_indexes=tuple(sorted(index.payload_indexes())))
+    for state in warehouse.indexed(collection, manifest.version):
+        findings.documents += 1
+        if not state.content_hash:
+            findings.lost.add(state.document_id)
+    known = Ledger(warehouse.indexed_chunks(collection, manifest.version))
+    findings.chunks = len(known.ids)
     with _collector_paused():
-        stored = _compare(index, known, warehouse, findings) if deep else set(index.ids())
+        stored = _compare(index, known, warehouse, findings) if deep else packed(index.ids())
     findings.points = len(stored)
-    findings.foreign = stored - known.keys()
-    findings.missing = known.keys() - stored
-    if stored:  # the indexes of an empty version come with its first points
+    findings.foreign = unpacked(absent(stored, known.ids))
+    findings.missing = unpacked(absent(known.ids, stored))
+    if len(stored):  # the indexes of an empty version come with its first points
         findings.fields = set(manifest.payload_indexes) - set(findings.payload_indexes)
-    findings.unfindable = _unfindable(index, stored - findings.misplaced)
+    sound = (name for name in map(bytes.decode, stored) if name not in findings.misplaced)
+    findings.unfindable = _unfindable(index, next(sound, None))
     return findings
 
 
 def compare_with_warehouse(
-    findings: Findings, warehouse: Warehouse, manifest: IndexManifest, collection: str, sources: Collection[str] | None
+    findings: Findings,
+    warehouse: Warehouse,
+    manifest: IndexManifest,
+    collection: str,
+    sources: Collection[str] | None,
+    left_out: Callable[[Mapping[str, str]], Collection[str]] = lambda _: (),
 ) -> None:
-    """Add to the findings where the ledger differs from the documents that the index is to hold."""
+    """Add to the findings where the ledger differs from the documents that the index is to hold.
+
+    `left_out` names those of the live documents (id → content hash) that it is not to hold.
+    """
     wanted = {state.document_id: state.content_hash for state in warehouse.live(sources)}
+    for key in left_out(wanted):
+        wanted.pop(key, None)
     held = {state.document_id: state.content_hash for state in warehouse.indexed(collection, manifest.version)}
     findings.unindexed = {key for key, content in wanted.items() if held.get(key) not in ("", content)}
     findings.leftover = held.keys() - wanted.keys()
@@ -124,18 +164,16 @@ def mend(findings: Findings, warehouse: Warehouse, index: VectorIndex, collectio
         index.flush()  # it makes the payload indexes, too
 
 
-def _compare(
-    index: VectorIndex, known: Mapping[str, IndexedChunk], warehouse: Warehouse, findings: Findings
-) -> set[str]:
+def _compare(index: VectorIndex, known: Ledger, warehouse: Warehouse, findings: Findings) -> Ids:
     """Compare each point with the ledger and with the vector of its text; return the ids of all points."""
-    stored: set[str] = set()
+    stored: list[Ids] = []
     points = index.scan()
     while batch := list(islice(points, BATCH)):
-        stored.update(point.id for point in batch)
-        mine = [(point, known[point.id]) for point in batch if point.id in known]
+        stored.append(packed(point.id for point in batch))
+        mine = [(point, chunk) for point, chunk in zip(batch, known.chunks(batch), strict=True) if chunk]
         findings.stale |= {point.id for point, chunk in mine if point_digest(point) != chunk.digest}
-        findings.misplaced |= _misplaced(mine, warehouse, index.manifest.model.digest)
-    return stored
+        findings.misplaced |= _misplaced(mine, warehouse, index)
+    return merged(stored)
 
 
 @contextmanager
@@ -150,33 +188,45 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _misplaced(points: Sequence[tuple[Point, IndexedChunk]], warehouse: Warehouse, model: str) -> set[str]:
+def _misplaced(points: Sequence[tuple[Point, Known]], warehouse: Warehouse, index: VectorIndex) -> set[str]:
     """Return the points whose vector is not the one that the warehouse keeps for their text."""
-    vectors = warehouse.vectors(model, {chunk.text_hash for _, chunk in points})
+    vectors = warehouse.vectors(index.manifest.model.digest, {chunk.text_hash for _, chunk in points})
     pairs = [(point.id, point.dense, vectors[chunk.text_hash]) for point, chunk in points if chunk.text_hash in vectors]
     unknown = {point.id for point, chunk in points if chunk.text_hash not in vectors}
     same_length = [pair for pair in pairs if len(pair[1]) == len(pair[2])]
     wrong = {name for name, stored, kept in pairs if len(stored) != len(kept)}
     if same_length:
-        cosines = _cosines([stored for _, stored, _ in same_length], [kept for _, _, kept in same_length])
+        stored = _matrix([vector for _, vector, _ in same_length])
+        kept = _matrix([vector for _, _, vector in same_length])
+        other = (stored.view(np.uint32) != kept.view(np.uint32)).any(axis=1)
         # Written so that a cosine that is no number counts as wrong.
-        wrong |= {same_length[row][0] for row in np.flatnonzero(~(cosines >= SAME_VECTOR))}
+        other &= ~(_cosines(stored, kept) >= SAME_VECTOR) | (_of_length_1(kept) if index.bitwise else False)
+        wrong |= {same_length[row][0] for row in np.flatnonzero(other)}
     return wrong | unknown
 
 
-def _cosines(left: Sequence[Vector], right: Sequence[Vector]) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
-    """Return the cosine of each pair: two sequences of n vectors of d components → (n,)."""
-    a, b = (np.frombuffer(b"".join(side), dtype=np.float32).reshape(len(side), -1) for side in (left, right))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        scaled: np.ndarray[tuple[int], np.dtype[np.float32]] = np.einsum("nd,nd->n", a, b) / (
-            np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+def _matrix(vectors: Sequence[Vector]) -> Matrix:
+    """Return n vectors of d components as one array: (n, d)."""
+    return np.frombuffer(b"".join(vectors), dtype=np.float32).reshape(len(vectors), -1)
+
+
+def _cosines(left: Matrix, right: Matrix) -> NDArray[np.float32]:
+    """Return the cosine of each pair: two arrays (n, d) → (n,)."""
+    with np.errstate(all="ignore"):  # bits that flipped may have made a component of any size
+        scaled: NDArray[np.float32] = np.einsum("nd,nd->n", left, right) / (
+            np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
         )
     return scaled
 
 
-def _unfindable(index: VectorIndex, ids: Collection[str]) -> set[str]:
+def _of_length_1(vectors: Matrix) -> NDArray[np.bool_]:
+    """Return which of some vectors no store has to scale: (n, d) → (n,)."""
+    lengths: NDArray[np.float64] = np.square(vectors, dtype=np.float64).sum(axis=1)
+    return np.abs(lengths - 1.0) <= UNIT
+
+
+def _unfindable(index: VectorIndex, some: str | None) -> set[str]:
     """Ask the index for the nearest point of a stored vector; an empty index has nothing to be found."""
-    some = next(iter(ids), None)
     if some is None:
         return set()
     point = index.get([some])[some]

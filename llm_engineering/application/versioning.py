@@ -104,6 +104,18 @@ def seen(store: VectorStore) -> str:
     return active.version if active else ""
 
 
+def rolled_back(history: Sequence[Activation]) -> set[str]:
+    """Return the versions that were left by a rollback and not activated since; the next new version ends that."""
+    left: set[str] = set()
+    for activation in history:
+        if activation.kind == "run":
+            left = set()
+        if activation.kind == "rollback":
+            left.add(activation.left)
+        left.discard(activation.version)
+    return left
+
+
 def _path(history: Sequence[Activation]) -> list[str]:
     """Return the versions that led to the active one, oldest first: what was rolled back is not among them."""
     path: list[str] = []

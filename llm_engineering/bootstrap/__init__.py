@@ -4,7 +4,9 @@ Tests compose the same way; production and tests differ only in the arguments.
 """
 
 from llm_engineering.bootstrap.asking import asking
+from llm_engineering.bootstrap.chunking import bound_chunker
 from llm_engineering.bootstrap.evaluating import asked_version, held_questions_of, open_evaluations
+from llm_engineering.bootstrap.executing import embedding_by
 from llm_engineering.bootstrap.features import (
     FEATURES_SCHEMA,
     manifest_of,
@@ -27,6 +29,8 @@ __all__ = [
     "Workspace",
     "asked_version",
     "asking",
+    "bound_chunker",
+    "embedding_by",
     "held_questions_of",
     "manifest_of",
     "open_datasets",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loguru import logger
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from llm_engineering.application.datasets import held_questions
 from llm_engineering.application.evaluation.asking import held
@@ -16,6 +16,7 @@ from llm_engineering.application.retrieval.candidates import fitting
 from llm_engineering.application.retrieval.searcher import OpenedVersion
 from llm_engineering.application.retrieval.texts import Cleaned, Texts
 from llm_engineering.application.text import Tokenizing
+from llm_engineering.bootstrap.registered import as_made
 from llm_engineering.bootstrap.training import open_datasets
 from llm_engineering.bootstrap.workspace import Workspace
 from llm_engineering.config import EvaluationConfig, PromotionConfig
@@ -60,8 +61,9 @@ def held_questions_of(settings: EvaluationSettings, workspace: Workspace) -> tup
         return held(read), settings.questions.name
     if not settings.dataset:
         raise UsageError(
-            "there are no questions to evaluate with; set evaluation.questions to a CSV or JSONL file with the columns "
-            "question and document, or evaluation.dataset to a data set (`poetry poe run-dataset-pipeline` makes one)"
+            "there are no questions to evaluate with; set evaluation.questions to a CSV, TSV or JSONL file with the "
+            "columns question and document, or evaluation.dataset to a data set, which "
+            "`poetry poe run-dataset-pipeline` makes"
         )
     store = open_datasets(workspace)
     card = store.find(settings.dataset)
@@ -129,8 +131,7 @@ def _embedder_for(manifest: IndexManifest, spec: EmbedderSpec, workspace: Worksp
         named = ""
     try:
         if named != manifest.model.digest:
-            adapter: TypeAdapter[EmbedderSpec] = TypeAdapter(EmbedderSpec)
-            spec = adapter.validate_python(manifest.settings["embedding"])
+            spec = as_made(manifest)
         return fitting(spec.open(home), manifest.model)
     except (UsageError, ValidationError, KeyError) as error:
         raise UsageError(

@@ -5,15 +5,19 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from llm_engineering.application import versioning
+from llm_engineering.application.cleaning.pii import PII_SCHEMA, Pii
 from llm_engineering.application.evaluation import Searching
 from llm_engineering.application.ingestion import NamedSource
+from llm_engineering.application.retrieval.candidates import fitting
 from llm_engineering.application.retrieval.filters import payload_field
 from llm_engineering.application.text import Tokenizing
+from llm_engineering.bootstrap.registered import as_made
 from llm_engineering.bootstrap.workspace import Workspace
 from llm_engineering.config import FeatureEngineeringConfig, Gate, Ingest, link_name
+from llm_engineering.config.chunking import named_embedders
 from llm_engineering.domain.chunks import SparseVector
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.evaluation import Question
@@ -21,7 +25,6 @@ from llm_engineering.domain.indexes import IndexManifest, Plan
 from llm_engineering.domain.ports import Embedder, Source, VectorStore
 from llm_engineering.domain.secrets import REFERENCE
 from llm_engineering.domain.value import digest
-from llm_engineering.infrastructure.embedders import EmbedderSpec
 from llm_engineering.infrastructure.sources import Git, SourceSpec
 from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.tenancy import Tenanted
@@ -73,8 +76,19 @@ def manifest_of(config: FeatureEngineeringConfig, home: Path) -> IndexManifest:
         "tokenizing": config.tokenizing.model_dump(mode="json"),
         "embedding": embedding.model_dump(mode="json"),
     }
+    if config.duplicates.leaves_out:
+        settings["duplicates"] = config.duplicates.model_dump(mode="json")
     # Where and how fast a model runs (device, precision, batch) does not change what it means; its digest does.
-    content = settings | {"embedding": card.model_dump(mode="json"), "payload_indexes": indexes}
+    # So is its passage prompt; and what a card did not have in former versions is left out where it says nothing.
+    identified = card.model_dump(mode="json", exclude={"query_prompt", "passage_prompt"}, exclude_defaults=True)
+    content = settings | {"embedding": identified, "payload_indexes": indexes}
+    # A chunker may compare texts with a model of its own: another digest of it is another index.
+    if compared := [spec.card(home).digest for spec in named_embedders(config.chunking)]:
+        content["chunking_models"] = compared
+    if any(isinstance(cleaner, Pii) for cleaner in config.cleaning.cleaners):
+        content["pii"] = PII_SCHEMA
+    if config.tokenizing.lemmas is not None:
+        content["lemmas"] = config.tokenizing.lemmas.identity()
     return IndexManifest(
         version="v0",
         fingerprint=digest(content),
@@ -126,8 +140,7 @@ def _query_splitter(manifest: IndexManifest) -> Callable[[str], SparseVector]:
 def _embedder_of(manifest: IndexManifest, home: Path) -> Embedder:
     """Open the model that an index version was made with."""
     try:
-        spec: EmbedderSpec = TypeAdapter(EmbedderSpec).validate_python(manifest.settings["embedding"])
-        return spec.open(home)
+        return fitting(as_made(manifest).open(home), manifest.model)
     except (UsageError, ValidationError, KeyError) as error:
         raise UsageError(
             f"the gate compares with the active version {manifest.version}, and its model {manifest.model.name!r} "

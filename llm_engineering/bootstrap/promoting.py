@@ -8,7 +8,7 @@ from llm_engineering.application.retrieval import Reranking
 from llm_engineering.application.retrieval.searcher import OpenedVersion
 from llm_engineering.application.retrieval.texts import Cleaned, Texts
 from llm_engineering.application.text import Tokenizing
-from llm_engineering.bootstrap.registered import retrieval_of, with_settings
+from llm_engineering.bootstrap.registered import with_settings
 from llm_engineering.bootstrap.training import open_registry
 from llm_engineering.bootstrap.workspace import Workspace
 from llm_engineering.config import FeatureEngineeringConfig, Load
@@ -93,11 +93,6 @@ def subject_of(index: VectorIndex, section: RetrievalSection, collection: str) -
         "retrieval": digest(section.model_dump(mode="json")),
         "reranker": getattr(section.rerank, "digest", None) or "",
     }
-
-
-def in_use(config: FeatureEngineeringConfig, workspace: Workspace) -> RetrievalSection:
-    """Return how the service finds passages now."""
-    return retrieval_of(config.retrieval, workspace.home)
 
 
 def signed(switch: Switch, load: Load, run: int) -> Switch:

@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from llm_engineering.config import FeatureEngineeringConfig
 from llm_engineering.config.retrieval import RetrievalSection
 from llm_engineering.domain.errors import BackendError, UsageError
+from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.models import RegisteredModel, Stage
+from llm_engineering.infrastructure.embedders import EmbedderSpec, SentenceTransformers
 from llm_engineering.infrastructure.registries import FileRegistry, in_production, name_in, split_reference
 
 F = TypeVar("F", bound=FeatureEngineeringConfig)
@@ -20,9 +22,34 @@ def pinned(config: F, home: Path) -> F:
     All steps of a run then work with the same version, whatever is promoted meanwhile.
 
     Raises:
-        UsageError: there is no such version.
+        UsageError: there is no such version, or what the run's executor needs is not there.
     """
+    config.executor.check()
     return config.model_copy(update={"embedding": config.embedding.resolved(home)})
+
+
+def as_made(manifest: IndexManifest) -> EmbedderSpec:
+    """Return the embedder that an index version was made with, whatever is in production by now.
+
+    An index of the base model is configured with the name that a registered model may take its place under.
+
+    Raises:
+        ValidationError: this version of the project has no such embedder.
+        KeyError: the manifest does not say.
+    """
+    adapter: TypeAdapter[EmbedderSpec] = TypeAdapter(EmbedderSpec)
+    made = adapter.validate_python(manifest.settings["embedding"])
+    return made.model_copy(update={"registered": ""}) if isinstance(made, SentenceTransformers) else made
+
+
+def fitting_spec(manifest: IndexManifest, configured: EmbedderSpec, home: Path) -> EmbedderSpec:
+    """Return the configured embedder if an index version was made with it, else the one that it was made with.
+
+    Raises:
+        UsageError: the configured one cannot be read.
+        ValidationError, KeyError: as `as_made`.
+    """
+    return configured if configured.card(home).digest == manifest.model.digest else as_made(manifest)
 
 
 def refuse_if_left(config: FeatureEngineeringConfig, home: Path) -> None:

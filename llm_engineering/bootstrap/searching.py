@@ -6,7 +6,6 @@ from functools import lru_cache
 from threading import Lock
 
 from loguru import logger
-from pydantic import TypeAdapter
 
 from llm_engineering.application.retrieval import Ask, Reranking
 from llm_engineering.application.retrieval.candidates import fitting
@@ -14,7 +13,8 @@ from llm_engineering.application.retrieval.following import Following
 from llm_engineering.application.retrieval.searcher import FollowingSearcher, OpenedVersion
 from llm_engineering.application.retrieval.texts import Cleaned, Texts
 from llm_engineering.application.text import Tokenizing
-from llm_engineering.bootstrap.registered import follows_registry, retrieval_of
+from llm_engineering.bootstrap.graphs import graph_of
+from llm_engineering.bootstrap.registered import as_made, follows_registry, retrieval_of
 from llm_engineering.bootstrap.workspace import Workspace
 from llm_engineering.config import AssistantConfig, FeatureEngineeringConfig
 from llm_engineering.config.retrieval import RetrievalSection
@@ -47,9 +47,15 @@ class _Opener:
     """Opens what is published, with the models that it needs; models are kept from one version to the next."""
 
     def __init__(
-        self, config: AssistantConfig | FeatureEngineeringConfig, workspace: Workspace, stack: ExitStack
+        self,
+        config: AssistantConfig | FeatureEngineeringConfig,
+        workspace: Workspace,
+        stack: ExitStack,
+        *,
+        lasting: bool,
     ) -> None:
         self._config = config
+        self._lasting = lasting
         self._workspace = workspace
         self.store = stack.enter_context(workspace.store(config.load))
         self._cleaned = Cleaned()
@@ -81,7 +87,13 @@ class _Opener:
             texts = Texts(self.warehouse, manifest.settings["cleaning"], self._cleaned)
             self._opened_before = True
             yield OpenedVersion(
-                index, embedder, tokenizing.query, texts, settings, self._reranking_with(settings, embedder)
+                index,
+                embedder,
+                tokenizing.query,
+                texts,
+                settings,
+                self._reranking_with(settings, embedder),
+                graph_of(self._workspace.home, self._config.load.collection, manifest),
             )
 
     def _fitting(self, manifest: IndexManifest) -> Remembering:
@@ -103,8 +115,9 @@ class _Opener:
                     manifest.model.name,
                 )
                 spec = _as_made(manifest)
-            embedder = spec.open(home)
+            embedder = spec.open_queries(home, lasting=self._lasting)
             fitting(embedder, manifest.model)
+            _tell_of_prompts(embedder.card, manifest)
             self._embedder, self._reranking = Remembering(embedder), None
         return self._embedder
 
@@ -125,13 +138,27 @@ class _Opener:
         return f"{published} {digest(retrieval_of(section, self._workspace.home).model_dump(mode='json'))[:12]}"
 
 
+def _tell_of_prompts(card: ModelCard, manifest: IndexManifest) -> None:
+    """Log if questions are asked with another prompt than the index was configured with: that may be meant, or not."""
+    settings = manifest.settings.get("embedding")
+    meant = str(settings.get("query_prompt", "")) if isinstance(settings, dict) else ""
+    if card.query_prompt != meant:
+        logger.warning(
+            "questions are embedded with the prompt {!r}; index version {} was configured with {!r}",
+            card.query_prompt,
+            manifest.version,
+            meant,
+        )
+
+
 def _as_made(manifest: IndexManifest, here: EmbedderSpec | None = None) -> EmbedderSpec:
     """Return the embedder that a version was made with; where and how fast it runs is said by the settings of today."""
-    adapter: TypeAdapter[EmbedderSpec] = TypeAdapter(EmbedderSpec)
-    made = adapter.validate_python(manifest.settings["embedding"])
+    made = as_made(manifest)
     if not isinstance(here, SentenceTransformers) or not isinstance(made, SentenceTransformers):
         return made
-    return made.model_copy(update=here.model_dump(include={"device", "precision", "token_budget", "threads"}))
+    return made.model_copy(
+        update=here.model_dump(include={"device", "precision", "token_budget", "threads", "queries", "onnx_up_to"})
+    )
 
 
 class _OpenSearcher(FollowingSearcher):
@@ -152,12 +179,14 @@ def open_searcher(
     ask: Ask | None = None,
     *,
     every: float | None = 1.0,
+    lasting: bool = False,
 ) -> FollowingSearcher:
     """Return the searcher of a configuration. Nothing is opened before the first search.
 
     `every` is how often it looks for a new publication, in seconds; None: never. `ask` is the language model for those
-    stages of `retrieval` that are of kind `llm`.
+    stages of `retrieval` that are of kind `llm`. `lasting` is a searcher that answers for so long that how fast it
+    starts is of no account.
     """
     stack = ExitStack()
-    opener = _Opener(config, workspace or Workspace(), stack)
+    opener = _Opener(config, workspace or Workspace(), stack, lasting=lasting)
     return _OpenSearcher(Following(opener.publication, opener.opened, every), ask, stack)

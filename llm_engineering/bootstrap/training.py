@@ -3,17 +3,19 @@ that write some, the registry, trackers."""
 
 from collections.abc import Callable, Sequence
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from llm_engineering.application.datasets.corpus import Passage
 from llm_engineering.application.datasets.material import Written
 from llm_engineering.application.datasets.mining import Knowing
 from llm_engineering.application.datasets.questions import Questions
 from llm_engineering.application.datasets.writing import Writing, key_of, write_all
+from llm_engineering.application.retrieval.candidates import fitting
 from llm_engineering.application.retrieval.retrieve import Tokenize
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.bootstrap.asking import awaited
 from llm_engineering.bootstrap.llms import model_identity, open_llms
+from llm_engineering.bootstrap.registered import fitting_spec
 from llm_engineering.bootstrap.workspace import Workspace
 from llm_engineering.config import DatasetConfig
 from llm_engineering.config.instructions import LanguageDatasetConfig
@@ -24,7 +26,6 @@ from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.ports import Tracker
 from llm_engineering.infrastructure.datasets import DatasetFiles, open_replies
 from llm_engineering.infrastructure.datasets.replies import read_replies, replies_of
-from llm_engineering.infrastructure.embedders import EmbedderSpec
 from llm_engineering.infrastructure.llms import LlmSpec
 from llm_engineering.infrastructure.llms.counting import likely_prompt
 from llm_engineering.infrastructure.registries import FileRegistry
@@ -76,16 +77,14 @@ def embedder_of(
     """
     if config.retrieval.mode == "sparse":
         return None
-    spec: EmbedderSpec = config.embedding
-    if spec.card(workspace.home).digest != manifest.model.digest:
-        try:
-            spec = TypeAdapter(EmbedderSpec).validate_python(manifest.settings["embedding"])
-        except (ValidationError, KeyError) as error:
-            raise UsageError(
-                f"the model {manifest.model.name!r} of index version {manifest.version} cannot be opened: {error}. "
-                "Run the feature pipeline with a model of this version of the project"
-            ) from error
-    return Knowing(spec.open(workspace.home))
+    try:
+        spec = fitting_spec(manifest, config.embedding, workspace.home)
+    except (ValidationError, KeyError) as error:
+        raise UsageError(
+            f"the model {manifest.model.name!r} of index version {manifest.version} cannot be opened: {error}. "
+            "Run the feature pipeline with a model of this version of the project"
+        ) from error
+    return Knowing(fitting(spec.open(workspace.home), manifest.model))
 
 
 def splitter_of(manifest: IndexManifest) -> Tokenize:

@@ -15,6 +15,7 @@ from llm_engineering.config import Load
 from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.ports import Progress, VectorStore, Warehouse
 from llm_engineering.domain.users import User
+from llm_engineering.infrastructure import executors
 from llm_engineering.infrastructure.fetching import Fetching
 from llm_engineering.infrastructure.observability.logs import forget_secrets
 from llm_engineering.infrastructure.observability.progress import bar
@@ -22,7 +23,7 @@ from llm_engineering.infrastructure.processes import is_alive
 from llm_engineering.infrastructure.settings import Settings
 from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.vector_stores import Qdrant, QdrantEdge, VectorStoreSpec
-from llm_engineering.infrastructure.vector_stores.edge_layout import last_run
+from llm_engineering.infrastructure.vector_stores.qdrant_edge.layout import last_run
 from llm_engineering.infrastructure.vector_stores.versions import Overtaken
 from llm_engineering.infrastructure.warehouse.heartbeat import Heartbeat
 
@@ -61,9 +62,10 @@ class Workspace:
             _beating[run] = Heartbeat(impatient, run, self.settings.lease_seconds)
 
     def close_run(self, warehouse: Warehouse, run: int, status: str, report: Mapping[str, object]) -> None:
-        """Close a run with its report, and stop its signs of life."""
+        """Close a run with its report, stop its signs of life, and let go of the cluster that it worked on."""
         if heartbeat := _beating.pop(run, None):
             heartbeat.stop()
+        executors.release()
         warehouse.finish_run(run, status, report)
 
     @contextmanager
@@ -142,13 +144,18 @@ class Workspace:
                 forget_secrets(error)
                 raise
 
-    def spool(self, rows: Iterable[T], row_type: type[T]) -> "ParquetDataset[T]":
-        """Write rows to a Parquet data set in a folder of its own, which goes when the data set is no longer used."""
+    def spool(
+        self, rows: Iterable[T], row_type: type[T], *, timed: bool = False, notes: Mapping[str, str] | None = None
+    ) -> "ParquetDataset[T]":
+        """Write rows to a Parquet data set in a folder of its own, which goes when the data set is no longer used.
+
+        A `timed` one knows how long its rows took to make; `notes` are kept beside the rows.
+        """
         from llm_engineering.infrastructure.parquet import write_dataset
 
         spools = self.home / "spool"
         spools.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=spools))
-        dataset = write_dataset(rows, row_type, folder / row_type.__name__)
+        dataset = write_dataset(rows, row_type, folder / row_type.__name__, timed=timed, notes=notes)
         weakref.finalize(dataset, shutil.rmtree, folder, ignore_errors=True)
         return dataset

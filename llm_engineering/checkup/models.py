@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from llm_engineering.checkup.subject import Subject
 from llm_engineering.domain.checkup import Check, broken, fine, missing, optional
 from llm_engineering.domain.errors import LLMEngineeringError, UsageError
-from llm_engineering.infrastructure.embedders import SentenceTransformers
+from llm_engineering.infrastructure.embedders import EmbedderSpec, OpenAIEmbeddings, SentenceTransformers
 from llm_engineering.infrastructure.embedders.model_source import cached, packaged
 from llm_engineering.infrastructure.embedders.sentence_transformers import PINNED
 from llm_engineering.infrastructure.environment import with_secrets
@@ -22,7 +22,7 @@ def embedder(subject: Subject) -> Check:
     """Look whether the embedding model is on this machine, with the weights that it must have."""
     spec = subject.config.embedding
     if not isinstance(spec, SentenceTransformers):
-        return fine("embedding model", f"{spec.kind}; it has no weights")
+        return _without_weights(spec, subject.home)
     if not is_here(subject):
         said = f"{spec.model} is not on this machine; the first run downloads it"
         return missing("embedding model", said, "--set embedding.model=FOLDER, or let a run download it")
@@ -31,6 +31,18 @@ def embedder(subject: Subject) -> Check:
     except LLMEngineeringError as error:
         return broken("embedding model", str(error), "poetry install, or mend `embedding.model` and `embedding.digest`")
     return fine("embedding model", f"{card.name}, {card.dimension} dimensions, weights {card.digest[:12]}")
+
+
+def _without_weights(spec: EmbedderSpec, home: Path) -> Check:
+    """Look whether a key or an extra is missing; whether a server answers, only a text could tell."""
+    try:
+        spec.require()
+        card = spec.card(home)
+    except UsageError as error:
+        return missing("embedding model", str(error), "see the message, or mend the section `embedding`")
+    if isinstance(spec, OpenAIEmbeddings) and (wrong := _unreachable(card.name, spec.access()[0])):
+        return broken("embedding model", *wrong)
+    return fine("embedding model", f"{spec.kind}: {card.name}, {card.dimension} dimensions")
 
 
 def is_here(subject: Subject) -> bool:

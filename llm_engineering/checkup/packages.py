@@ -2,12 +2,19 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from llm_engineering.application.chunking import Code
+from llm_engineering.application.text.spacy_pipeline import SpacyPipeline
 from llm_engineering.checkup.subject import Subject
 from llm_engineering.domain.checkup import Check, broken, fine, missing, optional
+from llm_engineering.domain.value import Value
+from llm_engineering.infrastructure.sources import Objects
+from llm_engineering.infrastructure.state import SqlState
+from llm_engineering.infrastructure.vector_stores import EngineSpec
 
 # extra → (a module of it, what it is for)
 EXTRAS = {
@@ -22,8 +29,27 @@ EXTRAS = {
     "pdf": ("pypdfium2", "PDF files as sources"),
     "office": ("openpyxl", "spreadsheets as sources"),
     "s3": ("s3fs", "S3 and its like as sources"),
+    "pgvector": ("pgvector", "the index in PostgreSQL"),
+    "elasticsearch": ("elasticsearch", "the index in Elasticsearch"),
+    "opensearch": ("opensearchpy", "the index in OpenSearch"),
+    "chroma": ("chromadb", "the index in Chroma"),
+    "faiss": ("faiss", "the index in FAISS"),
+    "lancedb": ("lancedb", "the index in LanceDB"),
+    "pinecone": ("pinecone", "the index in Pinecone"),
+    "clickhouse": ("clickhouse_connect", "the index in ClickHouse"),
+    "code": ("tree_sitter", "code cut along its syntax"),
+    "spacy": ("spacy", "lemmas, phrases and vectors of spaCy"),
+    "languages": ("py3langid", "the language of a text"),
+    "pii": ("presidio_analyzer", "personal data in texts"),
+    "ray": ("ray", "feature runs on a Ray cluster"),
     "mlflow": ("mlflow", "experiments in MLflow"),
     "comet": ("comet_ml", "experiments in Comet"),
+}
+# kind → the extra that it needs, whichever family it is of
+_EXTRA_OF_KIND = {
+    **{name: name for name in ("bedrock", "redis", "pdf", "spacy", "pii", "ray", "mlflow", "comet")},
+    "language": "languages",
+    **dict.fromkeys(("sft", "dpo"), "finetuning"),
 }
 _PROJECT = Path(__file__).resolve().parents[2]
 _PIN = re.compile(r'^\[\[package\]\]\nname = "([^"\n]+)"\nversion = "([^"\n]+)"$', re.MULTILINE)
@@ -69,13 +95,39 @@ def extras(subject: Subject) -> Check:
 
 
 def _needed(subject: Subject) -> set[str]:
-    config, url = subject.config, subject.settings.warehouse_url
-    needs = {
-        "postgresql": url.startswith("postgres"),
-        "bedrock": any(spec.kind == "bedrock" for spec in config.llms),
-        "redis": config.state.kind == "redis",
-    }
-    return {name for name, is_needed in needs.items() if is_needed}
+    """Return the extras of all that the configuration names, wherever it stands in it."""
+    of_warehouse = {"postgresql"} if subject.settings.warehouse_url.startswith("postgres") else set()
+    return of_warehouse | {extra for part in _parts(subject.config) for extra in _extras_of(part)}
+
+
+def _parts(value: object) -> Iterator[Value]:
+    """Yield a section and all that it holds, at any depth."""
+    if isinstance(value, Value):
+        yield value
+        for name in type(value).model_fields:
+            yield from _parts(getattr(value, name))
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from _parts(inner)
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _parts(inner)
+
+
+def _extras_of(part: Value) -> set[str]:
+    match part:
+        case EngineSpec():
+            return {part.extra}
+        case Code():
+            return {"code"} if part.parser == "tree_sitter" else set()
+        case Objects():
+            return {"s3"} if part.url.startswith("s3:") else set()
+        case SqlState():
+            return {"postgresql"} if part.url.startswith("postgres") else set()
+        case SpacyPipeline():
+            return {"spacy"}
+    kind = getattr(part, "kind", "")
+    return {_EXTRA_OF_KIND[kind]} if kind in _EXTRA_OF_KIND else set()
 
 
 def _is_there(module: str) -> bool:

@@ -7,10 +7,11 @@ from llm_engineering.checkup.subject import Subject
 from llm_engineering.domain.checkup import Check, broken, fine, missing, optional
 from llm_engineering.domain.errors import BackendError, LLMEngineeringError, UsageError
 from llm_engineering.domain.indexes import IndexManifest
-from llm_engineering.infrastructure.vector_stores import Memory, Qdrant, QdrantEdge, VectorStoreSpec
-from llm_engineering.infrastructure.vector_stores.edge_layout import Layout, read_manifest
+from llm_engineering.infrastructure.vector_stores import EngineSpec, Memory, Qdrant, QdrantEdge, VectorStoreSpec
 from llm_engineering.infrastructure.vector_stores.locks import FileLock, Held
+from llm_engineering.infrastructure.vector_stores.qdrant_edge.layout import Layout, read_manifest
 
+IMPATIENT = {"timeout_seconds": 3, "patience_seconds": 0.0}
 RUN = "poetry poe run-feature-pipeline"
 _URL = "export LLM_ENGINEERING_WAREHOUSE_URL=postgresql://user:password@host/database"
 
@@ -61,12 +62,15 @@ def vector_store(subject: Subject) -> Check:
         if not folder.exists():
             return optional("vector store", f"{folder} is not there yet; the first run creates it", RUN)
         return fine("vector store", f"Qdrant Edge in {folder}")
-    url = spec.url or subject.settings.qdrant_url
+    engine = spec if isinstance(spec, EngineSpec) else None
+    advice = engine.advice() if engine else "export LLM_ENGINEERING_QDRANT_URL=http://host:6333"
     try:
-        _of_server(spec, subject)
+        _hurried(spec, subject)
     except LLMEngineeringError as error:
-        return broken("vector store", str(error), "export LLM_ENGINEERING_QDRANT_URL=http://host:6333")
-    return fine("vector store", f"Qdrant at {url}")
+        return broken("vector store", str(error), advice)
+    url = spec.url if isinstance(spec, Qdrant) else ""
+    place = engine.place(subject.home) if engine else f"Qdrant at {url or subject.settings.qdrant_url}"
+    return fine("vector store", place)
 
 
 def index(subject: Subject) -> Check:
@@ -104,15 +108,16 @@ def _active(subject: Subject) -> IndexManifest | None:
     spec = _spec(subject)
     if isinstance(spec, Memory):
         return None
-    if isinstance(spec, Qdrant):
-        return _of_server(spec, subject)
+    if isinstance(spec, Qdrant | EngineSpec):
+        return _hurried(spec, subject)
     copy = Layout(subject.home / "feature_store" / subject.config.load.collection).active_copy()
     return read_manifest(copy) if copy else None
 
 
-def _of_server(spec: Qdrant, subject: Subject) -> IndexManifest | None:
-    hurried = spec.model_copy(update={"timeout_seconds": 3, "patience_seconds": 0.0})
-    store = hurried.open(subject.home, subject.config.load.collection)
+def _hurried(spec: Qdrant | EngineSpec, subject: Subject) -> IndexManifest | None:
+    """Ask a store for the version that readers see, and do not wait for a server that is away."""
+    soon = spec.hurried() if isinstance(spec, EngineSpec) else spec.model_copy(update=IMPATIENT)
+    store = soon.open(subject.home, subject.config.load.collection)
     try:
         return store.active()
     finally:

@@ -6,8 +6,10 @@ from pydantic import Field
 
 from llm_engineering.application.answering import Answering
 from llm_engineering.application.answering.batch_settings import BatchSettings
-from llm_engineering.config.pipelines import Config, Load, kind_or
+from llm_engineering.config.kinds import kind_or
+from llm_engineering.config.pipelines import Config
 from llm_engineering.config.retrieval import RetrievalSection
+from llm_engineering.config.sections import Load
 from llm_engineering.config.serving import Serving
 from llm_engineering.infrastructure.embedders import EmbedderSpec, SentenceTransformers
 from llm_engineering.infrastructure.llms import LlmSpec

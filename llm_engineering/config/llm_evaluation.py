@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from llm_engineering.application.llm_evaluation import LlmEvaluationSettings
-from llm_engineering.config.pipelines import Config, kind_or
+from llm_engineering.config.kinds import kind_or
+from llm_engineering.config.pipelines import Config
 from llm_engineering.infrastructure.embedders import EmbedderSpec, SentenceTransformers
 from llm_engineering.infrastructure.llms import LlmSpec
 from llm_engineering.infrastructure.trackers import TrackerSpec

@@ -4,7 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from llm_engineering.config.pipelines import Config, Load, kind_or
+from llm_engineering.config.kinds import kind_or
+from llm_engineering.config.pipelines import Config
+from llm_engineering.config.sections import Load
 from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.trackers import TrackerSpec
 from llm_engineering.infrastructure.trainers.gpt import GptTrainer

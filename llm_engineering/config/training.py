@@ -8,8 +8,10 @@ from pydantic import Field
 from llm_engineering.application.datasets import DatasetSettings
 from llm_engineering.application.evaluation.settings import EvaluationSettings
 from llm_engineering.application.promotion import PromotionSettings
-from llm_engineering.config.pipelines import Config, FeatureEngineeringConfig, Load, kind_or
+from llm_engineering.config.kinds import kind_or
+from llm_engineering.config.pipelines import Config, FeatureEngineeringConfig
 from llm_engineering.config.retrieval import RetrievalSection
+from llm_engineering.config.sections import Load
 from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.embedders import EmbedderSpec, SentenceTransformers
 from llm_engineering.infrastructure.llms import LlmSpec

@@ -20,7 +20,7 @@ Outcome = Literal["answered", "no_answer"]
 
 class Question(Value):
     """What the assistant is asked. `history` are the turns before it, oldest first; `access` is never taken from the
-    caller's own words."""
+    caller's own words. Of a `whole` answer nobody reads the pieces: what failed half-way can still be replaced."""
 
     text: str = Field(min_length=1, max_length=20_000)
     history: tuple[Message, ...] = ()
@@ -29,6 +29,7 @@ class Question(Value):
     k: int | None = Field(None, ge=1, le=100)
     llm: str | None = Field(None, description="one of the configured models; null: the first, or extractive")
     owner: str = Field("local", description="whose the receipt of the answer is; never taken from the caller's words")
+    whole: bool = Field(False, description="the answer is read when it is finished, not while it is written")
 
 
 class Citation(Value):
@@ -66,7 +67,8 @@ class Answer(Value):
     `flags` name what a reader should know: `injection:CHUNK` for a passage that gives orders, `unsupported` for a text
     without a single verified citation, `cut` for one that reached its limit of tokens, `llm_failed` for quotes in place
     of a model's words, `leak` where parts of the prompt were taken out of the text, `no_receipt` if none could be kept.
-    `seconds` holds the time of each stage.
+    `unknown_field` where the filter names a field that no document has, which `warnings` say more of. `seconds` holds
+    the time of each stage.
     """
 
     id: str
@@ -76,6 +78,7 @@ class Answer(Value):
     citations: tuple[Citation, ...] = ()
     confidence: float | None = None
     flags: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     versions: Versions = Versions()
     usage: Usage = Usage()
     seconds: dict[str, float] = Field(default_factory=dict)

@@ -2,14 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from llm_engineering.domain.answers import Question
 from llm_engineering.domain.value import Value
-
-# What became of a row. answered, no_answer: the assistant said so. rejected: it is no question. failed: no answer came
-# about. unasked: the budget was spent before its turn came.
-RowOutcome = Literal["answered", "no_answer", "rejected", "failed", "unasked"]
 
 # `error_code` of a row that was not asked because the budget was spent.
 BUDGET = "budget"
@@ -31,7 +27,11 @@ class BatchRow:
 @dataclass(frozen=True)
 class AnswerRow:
     """A row of the output. `citations` and `versions` are JSON; `confidence` and `cost` (US dollars) are NaN where they
-    are not known; `seconds` is the whole time of this row."""
+    are not known; `seconds` is the whole time of this row.
+
+    `outcome` says what became of it. answered, no_answer: the assistant said so. rejected: it is no question. failed:
+    no answer came about. unasked: the budget was spent before its turn came.
+    """
 
     position: int
     key: str

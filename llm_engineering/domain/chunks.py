@@ -10,6 +10,9 @@ from typing import TypeAlias
 from llm_engineering.domain.documents import Metadata
 from llm_engineering.domain.value import identity
 
+# The key in a chunk's metadata that tells the span of its parent, "start-end" in the cleaned document.
+PARENT = "parent_span"
+
 # A dense vector: array("f", …), 4 bytes a component. It is the standard library's contiguous float32 buffer, so
 # NumPy, Arrow and SQL drivers read it without a copy, and the domain needs none of them.
 Vector: TypeAlias = "array[float]"

@@ -41,9 +41,15 @@ class Range(Value):
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> "Range":
-        if (self.gt, self.gte, self.lt, self.lte) == (None, None, None, None):
+        if not self.limits:
             raise ValueError("give at least one of gt, gte, lt, lte")
         return self
+
+    @property
+    def limits(self) -> list[tuple[str, float]]:
+        """The bounds that are given, each with its sign: ">", ">=", "<" or "<="."""
+        signs = ((">", self.gt), (">=", self.gte), ("<", self.lt), ("<=", self.lte))
+        return [(sign, bound) for sign, bound in signs if bound is not None]
 
 
 class And(Value):

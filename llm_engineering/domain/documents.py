@@ -1,7 +1,8 @@
 """Documents on their way from a source into the warehouse, and what else a source can say about an item."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Literal
 
 from llm_engineering.domain.value import Scalar, digest, identity
@@ -49,6 +50,23 @@ class Document:
     def content_hash(self) -> str:
         """SHA-256 over all that counts as content: text, title, format, author and metadata."""
         return digest([self.text, self.title, self.format, self.user_id, dict(self.metadata)])
+
+
+def storable(document: Document) -> Document:
+    """Return the document with metadata that every store can hold.
+
+    A whole number beyond 64 bits becomes text, and one that is not finite is left out, as JSON has none.
+    """
+    kept = {name: _held(value) for name, value in document.metadata.items() if not _is_endless(value)}
+    return document if kept == document.metadata else replace(document, metadata=kept)
+
+
+def _held(value: Scalar) -> Scalar:
+    return str(value) if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
+
+
+def _is_endless(value: Scalar) -> bool:
+    return isinstance(value, float) and not isfinite(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +129,11 @@ Item = Document | Rejection | Failure | NotModified
 
 @dataclass(frozen=True, slots=True)
 class CleanedDocument:
-    """A document after cleaning. Spans of chunks, hits and citations are character offsets into this `text`."""
+    """A document after cleaning. Spans of chunks, hits and citations are character offsets into this `text`.
+
+    `outcome` is what cleaning found, for the report: `language`, `pii.<kind>` → how many; with a `rejected` (reason)
+    and `detail`, why nothing of the document is indexed. `failed`: a cleaner raised, so what is indexed of it stays.
+    """
 
     id: str
     uri: str
@@ -121,3 +143,4 @@ class CleanedDocument:
     title: str
     content_hash: str
     metadata: Metadata = field(default_factory=dict)
+    outcome: Metadata = field(default_factory=dict)

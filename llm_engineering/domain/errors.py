@@ -13,7 +13,12 @@ their libraries at their edge, so that no caller needs to know a vendor.
 Secrets are taken out of a message when the error is made: nobody who shows, logs or stores it later can forget to.
 """
 
+from typing import TYPE_CHECKING
+
 from llm_engineering.domain.secrets import redact
+
+if TYPE_CHECKING:
+    from llm_engineering.domain.llms import Usage
 
 
 class LLMEngineeringError(Exception):
@@ -42,16 +47,24 @@ class BackendError(LLMEngineeringError):
     """A database, a vector store, a model or another service failed.
 
     `transient` says whether a retry may help; `retry_after` after how many seconds, where the service said so. `reply`
-    is what a language model said, where its shape is all that is wrong: parts of it may be of use. It was paid for.
+    is what a language model said, where its shape is all that is wrong: parts of it may be of use. `usage` is what was
+    paid for all the same.
     """
 
     def __init__(
-        self, message: str, *, transient: bool = False, retry_after: float | None = None, reply: str | None = None
+        self,
+        message: str,
+        *,
+        transient: bool = False,
+        retry_after: float | None = None,
+        reply: str | None = None,
+        usage: "Usage | None" = None,
     ) -> None:
         super().__init__(message)
         self.transient = transient
         self.retry_after = retry_after
         self.reply = reply
+        self.usage = usage
 
 
 class BudgetExceeded(LLMEngineeringError):  # noqa: N818 - it is a decision, not a fault

@@ -4,19 +4,25 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from llm_engineering.domain.corpus import DuplicatesReport
 from llm_engineering.domain.value import Value
 
 
 class ModelCard(Value):
     """What identifies an embedding model: vectors of two cards are never compared with each other.
 
-    `digest` is the SHA-256 of the weights, `max_tokens` the window with special tokens included.
+    `digest` is the SHA-256 of the weights, and of what else decides the vectors, such as a passage prompt; `max_tokens`
+    the window with special tokens included. `tokenizer` identifies the tokenizer that sizes chunks where the rest does
+    not. The prompts are there for readers: what is asked with another query prompt is still the same model.
     """
 
     name: str
     digest: str
     dimension: int
     max_tokens: int
+    query_prompt: str = ""
+    passage_prompt: str = ""
+    tokenizer: str = ""
 
 
 class IndexManifest(Value):
@@ -116,6 +122,7 @@ class Plan(Value):
 
     `removed` are the ids of documents that the index still has and the warehouse no longer does. `activates` says that
     readers do not see all of the version yet, even if no document changed; `serves`, that they are to see it at all.
+    `state` is a digest of the documents that the version holds after the run.
     """
 
     run: int
@@ -127,6 +134,8 @@ class Plan(Value):
     removed: tuple[str, ...] = ()
     activates: bool = False
     serves: bool = True
+    state: str = ""
+    duplicates: DuplicatesReport | None = None
 
     @property
     def is_empty(self) -> bool:

@@ -58,7 +58,8 @@ class LlmRequest(Value):
     is valid for it.
 
     `documents` are those that its messages quote: what is kept of a reply is forgotten with them. None: nobody knows
-    which, so no reply is kept. They are not sent, and do not make it another request.
+    which, so no reply is kept. They are not sent, and do not make it another request; nor does `whole`: nobody reads a
+    stream before its end, so one that breaks may be begun anew, by another model too.
     """
 
     messages: tuple[Message, ...] = Field(min_length=1)
@@ -66,6 +67,7 @@ class LlmRequest(Value):
     temperature: float = Field(0.0, ge=0, le=2)
     json_schema: dict[str, Any] | None = None
     documents: tuple[str, ...] | None = ()
+    whole: bool = False
 
 
 class Completion(Value):

@@ -94,6 +94,12 @@ class RegisteredModel(Value):
         """The name by which this version is asked for."""
         return f"{self.name}@{self.number}"
 
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it began with random weights and learnt from the documents of an index: it has no base."""
+        trainer = self.settings.get("trainer")
+        return self.kind == "llm" and not self.base and isinstance(trainer, dict) and trainer.get("kind") == "gpt"
+
 
 class Switch(Value):
     """One switch of what is in production: of a model, and of the index version that goes with it.

@@ -70,6 +70,7 @@ class Retrieved:
 
     `confidence` is between 0 and 1 where a threshold is calibrated, else None; `answerable` is False if it is below the
     threshold: then the hits are the nearest there is, and no answer. `version` names the index version they are from.
+    `warnings` are sentences about what was asked: a field of the filter that no document has.
     """
 
     query: str
@@ -78,6 +79,7 @@ class Retrieved:
     confidence: float | None = None
     version: str = ""
     stages: tuple[StageTrace, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

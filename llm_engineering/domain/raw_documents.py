@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from llm_engineering.domain.documents import Document, Format, Metadata
 from llm_engineering.domain.features import FeatureFile
@@ -66,16 +66,26 @@ class RawDocument:
 class DocumentManifest(Value):
     """What an export of documents holds. The same documents have the same manifest, to the byte.
 
-    `digest` is the SHA-256 of everything else here, the hashes of all files included.
+    `digest` is the SHA-256 of everything else here, the hashes of all files included. `cleaning` is the section that
+    the texts were cleaned with; none, and left out, where they are as their sources yielded them. `left_out` counts, by
+    reason, the documents that a cleaner refused or raised on.
     """
 
     format: Literal["llm-engineering documents"] = "llm-engineering documents"
     # Raise it when the files of an export change their meaning.
     format_version: Literal[1] = 1
     documents: int = Field(ge=0)
+    cleaning: dict[str, object] | None = None
+    left_out: dict[str, int] = Field(default_factory=dict)
     users: tuple[User, ...] = ()
     files: tuple[FeatureFile, ...] = ()
     digest: str = ""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
+        # Manifests from before there was a `cleaning`, or anything was left out, keep their digest.
+        fields: dict[str, object] = serialize(self)
+        return {name: value for name, value in fields.items() if name not in ("cleaning", "left_out") or value}
 
     @property
     def id(self) -> str:

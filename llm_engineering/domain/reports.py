@@ -1,12 +1,12 @@
 """What a run did, in numbers that balance: found = new + changed + unchanged + deleted + rejected + failed."""
 
-from typing import Literal
-
 from pydantic import Field
 
+from llm_engineering.domain.corpus import CorpusReport, StepRate
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.incidents import Incident
+from llm_engineering.domain.index_reports import Problem, VerifyReport
 from llm_engineering.domain.instructions import GateFigure
 from llm_engineering.domain.llm_evaluation import LlmEvaluationResult
 from llm_engineering.domain.promotions import PromotionReport
@@ -47,57 +47,22 @@ class IngestReport(Value):
 
 
 class LoadReport(Value):
-    """What was written to an index version."""
+    """What was written to an index version, and how fast each step up to here was.
+
+    `rejected` documents were refused by a cleaner; the first of them are listed. `languages` counts documents, `pii`
+    findings by kind, where cleaners look for them.
+    """
 
     chunks: int = 0
     embedded: int = 0
     reused: int = 0
     written: int = 0
     removed: int = 0
-
-
-class Problem(Value):
-    """One kind of damage to an index: how many are concerned, what is wrong with them, and the first ids."""
-
-    kind: str
-    count: int
-    what: str
-    examples: tuple[str, ...] = ()
-    where: Literal["index", "published"] = "index"
-
-    def __str__(self) -> str:
-        more = " …" if self.count > len(self.examples) else ""
-        copy = "in the published copy: " if self.where == "published" else ""
-        return f"{copy}{self.count} {self.what}" + (f": {', '.join(self.examples)}{more}" if self.examples else "")
-
-
-class VerifyReport(Value):
-    """The comparison of ledger and store. `ready` means: equal, indexed and searchable."""
-
-    collection: str = ""
-    version: str = ""
-    documents: int = 0
-    chunks: int = 0
-    points: int = 0
-    payload_indexes: tuple[str, ...] = ()
-    searchable: bool = False
-    problems: tuple[Problem, ...] = ()
-    seconds: float = 0.0
-
-    @property
-    def ready(self) -> bool:
-        return not self.problems
-
-    def summary(self) -> str:
-        """Return the comparison for a person: one line, and one for each problem."""
-        verdict = "is equal to its ledger and the warehouse" if self.ready else "is damaged"
-        return "\n".join(
-            [
-                f"index {self.collection} {self.version} {verdict}: {self.documents} documents, {self.chunks} chunks, "
-                f"{self.points} points, {self.seconds:.1f} s",
-                *(f"{problem.kind}: {problem}" for problem in self.problems),
-            ]
-        )
+    rejected: int = 0
+    rejections: tuple[Incident, ...] = ()
+    languages: dict[str, int] = Field(default_factory=dict)
+    pii: dict[str, int] = Field(default_factory=dict)
+    steps: tuple[StepRate, ...] = ()
 
 
 class BatchReport(Value):
@@ -184,7 +149,7 @@ class Report(Value):
     """The account of a whole run; `tools.run --json` prints it as the last line of standard output.
 
     `chunks` and `points` are totals of the index version after the run; `embedded`, `written` and `removed` are what
-    this run did to get there.
+    this run did to get there. `corpus` describes what the version holds; `page` is where all of it is shown as HTML.
     """
 
     pipeline: str
@@ -204,6 +169,8 @@ class Report(Value):
     points: int = 0
     index_version: str = ""
     seconds: float = 0.0
+    languages: dict[str, int] = Field(default_factory=dict)
+    pii: dict[str, int] = Field(default_factory=dict)
     sources: tuple[SourceReport, ...] = ()
     rejections: tuple[Incident, ...] = ()
     failures: tuple[Incident, ...] = ()
@@ -214,6 +181,14 @@ class Report(Value):
     measured: EvaluationResult | None = None
     dataset: DatasetReport | None = None
     llms: LlmEvaluationResult | None = None
+    steps: tuple[StepRate, ...] = ()
+    corpus: CorpusReport | None = None
+    page: str = ""
+
+    @property
+    def _duplicates(self) -> list[str]:
+        found = self.corpus.duplicates if self.corpus else None
+        return [str(found)] if found and found.duplicates else []
 
     @property
     def _documents(self) -> str:
@@ -233,6 +208,9 @@ class Report(Value):
                 f"{self.pipeline}, run {self.run}, {self.seconds:.1f} s",
                 str(self.batch or self.dataset or self.training or self.measured or self.llms or self._documents),
                 *([index] if self.index_version else []),
+                *([f"languages of what was indexed now: {_listed(self.languages)}"] if self.languages else []),
+                *([f"personal data in what was indexed now: {_listed(self.pii)}"] if self.pii else []),
+                *self._duplicates,
                 *([str(self.promotion)] if self.promotion else []),
                 *([f"evaluation: {self.evaluation}"] if self.evaluation else []),
                 *(f"rejected {item.uri}: {item.reason}: {item.detail}" for item in self.rejections),
@@ -241,6 +219,7 @@ class Report(Value):
         )
 
 
+# ZenML finds the class of an older run's artifact where it was then: `VerifyReport` has to be importable from here.
 class RepairReport(Value):
     """A repair: what was found, what was done about it, and the comparison afterwards."""
 
@@ -252,3 +231,7 @@ class RepairReport(Value):
         """Return the repair for a person."""
         found = [f"mended {problem.kind}: {problem}" for problem in self.found] or ["there was nothing to mend"]
         return "\n".join([*found, self.done.summary()])
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda one: (-one[1], one[0])))

@@ -52,6 +52,15 @@ class Texts:
     validation: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class HeldText:
+    """A text that a model did not learn from. Those of a `cluster` are not independent of each other."""
+
+    id: str
+    cluster: str
+    text: str
+
+
 class TrainingPlan(Value):
     """What a training is about to work on. `work` names its folder, derived from data, settings and model."""
 

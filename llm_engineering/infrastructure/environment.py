@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from llm_engineering.domain.errors import UsageError
-from llm_engineering.domain.secrets import REFERENCE, remember
+from llm_engineering.domain.secrets import REFERENCE, holds_secret, remember
 
 
 def with_secrets(url: str) -> str:
@@ -56,3 +56,20 @@ def _from_file() -> dict[str, str | None]:
     from dotenv import dotenv_values
 
     return dotenv_values(Path(".env")) if Path(".env").is_file() else {}
+
+
+def check_keyed(api_key: str, base_url: str) -> None:
+    """Refuse secrets in the file: ZenML keeps the parameters of a run, readable for everybody.
+
+    Raises:
+        ValueError: the key is no reference, or the address holds a secret or is none.
+    """
+    if api_key and not REFERENCE.fullmatch(api_key):
+        raise ValueError(
+            "api_key must be a reference to an environment variable, such as ${env:OPENAI_API_KEY}, not the key "
+            "itself: the configuration is stored with every run"
+        )
+    if holds_secret(base_url):
+        raise ValueError("base_url holds a secret; put it into api_key as a reference such as ${env:MY_KEY}")
+    if not base_url.startswith(("http://", "https://", "${env:")):
+        raise ValueError("base_url must begin with http:// or https://, for example http://127.0.0.1:8000/v1")

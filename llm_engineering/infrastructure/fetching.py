@@ -1,5 +1,6 @@
 """The manners and limits of everything on a network."""
 
+import os
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -51,3 +52,11 @@ class Fetching(Value):
         le=1_048_576,
         description="of the parser's process; a document that needs more is read more simply",
     )
+    parse_processes: int | None = Field(
+        None, ge=1, le=64, description="documents that are parsed at once; null: one for each core, four at most"
+    )
+
+    @property
+    def parsers(self) -> int:
+        """How many documents are parsed at once."""
+        return self.parse_processes or min(os.cpu_count() or 1, 4)

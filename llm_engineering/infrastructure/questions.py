@@ -1,4 +1,4 @@
-"""Read questions with known answers from a CSV or JSONL file; every mistake is answered with file and line."""
+"""Read questions with known answers from a CSV, TSV or JSONL file; every mistake is answered with file and line."""
 
 import csv
 import json
@@ -8,6 +8,7 @@ from typing import IO
 
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.evaluation import Question
+from llm_engineering.domain.value import Scalar
 
 LINES = (".jsonl", ".ndjson")
 
@@ -16,7 +17,8 @@ def read_questions(path: Path, question: str, document: str, filters: Sequence[s
     """Return the questions of a file.
 
     Args:
-        path: A CSV file with a head line, or a JSONL file (`.jsonl`, `.ndjson`) with an object in each line.
+        path: A CSV file with a head line, tabs between its cells if it is a `.tsv`, or a JSONL file (`.jsonl`,
+            `.ndjson`) with an object in each line.
         question: The column that holds the question.
         document: The column that names the document that answers it; in JSONL it may be a list of names.
         filters: Columns to limit the search by, under their own names. An empty value limits nothing.
@@ -28,12 +30,14 @@ def read_questions(path: Path, question: str, document: str, filters: Sequence[s
     try:
         with path.expanduser().open(encoding="utf-8-sig", newline="") as file:
             found = [_question(row, f"{path}, line {line}", question, document, filters) for line, row in rows(file)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise UsageError(f"cannot read the questions in {path}: {error}; save the file as UTF-8") from None
+    except (OSError, csv.Error) as error:
         raise UsageError(f"cannot read the questions in {path}: {error}") from None
     except _NoObject as error:
         raise UsageError(f"{path}, line {error}: write one JSON object in each line") from None
     if not found:
-        raise UsageError(f"there are no questions in {path}; write some, or set gate.questions to null")
+        raise UsageError(f"there are no questions in {path}; write some below a line that names the columns")
     return found
 
 
@@ -42,7 +46,8 @@ class _NoObject(Exception):  # noqa: N818 - it carries the number of a line
 
 
 def _records(file: IO[str]) -> Iterator[tuple[int, Mapping[str | None, object]]]:
-    reader = csv.DictReader(file, strict=True)
+    delimiter = "\t" if Path(file.name).suffix.lower() == ".tsv" else ","
+    reader = csv.DictReader(file, delimiter=delimiter, strict=True)
     return ((reader.line_num, row) for row in reader)
 
 
@@ -64,15 +69,23 @@ def _question(
 ) -> Question:
     missing = [name for name in (question, document, *filters) if row.get(name) is None]
     if missing:
-        has = ", ".join(name for name in row if name is not None) or "none"
-        raise UsageError(f"{where}: there is no {missing[0]!r}; the columns are: {has}. `gate` names those to read")
+        has = ", ".join(repr(name) for name in row if name is not None) or "none"
+        raise UsageError(
+            f"{where}: there is no {missing[0]!r}; the columns are: {has}. Give a column that name, or name another "
+            "one beside the file (`question`, `document`, `filters`); commas are between cells, tabs in a .tsv"
+        )
     text, names = row[question], _names(row[document])
     if not isinstance(text, str) or not text.strip():
         raise UsageError(f"{where}: the question is {text!r}; write one, or take the line away")
     if not names or not all(names):
         raise UsageError(f"{where}: the document is {row[document]!r}; name one by URI, record key or id")
-    limits = {name: value for name in filters if isinstance(value := row[name], str | int | float) and value != ""}
-    return Question(text.strip(), names, limits)
+    return Question(text.strip(), names, {name: _limit(row[name], name, where) for name in filters if row[name] != ""})
+
+
+def _limit(value: object, name: str, where: str) -> Scalar:
+    if isinstance(value, str | int | float):
+        return value
+    raise UsageError(f"{where}: the filter {name!r} is {value!r}; give one text or number, or '' for no limit")
 
 
 def _names(value: object) -> tuple[str, ...]:

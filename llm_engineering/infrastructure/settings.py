@@ -8,6 +8,28 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from llm_engineering.domain.errors import UsageError
 
+# The folders of the home that this project fills itself. None of them is a source, an export, or somebody else's.
+STATE_FOLDERS = frozenset(
+    {
+        "feature_store",
+        "vector_stores",
+        "models",
+        "datasets",
+        "training",
+        "registry",
+        "reports",
+        "duplicates",
+        "graphs",
+        "evaluations",
+        "git",
+        "zenml",
+        "spool",
+        "states",
+        "erasures",
+        "matplotlib",
+    }
+)
+
 
 class Settings(BaseSettings):
     """Settings from environment variables named `LLM_ENGINEERING_…`, or from a `.env` file in the working folder.
@@ -23,6 +45,16 @@ class Settings(BaseSettings):
     warehouse_url: str = ""
     qdrant_url: str = ""
     qdrant_api_key: SecretStr = SecretStr("")
+    pgvector_url: SecretStr = SecretStr("")
+    elasticsearch_url: SecretStr = SecretStr("")
+    elasticsearch_api_key: SecretStr = SecretStr("")
+    opensearch_url: SecretStr = SecretStr("")
+    redis_url: SecretStr = SecretStr("")
+    pinecone_url: SecretStr = SecretStr("")
+    pinecone_api_key: SecretStr = SecretStr("")
+    chroma_url: SecretStr = SecretStr("")
+    lancedb_url: SecretStr = SecretStr("")
+    clickhouse_url: SecretStr = SecretStr("")
     lease_seconds: float = Field(60.0, gt=0)
     patience_seconds: float = Field(60.0, ge=0, le=86_400)
 

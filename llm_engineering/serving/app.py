@@ -19,6 +19,7 @@ from llm_engineering.serving import (
     routes_search,
 )
 from llm_engineering.serving.front import Front
+from llm_engineering.serving.mistakes import mistakes
 from llm_engineering.serving.problems import Problem
 from llm_engineering.serving.service import Service
 from llm_engineering.serving.shapes import UNREADABLE
@@ -63,7 +64,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _invalid(request: Request, error: Exception) -> Response:
     """Say what is wrong with a body, without repeating what was sent."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
-    mistakes = [f"{'.'.join(map(str, one['loc'][1:]))[:200] or 'body'}: {one['msg'][:200]}" for one in error.errors()]
     # What a text holds is said once, and not what else it might have been.
     unreadable = [f"the {_field(one['loc'])} {one['msg']}" for one in error.errors() if one["type"] == UNREADABLE]
     broken = any(one["type"] == "json_invalid" for one in error.errors())
@@ -71,9 +71,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
         raise Problem(400, "bad_json", "the body is not valid JSON")
     if all(one["type"] == "model_attributes_type" and one["loc"] == ("body",) for one in error.errors()):
         raise Problem(415 if not _is_json(request) else 422, "wrong_type", "send a JSON object as application/json")
-    raise Problem(
-        400 if request.url.path.startswith("/v1/") else 422, "invalid", "; ".join((unreadable or mistakes)[:5])
-    )
+    status = 400 if request.url.path.startswith("/v1/") else 422
+    raise Problem(status, "invalid", "; ".join((unreadable or mistakes(error.errors()))[:5]))
 
 
 def _field(place: Sequence[object]) -> str:
@@ -88,4 +87,11 @@ def _is_json(request: Request) -> bool:
 async def _refused(_request: Request, error: Exception) -> Response:
     """Give what the framework refuses our shape."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
-    raise Problem(error.status_code, CODES.get(error.status_code, "refused"), str(error.detail)[:200])
+    allowed = (error.headers or {}).get("Allow", "")
+    said = {
+        400: "the body cannot be read; send JSON in UTF-8",
+        404: "there is no such route; /openapi.json lists those that there are",
+        405: f"this route takes {allowed}",
+    }
+    message = said.get(error.status_code, str(error.detail)[:200])
+    raise Problem(error.status_code, CODES.get(error.status_code, "refused"), message)

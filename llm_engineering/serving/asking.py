@@ -99,6 +99,7 @@ async def answered(service: Service, asked: Asked) -> Finished:
         LLMEngineeringError: as the assistant raises it.
     """
     last: AnswerEvent | None = None
+    asked.question = asked.question.model_copy(update={"whole": True})
     try:
         with service.gate(asked.question.llm).passed(), in_session(asked.conversation_id or ""):
             async with (

@@ -18,17 +18,19 @@ from llm_engineering.config.serving import Serving
 from llm_engineering.domain.access import ALL
 from llm_engineering.domain.errors import LLMEngineeringError
 from llm_engineering.domain.ports import Searcher
+from llm_engineering.infrastructure.cores import available_cores
 from llm_engineering.infrastructure.observability.tracing import traced
 from llm_engineering.infrastructure.vector_stores import Memory
 from llm_engineering.serving.app import create_app
 from llm_engineering.serving.processors import few_threads
 from llm_engineering.serving.search_processes import SearchProcesses
-from llm_engineering.serving.service import WAITING_FOR_EACH_THREAD, available_cores
+from llm_engineering.serving.service import WAITING_FOR_EACH_THREAD
 
 # What is asked once before the first caller comes, so that models are loaded and files are read by then.
 WARMING = "what is this about?"
 # Each holds the model for itself, so by default there are no more, however many cores there are.
 MOST_PROCESSES = 4
+MOST_THREADS = 128
 
 
 def opened(config: AssistantConfig, workspace: Workspace, stack: ExitStack) -> FastAPI:
@@ -46,7 +48,9 @@ def opened(config: AssistantConfig, workspace: Workspace, stack: ExitStack) -> F
     processes = _processes(config, ask)
     few_threads(1 if processes else config.serving.threads or available_cores())
     searcher = (
-        SearchProcesses(config, workspace.settings, processes) if processes else open_searcher(config, workspace, ask)
+        SearchProcesses(config, workspace.settings, processes)
+        if processes
+        else open_searcher(config, workspace, ask, lasting=True)
     )
     stack.callback(searcher.close)
     llms = open_llms(config.llms, state, workspace, accounts)
@@ -71,12 +75,16 @@ def _processes(config: AssistantConfig, ask: Ask | None) -> int:
 
 
 def _places(settings: Serving, processes: int) -> Serving:
-    """Return the settings with room for those threads that only wait for a process, and as many that compute; of each
-    six searches at the same time, as ever, five wait."""
+    """Return the settings with a thread for each search that waits for its turn with a process.
+
+    A search that is over is then quoted and kept at once: it does not stand in line again, behind those that have not
+    begun. As many searches are let in as ever: of each six, five wait.
+    """
     if not processes or settings.threads is not None:
         return settings
     waiting = (WAITING_FOR_EACH_THREAD - 1) * processes if settings.waiting is None else settings.waiting
-    return settings.model_copy(update={"threads": 2 * processes, "waiting": waiting})
+    threads = min(2 * processes + waiting, MOST_THREADS)
+    return settings.model_copy(update={"threads": threads, "waiting": 2 * processes + waiting - threads})
 
 
 def _warm(searcher: Searcher) -> None:

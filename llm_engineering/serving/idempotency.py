@@ -4,6 +4,9 @@ import json
 from collections.abc import Collection
 from typing import Any
 
+from loguru import logger
+
+from llm_engineering.domain.errors import LLMEngineeringError
 from llm_engineering.domain.value import digest
 from llm_engineering.serving.callers import Caller
 from llm_engineering.serving.problems import Problem
@@ -59,12 +62,17 @@ class Once:
         return reply
 
     async def keep(self, reply: dict[str, Any], documents: Collection[str]) -> None:
-        """Keep the reply of the answer for those who ask again."""
+        """Keep the reply of the answer for those who ask again; one that cannot be kept is given all the same."""
         text = json.dumps({"body": self._body, "reply": reply})
-        await self._service.kept(
-            self._service.state.cache, self._kept, text, self._service.settings.idempotency_seconds, documents
-        )
+        service = self._service
+        try:
+            await service.kept(service.state.cache, self._kept, text, service.settings.idempotency_seconds, documents)
+        except LLMEngineeringError as error:
+            logger.warning("a reply could not be kept for its Idempotency-Key: {}", error)
 
     async def release(self) -> None:
-        """Give the name back."""
-        await self._service.kept(self._service.state.release, self._claimed)
+        """Give the name back; if that fails, it becomes free by itself."""
+        try:
+            await self._service.kept(self._service.state.release, self._claimed)
+        except LLMEngineeringError as error:
+            logger.warning("an Idempotency-Key could not be given back: {}", error)

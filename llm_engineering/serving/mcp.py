@@ -66,6 +66,7 @@ class Tools:
             answerable=found.answerable,
             confidence=found.confidence,
             index_version=found.version,
+            warnings=list(found.warnings),
         )
 
     async def ask(
@@ -83,6 +84,7 @@ class Tools:
             confidence=answer.confidence,
             answer_id=answer.id,
             index_version=answer.versions.index,
+            warnings=list(answer.warnings),
         )
 
     async def read_document(
@@ -175,7 +177,7 @@ def _condition(filter: Mapping[str, Any] | None) -> Filter | None:
 
 def _question(text: str, condition: Any, access: Access) -> Question:
     try:
-        return Question(text=text, filter=condition, access=access)
+        return Question(text=text, filter=condition, access=access, whole=True)
     except ValidationError as error:
         raise ToolError(f"the question is wrong: {error.errors(include_url=False)[0]['msg']}") from None
 

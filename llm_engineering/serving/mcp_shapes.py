@@ -22,12 +22,14 @@ class FoundPassage(BaseModel):
 
 
 class SearchResult(BaseModel):
-    """Passages, best first. Where `answerable` is false they are the nearest there is, and no answer."""
+    """Passages, best first. Where `answerable` is false they are the nearest there is, and no answer. `warnings` name
+    fields of the filter that no document has."""
 
     passages: list[FoundPassage]
     answerable: bool
     confidence: float | None
     index_version: str
+    warnings: list[str]
 
 
 class AskResult(BaseModel):
@@ -40,6 +42,7 @@ class AskResult(BaseModel):
     confidence: float | None
     answer_id: str
     index_version: str
+    warnings: list[str]
 
 
 class DocumentPart(BaseModel):

@@ -53,7 +53,9 @@ def overloaded() -> Problem:
 
 def not_ready() -> Problem:
     """Return what is said while there is nothing to search."""
-    return Problem(503, "not_ready", "there is no index yet; /ready tells when there is", LATER)
+    return Problem(
+        503, "not_ready", "nothing is indexed yet; run the feature pipeline, which is followed without a restart", LATER
+    )
 
 
 def shutting_down() -> Problem:

@@ -62,5 +62,6 @@ def retrieved_body(found: Retrieved) -> dict[str, Any]:
         "answerable": found.answerable,
         "confidence": found.confidence,
         "version": found.version,
+        "warnings": list(found.warnings),
         "stages": [stage.model_dump(mode="json") for stage in found.stages],
     }

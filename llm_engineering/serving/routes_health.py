@@ -9,12 +9,14 @@ from llm_engineering.serving.service import MEASURING, TheService
 router = APIRouter(tags=["operations"])
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health")
 async def health() -> Response:
     """Say that the service lives."""
     return reply({"status": "alive"})
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready")
 async def ready(service: TheService) -> Response:
     """Say whether the index is open and the state can be reached; if not, which of them is missing."""

@@ -5,18 +5,21 @@ here: what the assistant may say is not for its callers to decide.
 """
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Response
 
+from llm_engineering.config.serving import Serving
 from llm_engineering.domain.answers import Answer, AnswerEvent, Broken, Finished, Piece, Question, Sources
+from llm_engineering.domain.conditions import condition_of
 from llm_engineering.domain.llms import Message, Usage
 from llm_engineering.serving.asking import Asked, answered
 from llm_engineering.serving.callers import Caller
 from llm_engineering.serving.problems import Problem
 from llm_engineering.serving.replies import encoded, reply
 from llm_engineering.serving.service import Asking, Service, TheService
-from llm_engineering.serving.shapes import Chat
+from llm_engineering.serving.shapes import LONGEST_QUESTION, Chat
 from llm_engineering.serving.streaming import AnswerStream
 
 router = APIRouter(prefix="/v1", tags=["OpenAI's shape"])
@@ -49,36 +52,45 @@ async def complete(body: Chat, service: TheService, caller: Asking) -> Response:
     message = {"role": "assistant", "content": answer.text, "refusal": None}
     choice = {"index": 0, "message": message, "finish_reason": _finish(answer), "logprobs": None}
     head = _head(answer.id, "chat.completion", named)
-    return reply(head | {"choices": [choice], "usage": _usage(answer.usage), "citations": _citations(answer)})
+    return reply(head | {"choices": [choice], "usage": _usage(answer.usage)} | _more(answer))
 
 
 def _question(service: Service, caller: Caller, body: Chat) -> Question:
+    if body.refused:
+        raise Problem(400, "unsupported", body.refused)
     spoken = [one for one in body.messages if one.role in SPEAKERS]
     if spoken and spoken[-1].unread:
         kind = spoken[-1].unread
         raise Problem(
             400, "not_text", f"the last message has a part of type {kind!r}; only parts of type 'text' are read"
         )
-    said = [Message(role=one.role, content=one.text) for one in spoken if one.role in SPEAKERS]
+    said = [Message(role=one.role, content=one.text) for one in spoken]
     if not said or said[-1].role != "user" or not said[-1].content.strip():
         raise Problem(400, "no_question", "the last message must be one of the user, with a text")
-    if len(said[-1].content) > 20_000:
-        raise Problem(400, "too_long", "the question has more than 20,000 characters")
+    if len(said[-1].content) > LONGEST_QUESTION:
+        raise Problem(400, "too_long", f"the question has more than {LONGEST_QUESTION:,} characters")
     if body.model and body.model not in service.assistant.models():
         raise _no_model(service, body.model)
-    history, left = [], service.settings.history_characters
-    for message in reversed(said[:-1][-2 * service.settings.history_turns :] if service.settings.history_turns else []):
-        left -= len(message.content)
-        if left < 0:
-            break
-        history.append(message)
     return Question(
         text=said[-1].content,
-        history=tuple(reversed(history)),
+        history=_history(said[:-1], service.settings),
+        filter=None if body.filter is None else condition_of(body.filter),
         access=caller.access,
+        k=body.k,
         llm=body.model or None,
         owner=caller.owner,
     )
+
+
+def _history(said: Sequence[Message], settings: Serving) -> tuple[Message, ...]:
+    """Return the last messages that fit, oldest first. Unlike our own turns, they need not come in pairs."""
+    left, chosen = settings.history_characters, list[Message]()
+    for message in reversed(said[-2 * settings.history_turns :] if settings.history_turns else ()):
+        left -= len(message.content)
+        if left < 0:
+            break
+        chosen.append(message)
+    return tuple(reversed(chosen))
 
 
 class Chunks:
@@ -112,7 +124,7 @@ class Chunks:
             # A chunk cannot be taken back, so a text that counts instead of what was said comes after it.
             rest = answer.text.removeprefix(self._said) if answer.text.startswith(self._said) else f"\n\n{answer.text}"
             body += self._chunk({"content": rest})
-        body += self._chunk({}, _finish(answer), citations=_citations(answer))
+        body += self._chunk({}, _finish(answer), **_more(answer))
         if self._with_usage:
             head = _head(self._id, "chat.completion.chunk", self._model)
             body += _data(head | {"choices": [], "usage": _usage(answer.usage)})
@@ -143,8 +155,9 @@ def _usage(usage: Usage) -> dict[str, int]:
     return {"prompt_tokens": usage.input_tokens, "completion_tokens": usage.output_tokens, "total_tokens": total}
 
 
-def _citations(answer: Answer) -> list[dict[str, Any]]:
-    return [citation.model_dump(mode="json") for citation in answer.citations]
+def _more(answer: Answer) -> dict[str, Any]:
+    """Return what OpenAI's shape has no place for, in fields beside it."""
+    return answer.model_dump(mode="json", include={"citations", "flags", "warnings"})
 
 
 def _model(name: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import signal
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -23,6 +22,7 @@ from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.queries import Found, Retrieved
 from llm_engineering.infrastructure.observability.logs import configure_logging
 from llm_engineering.infrastructure.settings import Settings
+from llm_engineering.serving.line import Line
 from llm_engineering.serving.processors import few_threads
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ class SearchProcesses:
     config: AssistantConfig
     settings: Settings
     count: int
-    _free: "SimpleQueue[_Process | None]" = field(default_factory=SimpleQueue, init=False)
+    _free: "Line[_Process | None]" = field(default_factory=Line, init=False)
     _all: set[_Process] = field(default_factory=set, init=False)
     _publication: str = field(default="", init=False)
     _closed: bool = field(default=False, init=False)
@@ -125,7 +125,7 @@ class SearchProcesses:
             self._all.clear()
         for process in ending:
             process.close()
-            self._free.put(None)
+            self._free.give(None)
 
     def _call(self, kind: type[T], method: str, *arguments: Any, **options: Any) -> T:
         """Let the next free process make a call.
@@ -146,9 +146,9 @@ class SearchProcesses:
 
     def _asked(self, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> _Reply | None:
         """Return the reply of the next free process, or None if it died."""
-        process = self._free.get()
+        process = self._free.take()
         if process is None or self._closed:
-            self._free.put(None)
+            self._free.give(None)
             raise BackendError("the search was closed")
         # What was seen last is asked now: while this call waited for a process, others may have seen something newer.
         request = _Request(method, arguments, options, self._publication)
@@ -161,7 +161,7 @@ class SearchProcesses:
         if reply.publication and reply.publication != request.publication:
             # Who sees another publication has just looked which one is the newest.
             self._publication = reply.publication
-        self._free.put(process)
+        self._free.give(process)
         return reply
 
     def _replace(self, process: _Process) -> None:
@@ -177,7 +177,7 @@ class SearchProcesses:
         with self._lock:
             if not self._closed:
                 self._all.add(process)
-                self._free.put(process)
+                self._free.give(process)
                 return
         process.close()
 
@@ -188,7 +188,7 @@ def work(pipe: Connection, config: AssistantConfig, settings: Settings) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     configure_logging("INFO")
     few_threads(config.serving.processes or 2)
-    searcher = open_searcher(config, Workspace(settings=settings))
+    searcher = open_searcher(config, Workspace(settings=settings), lasting=True)
     try:
         pipe.send(_made(searcher, pipe.recv()))
         # The first call loaded models and libraries. They stay, so the collector need not go through them ever again,

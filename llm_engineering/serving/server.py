@@ -1,6 +1,7 @@
 """The server around the application: it listens, and when it is told to end it lets running answers end first."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -89,5 +90,7 @@ def serve(app: FastAPI, listener: socket.socket, announce: Callable[[str], None]
         ws="none",
     )
     server = Server(config, service)
+    # What is loaded by now stays: a collector that went through it again and again would hold up replies.
+    gc.freeze()
     service.on_start = lambda: announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     server.run(sockets=[listener])

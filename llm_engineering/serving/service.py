@@ -1,7 +1,6 @@
 """What the routes share: the assistant behind ports, the places at its table, its threads, its numbers."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,6 +11,7 @@ from fastapi import Depends, Request
 from llm_engineering.config.serving import Scope, Serving
 from llm_engineering.domain.errors import LLMEngineeringError
 from llm_engineering.domain.ports.answers import Assistant, AssistantState, Searcher
+from llm_engineering.infrastructure.cores import available_cores
 from llm_engineering.serving.admission import Bucket, Gate
 from llm_engineering.serving.callers import Caller, Callers
 from llm_engineering.serving.lifetime import Lifetime
@@ -103,13 +103,6 @@ class Service:
 
 async def _nothing() -> None:
     """Nothing is open that has to be closed on the loop."""
-
-
-def available_cores() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 async def _service_of(request: Request) -> Service:

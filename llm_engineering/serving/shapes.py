@@ -10,6 +10,10 @@ from llm_engineering.domain.value import Scalar
 
 # The type of mistakes whose message goes on from "the FIELD".
 UNREADABLE = "unreadable"
+LONGEST_QUESTION = 20_000  # characters
+# A condition of ten levels has two JSON levels for each of its own.
+DEEPEST_FILTER = 24
+LARGEST_FILTER = 2_000
 
 
 def _readable(text: Any) -> Any:
@@ -43,10 +47,7 @@ def _bounded(filter: Any, validate: Any) -> Any:
     raise PydanticCustomError("filter_depth", "the filter is deeper than {most} levels", {"most": DEEPEST_FILTER})
 
 
-# A condition of ten levels has two JSON levels for each of its own.
-DEEPEST_FILTER = 24
-LARGEST_FILTER = 2_000
-Text = Annotated[str, Field(min_length=1, max_length=20_000), BeforeValidator(_readable)]
+Text = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION), BeforeValidator(_readable)]
 Short = dict[Annotated[str, Field(min_length=1)], Scalar | list[Scalar]]
 Filter = Annotated[
     Annotated[Condition, Tag("condition")] | Annotated[Short, Tag("short")],
@@ -144,8 +145,15 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
+class ResponseFormat(BaseModel):
+    """In which form an answer is wanted."""
+
+    type: str = Field(max_length=100)
+
+
 class Chat(BaseModel):
-    """A request in OpenAI's shape. Fields that steer a model (temperature …) are taken and ignored."""
+    """A request in OpenAI's shape. Fields that steer a model (temperature …) are taken and ignored; what a caller would
+    have to rely on, and does not get, is refused."""
 
     model_config = ConfigDict(
         hide_input_in_errors=True,
@@ -156,4 +164,27 @@ class Chat(BaseModel):
     messages: list[ChatMessage] = Field(min_length=1, max_length=1_000)
     stream: bool | None = False
     stream_options: StreamOptions | None = None
-    n: int | None = Field(1, ge=1, le=1)
+    n: int | None = 1
+    response_format: ResponseFormat | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    function_call: str | dict[str, Any] | None = None
+    logprobs: bool | None = None
+    modalities: list[str] | None = Field(None, max_length=20)
+    filter: Filter | None = Field(None, description="not of OpenAI: as in /ask; the client takes it as `extra_body`")
+    k: int | None = Field(None, ge=1, le=100, description="not of OpenAI: passages to find")
+
+    @property
+    def refused(self) -> str:
+        """What of this request cannot be had, as a sentence; nothing, if all can."""
+        if self.n not in (None, 1):
+            return "n: there is one answer to a question; leave n out, or send 1"
+        if self.response_format is not None and self.response_format.type != "text":
+            return f"response_format: answers are texts with citations, no {self.response_format.type!r}; leave it out"
+        for name in ("tool_choice", "function_call"):
+            if getattr(self, name) not in (None, "none", "auto"):
+                return f"{name}: the assistant calls no tools; leave it out, or send 'none' or 'auto'"
+        if self.logprobs:
+            return "logprobs: answers have no probabilities of their tokens; leave it out, or send false"
+        if self.modalities and set(self.modalities) != {"text"}:
+            return "modalities: answers are texts; leave it out, or send ['text']"
+        return ""

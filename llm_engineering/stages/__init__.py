@@ -5,13 +5,16 @@ ZenML steps wrap these one by one, and `llm_engineering.plain` chains them witho
 
 from llm_engineering.stages.batch import answer_questions, plan_questions, write_answers
 from llm_engineering.stages.dataset import collect_questions, estimate_dataset, keep_dataset, mine_pairs
+from llm_engineering.stages.describing import page_parts
 from llm_engineering.stages.etl import crawl_links, get_or_create_user, ingest
 from llm_engineering.stages.evaluation import ask_index, compare_evaluations, read_questions
 from llm_engineering.stages.features import chunk, clean, embed, estimate, load, plan, tokenize
+from llm_engineering.stages.graph import build_graph
 from llm_engineering.stages.instructions import collect_drafts, estimate_drafts, keep_rows, sift_drafts
-from llm_engineering.stages.judging import BASE, evaluate_candidate, judge_candidate
+from llm_engineering.stages.judging import evaluate_candidate, judge_candidate
+from llm_engineering.stages.judging_searches import BASE
+from llm_engineering.stages.llm_answers import answer_held_out
 from llm_engineering.stages.llm_evaluation import (
-    answer_held_out,
     compare_answers,
     estimate_judging,
     judge_held_out,
@@ -30,7 +33,7 @@ from llm_engineering.stages.promotion import (
     rollback,
     way_back,
 )
-from llm_engineering.stages.runs import check, fail_run, open_run, refuse_if_held, report, run_of
+from llm_engineering.stages.runs import check, fail_run, open_run, refuse_if_away, refuse_if_held, report, run_of
 from llm_engineering.stages.searching import search
 from llm_engineering.stages.training import estimate_training, plan_training, register_model, train_model
 from llm_engineering.stages.trying import try_source
@@ -44,6 +47,7 @@ __all__ = [
     "answer_held_out",
     "answer_questions",
     "ask_index",
+    "build_graph",
     "check",
     "check_promotion",
     "chunk",
@@ -75,6 +79,7 @@ __all__ = [
     "mine_pairs",
     "name_candidate",
     "open_run",
+    "page_parts",
     "plan",
     "plan_index",
     "plan_llm_evaluation",
@@ -84,6 +89,7 @@ __all__ = [
     "pretrain_model",
     "promote",
     "read_questions",
+    "refuse_if_away",
     "refuse_if_held",
     "register_model",
     "register_pretrained",

@@ -12,7 +12,7 @@ from llm_engineering.bootstrap.llms import Accounts, open_llms
 from llm_engineering.bootstrap.searching import open_searcher
 from llm_engineering.bootstrap.state import open_state
 from llm_engineering.config import AssistantConfig
-from llm_engineering.domain.answers import Broken, Finished, Question
+from llm_engineering.domain.answers import Broken, Finished, Question, Receipt
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.ports import Assistant, AssistantState, Searcher
 from llm_engineering.infrastructure.observability.tracing import traced
@@ -53,7 +53,7 @@ async def last_event(assistant: Assistant, question: Question) -> Finished:
     Raises:
         BackendError: there is no answer.
     """
-    async for event in assistant.answer(question):
+    async for event in assistant.answer(question.model_copy(update={"whole": True})):
         if isinstance(event, Finished):
             return event
         if isinstance(event, Broken):
@@ -77,20 +77,31 @@ def replay(config: AssistantConfig, answer_id: str) -> Replay:
             )
         settings = receipt.retrieval.get("settings", {})
         former = config.model_copy(update={"retrieval": type(config.retrieval).model_validate(settings)})
-        with _searcher(former, workspace, state, Accounts(workspace)) as searcher:
-            k = receipt.retrieval.get("asked_k")
-            found = searcher.search(receipt.query, access=receipt.access, filter=receipt.filter, k=k)
-            cited = {citation.document_id for citation in receipt.answer.citations}
-            return compare(receipt, found, searcher.manifest(), searcher.documents(cited, receipt.access))
+        found = _replayed(former, workspace, state, receipt)
+        if found.same or getattr(config.embedding, "queries", "") != "auto":
+            return found
+        # A service may embed questions by another engine than a command does, and the last digits are that one's.
+        other = _replayed(former, workspace, state, receipt, lasting=True)
+        return other if other.same else found
+
+
+def _replayed(
+    config: AssistantConfig, workspace: Workspace, state: AssistantState, receipt: Receipt, *, lasting: bool = False
+) -> Replay:
+    with _searcher(config, workspace, state, Accounts(workspace), lasting=lasting) as searcher:
+        k = receipt.retrieval.get("asked_k")
+        found = searcher.search(receipt.query, access=receipt.access, filter=receipt.filter, k=k)
+        cited = {citation.document_id for citation in receipt.answer.citations}
+        return compare(receipt, found, searcher.manifest(), searcher.documents(cited, receipt.access))
 
 
 @contextmanager
 def _searcher(
-    config: AssistantConfig, workspace: Workspace, state: AssistantState, accounts: Accounts
+    config: AssistantConfig, workspace: Workspace, state: AssistantState, accounts: Accounts, *, lasting: bool = False
 ) -> Iterator[Searcher]:
     """Open the searcher, with a model for its own questions where its settings name one."""
     with (
         retrieval_ask(config, state, workspace, accounts) as ask,
-        closing(open_searcher(config, workspace, ask)) as searcher,
+        closing(open_searcher(config, workspace, ask, lasting=lasting)) as searcher,
     ):
         yield searcher

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import math
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -60,7 +60,7 @@ def plan_questions(config: BatchInferenceConfig, run: int = 0) -> BatchPlan:
     wanted = [config.batch.question, *config.batch.filters, *([config.batch.id] if config.batch.id else [])]
     if missing := [name for name in wanted if name not in facts.columns]:
         has = ", ".join(map(repr, facts.columns)) or "none"
-        raise UsageError(f"{source} has no column {missing[0]!r}; it has {has}. Section `batch` names those to read")
+        raise UsageError(f"{source} has no column {missing[0]!r}; it has {has}. {_divided_by(facts.columns)}")
     if taken := [name for name in _added(config) if name in facts.columns]:
         raise UsageError(f"{source} has a column {taken[0]!r} itself; set batch.prefix, for example model_")
     journal = digest([config.answers_depend_on, str(source)])[:32]
@@ -157,6 +157,14 @@ def _values(answer: AnswerRow) -> list[object]:
     values["citations"], values["versions"] = json.loads(answer.citations), json.loads(answer.versions)
     values["flags"] = list(answer.flags)
     return [None if isinstance(value, float) and math.isnan(value) else value for value in values.values()]
+
+
+def _divided_by(columns: Sequence[str]) -> str:
+    """Return what to do about a missing column: a single one that holds delimiters is several of them."""
+    other = next((mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]), "")
+    if other:
+        return f"If its columns are divided by {other!r}, set batch.delimiter"
+    return "Section `batch` names those to read"
 
 
 def _added(config: BatchInferenceConfig) -> dict[str, type]:

@@ -36,6 +36,7 @@ from llm_engineering.domain.llms import Usage
 from llm_engineering.domain.ports import Dataset, VectorIndex, Warehouse
 from llm_engineering.domain.reports import DatasetReport
 from llm_engineering.domain.value import identity
+from llm_engineering.stages.dataset_cards import account_of
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.parquet import ParquetDataset
@@ -123,7 +124,7 @@ def keep_dataset(
         made = Derivative(id=identity(KIND, place), kind=KIND, name=card.reference, place=place, run=plan.run)
         warehouse.record_derivative(made, documents_of(pairs))
     logger.info("data set {} in {}", card.reference, place)
-    return card, _account(card, plan, mining)
+    return card, account_of(card, plan, mining.negatives)
 
 
 def estimate_dataset(config: DatasetConfig) -> list[WritingEstimate]:
@@ -139,27 +140,6 @@ def estimate_dataset(config: DatasetConfig) -> list[WritingEstimate]:
     with _index(config, workspace) as index:
         corpus = corpus_of(index.scan(), config.dataset.tenants)
     return [writing_estimate(section, corpus.passages, config.llms, workspace) for section in sections]
-
-
-def _account(card: DatasetCard, plan: DatasetPlan, mining: DatasetMining) -> DatasetReport:
-    usage = plan.usage
-    return DatasetReport(
-        reference=card.reference,
-        questions=plan.questions,
-        rows=card.rows,
-        origins=card.origins,
-        dropped=card.dropped,
-        documents=card.documents,
-        clusters=card.clusters,
-        negatives=mining.negatives,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cost=usage.cost if usage.calls else 0.0,
-        resumed=plan.resumed,
-        unasked=plan.unasked,
-        stopped=plan.stopped,
-        failures=plan.incidents,
-    )
 
 
 def _card(

@@ -1,7 +1,10 @@
 """From the warehouse into an index version: plan, clean, chunk, tokenize, embed, load."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
@@ -16,17 +19,23 @@ from llm_engineering.application.chunking import Chunker
 from llm_engineering.application.cleaning import Cleaning
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.bootstrap import Workspace
+from llm_engineering.bootstrap.duplicates import duplicates_finder
 from llm_engineering.config import FeatureEngineeringConfig, Load
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector
+from llm_engineering.domain.corpus import StepRate
 from llm_engineering.domain.costs import Cost
 from llm_engineering.domain.documents import CleanedDocument, Document
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.ports import Dataset
 from llm_engineering.domain.reports import LoadReport
 from llm_engineering.infrastructure.embedders import EmbedderSpec
+from llm_engineering.infrastructure.executors import ExecutorSpec, Local
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.parquet import ParquetDataset
+
+# The executor of those who name none.
+HERE = Local()
 
 
 def plan(
@@ -39,35 +48,54 @@ def plan(
     manifest = bootstrap.manifest_of(config, workspace.home)
     bootstrap.questions_of(config.gate)  # a mistake in them is better known now than when everything is embedded
     with workspace.warehouse() as warehouse, workspace.store(config.load, run) as store:
-        result, wanted = planning.plan(warehouse, store, config.load.collection, manifest, sources, run)
+        finder = duplicates_finder(config.duplicates, workspace.home, config.load.collection, sources, warehouse)
+        result, wanted = planning.plan(warehouse, store, config.load.collection, manifest, sources, run, finder)
         return result, workspace.spool(warehouse.documents(wanted), Document)
 
 
-def clean(documents: Dataset[Document], cleaning: Cleaning) -> "ParquetDataset[CleanedDocument]":
+def clean(
+    documents: Dataset[Document], cleaning: Cleaning, executor: ExecutorSpec = HERE
+) -> "ParquetDataset[CleanedDocument]":
     """Clean documents."""
     workspace = Workspace()
-    return workspace.spool(features.clean_documents(documents, cleaning, workspace.progress), CleanedDocument)
+    with executor.open(len(documents)) as workers:
+        rows = features.clean_documents(documents, cleaning, workspace.progress, workers)
+        return workspace.spool(rows, CleanedDocument, timed=True)
 
 
-def chunk(documents: Dataset[CleanedDocument], chunking: Chunker, embedding: EmbedderSpec) -> "ParquetDataset[Chunk]":
+def chunk(
+    documents: Dataset[CleanedDocument], chunking: Chunker, embedding: EmbedderSpec, executor: ExecutorSpec = HERE
+) -> "ParquetDataset[Chunk]":
     """Cut cleaned documents into chunks that fit the embedder's window."""
     workspace = Workspace()
     if not len(documents):  # whoever has nothing to do loads no tokenizer
         return workspace.spool((), Chunk)
-    tokenizer = embedding.open_tokenizer(workspace.home)
-    return workspace.spool(features.chunk_documents(documents, chunking, tokenizer, workspace.progress), Chunk)
+    tokenizer = partial(embedding.resolved(workspace.home).open_tokenizer, workspace.home)
+    with bootstrap.bound_chunker(chunking, embedding, workspace) as chunker:
+        # One that compares vectors works here, where they are kept.
+        where = executor if chunker == chunking else HERE
+        with where.open(len(documents)) as workers:
+            broken: dict[str, str] = {}
+            rows = features.chunk_documents(documents, chunker, tokenizer, workspace.progress, workers, broken)
+            return workspace.spool(rows, Chunk, timed=True, notes=broken)
 
 
-def tokenize(chunks: Dataset[Chunk], tokenizing: Tokenizing, embedding: EmbedderSpec) -> "ParquetDataset[ChunkTokens]":
+def tokenize(
+    chunks: Dataset[Chunk], tokenizing: Tokenizing, embedding: EmbedderSpec, executor: ExecutorSpec = HERE
+) -> "ParquetDataset[ChunkTokens]":
     """Split chunks into words, stems and the embedder's sub-words, weighed for lexical search."""
     workspace = Workspace()
     if not len(chunks):
         return workspace.spool((), ChunkTokens)
-    tokenizer = embedding.open_tokenizer(workspace.home)
-    return workspace.spool(features.tokenize_chunks(chunks, tokenizing, tokenizer, workspace.progress), ChunkTokens)
+    tokenizer = partial(embedding.resolved(workspace.home).open_tokenizer, workspace.home)
+    with executor.open(len(chunks)) as workers:
+        rows = features.tokenize_chunks(chunks, tokenizing, tokenizer, workspace.progress, workers)
+        return workspace.spool(rows, ChunkTokens, timed=True)
 
 
-def embed(chunks: Dataset[Chunk], embedding: EmbedderSpec, run: int) -> "ParquetDataset[ChunkVector]":
+def embed(
+    chunks: Dataset[Chunk], embedding: EmbedderSpec, run: int, executor: ExecutorSpec = HERE
+) -> "ParquetDataset[ChunkVector]":
     """Give each chunk its vector, computed only if this model never saw its text before."""
     workspace = Workspace()
     workspace.keep_alive(run)
@@ -77,9 +105,10 @@ def embed(chunks: Dataset[Chunk], embedding: EmbedderSpec, run: int) -> "Parquet
         model = embedding.card(workspace.home).digest
         cost = costing.cost_of_chunks(chunks, model, warehouse)
         logger.info("plan: {}", cost)
-        stopwatch = costing.Stopwatch(lambda: embedding.open(workspace.home))
-        vectors = features.embed_chunks(chunks, model, stopwatch.open, warehouse, workspace.progress)
-        made = workspace.spool(vectors, ChunkVector)
+        with bootstrap.embedding_by(executor, embedding, workspace.home, len(chunks)) as open_embedder:
+            stopwatch = costing.Stopwatch(open_embedder)
+            vectors = features.embed_chunks(chunks, model, stopwatch.open, warehouse, workspace.progress)
+            made = workspace.spool(vectors, ChunkVector, timed=True)
         if cost.tokens_to_embed:
             warehouse.record_embedding(model, stopwatch.rate(cost.tokens_to_embed), run)
         return made
@@ -94,13 +123,17 @@ def estimate(config: FeatureEngineeringConfig, sources: Sequence[str] | None) ->
         manifest = bootstrap.manifest_of(config, workspace.home)
         known = [record.manifest for _, record in warehouse.index_records(config.load.collection)]
         version = next((one.version for one in known if one.fingerprint == manifest.fingerprint), "")
-        wanted = planning.changes(warehouse, config.load.collection, version, sources).wanted
+        finder = None
+        if config.duplicates.leaves_out:
+            finder = duplicates_finder(config.duplicates, workspace.home, config.load.collection, sources, warehouse)
+        wanted = planning.changes(warehouse, config.load.collection, version, sources, finder).wanted
         if not wanted:
             return Cost(note="Nothing in the warehouse is new or changed for this index")
         tokenizer = config.embedding.open_tokenizer(workspace.home)
         documents = workspace.progress(warehouse.documents(wanted), "estimate", total=len(wanted), unit="doc")
-        chunks = costing.chunks_of(documents, config.cleaning, config.chunking, tokenizer)
-        cost = costing.cost_of_chunks(chunks, manifest.model.digest, warehouse)
+        with bootstrap.bound_chunker(config.chunking, config.embedding, workspace, keep=False) as chunker:
+            chunks = costing.chunks_of(documents, config.cleaning, chunker, tokenizer)
+            cost = costing.cost_of_chunks(chunks, manifest.model.digest, warehouse)
         return cost.model_copy(update={"documents": len(wanted)})
 
 
@@ -113,12 +146,45 @@ def load(
     section: Load,
 ) -> LoadReport:
     """Write the features into the planned index version, and remove what is gone."""
-    features = loading.Features(documents, chunks, tokens, vectors)
-    workspace = Workspace()
+    counted = _Counted(chunks)
+    features = loading.Features(documents, counted, tokens, vectors, getattr(chunks, "notes", {}))
+    workspace, started = Workspace(), perf_counter()
     workspace.keep_alive(plan.run)
     with (
         workspace.warehouse() as warehouse,
         workspace.store(section, plan.run) as store,
         store.write(plan.manifest) as index,
     ):
-        return loading.load(plan, features, index, warehouse, workspace.progress)
+        report = loading.load(plan, features, index, warehouse, workspace.progress)
+        since = datetime.fromisoformat(str(warehouse.run_record(plan.run)["started_at"])).timestamp()
+    if not len(documents):
+        return report
+    made = {"clean": documents, "chunk": chunks, "tokenize": tokens, "embed": vectors}
+    counts = {"documents": len(documents), "chunks": len(chunks), "tokens": counted.tokens}
+    steps = [_rate(step, data, counts, since) for step, data in made.items()]
+    done = StepRate(step="load", seconds=round(perf_counter() - started, 3), **counts)
+    return report.model_copy(update={"steps": (*steps, done)})
+
+
+def _rate(step: str, data: Dataset[Any], counts: Mapping[str, int], since: float) -> StepRate:
+    """Return how fast a data set was made; one from before the run came from a cache."""
+    seconds, ended = getattr(data, "timing", None) or (0.0, since)
+    known = {name: count for name, count in counts.items() if step != "clean" or name == "documents"}
+    return StepRate(step=step, seconds=round(seconds, 3), reused=ended < since, **known)
+
+
+class _Counted:
+    """A data set of chunks that adds up their tokens while it is read."""
+
+    def __init__(self, chunks: Dataset[Chunk]) -> None:
+        self._chunks = chunks
+        self.tokens = 0
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        self.tokens = 0
+        for chunk in self._chunks:
+            self.tokens += chunk.tokens
+            yield chunk

@@ -36,7 +36,7 @@ from llm_engineering.domain.llms import Usage
 from llm_engineering.domain.ports import Dataset, VectorIndex
 from llm_engineering.domain.reports import DatasetReport
 from llm_engineering.domain.value import identity
-from llm_engineering.stages.instruction_cards import LanguageConfig, Rows, account_of, card_of
+from llm_engineering.stages.dataset_cards import LanguageConfig, Rows, account_of, card_of
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.parquet import ParquetDataset
@@ -60,7 +60,8 @@ def collect_drafts(config: LanguageConfig, run: int) -> "tuple[DatasetPlan, Parq
     drafts = [one for pairs in section_of(config).pairs for one in pairs.drafts(material)]
     plan = _plan(config, run, manifest, drafts, material)
     if not drafts:
-        detail = "; ".join(f"{one.reason}: {one.detail}" for one in plan.failures[:3]) or plan.stopped
+        told = dict.fromkeys(f"{one.reason}: {one.detail}" for one in plan.failures)
+        detail = "; ".join([*told][:3]) or plan.stopped
         raise UsageError(
             f"there is nothing to learn from ({detail or 'no document has a question or a heading'}); index documents "
             "with questions or headings, or let a model write (`pairs` of kind llm)"

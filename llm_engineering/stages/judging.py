@@ -1,40 +1,25 @@
 """The evidence for and against a candidate: ask it and what is in production, judge, keep the verdict."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from loguru import logger
-from pydantic import TypeAdapter
 
-from llm_engineering.application import planning, promotion
-from llm_engineering.application.datasets import held_questions
-from llm_engineering.application.evaluation import compare
-from llm_engineering.application.evaluation.general import general_digest, general_ndcg
-from llm_engineering.application.promotion.asking import Evaluated
-from llm_engineering.application.retrieval import Reranking
-from llm_engineering.bootstrap import Workspace, open_datasets, open_evaluations, open_registry
+from llm_engineering.application import promotion
+from llm_engineering.bootstrap import Workspace, open_datasets, open_registry
 from llm_engineering.bootstrap import promoting as parts
 from llm_engineering.bootstrap.registered import retrieval_of
 from llm_engineering.config import PromotionConfig
 from llm_engineering.domain.datasets import DatasetCard, DatasetRow, Split
 from llm_engineering.domain.errors import LLMEngineeringError, UsageError
-from llm_engineering.domain.evaluation import EvaluationComparison
-from llm_engineering.domain.indexes import IndexManifest, Plan
+from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.models import RegisteredModel, Stage
-from llm_engineering.domain.ports import Embedder, VectorStore, Warehouse
-from llm_engineering.domain.promotions import Check, GeneralFigures, PromotionEvidence, PromotionVerdict
+from llm_engineering.domain.promotions import Check, PromotionEvidence, PromotionVerdict
 from llm_engineering.domain.value import digest
-from llm_engineering.infrastructure.embedders import EmbedderSpec
+from llm_engineering.stages.ancestry import learnt_elsewhere
 from llm_engineering.stages.judging_llms import evaluate_language_model, rows_of
-from llm_engineering.stages.telling import tell
-
-if TYPE_CHECKING:
-    from llm_engineering.application.evaluation.settings import EvaluationSettings
-
-BASE = "the configured base model"
-Side = tuple[Embedder, Reranking | None]
+from llm_engineering.stages.judging_searches import BASE, evaluate_search
+from llm_engineering.stages.judging_texts import BARS, corpus_of, evaluate_pretrained
 
 
 def evaluate_candidate(
@@ -52,46 +37,14 @@ def evaluate_candidate(
     workspace.keep_alive(run)
     if model.stage is Stage.PRODUCTION:
         return PromotionEvidence()
+    left = production_of(model, workspace)
+    if model.is_pretrained:
+        return evaluate_pretrained(config, model, left, workspace)
     card = dataset_of(config, model, workspace)
     assert card is not None  # noqa: S101 - find_candidate refuses a model without one
     if model.kind == "llm":
-        return evaluate_language_model(config, model, production_of(model, workspace), card, workspace)
-    questions = held_questions(open_datasets(workspace).rows(card, [Split.TEST]))
-    sections = [
-        retrieval_of(retrieval, workspace.home)
-        for retrieval in (config.retrieval, parts.with_candidate(config, model).retrieval)
-    ]
-    names = [against(production_of(model, workspace)), model.reference]
-    settings, kept = _with_metric(config), open_evaluations(workspace)
-    sides: list[Evaluated] = []
-    models: list[Side] = []
-    with ExitStack() as stack:
-        warehouse = stack.enter_context(workspace.warehouse())
-        store = stack.enter_context(workspace.store(config.load, run))
-        active = _active(store, warehouse, config, plan)
-        relevant = promotion.answers_of(
-            questions, list(warehouse.indexed_places(config.load.collection, active.version))
-        )
-        old = stack.enter_context(store.read())
-        new = stack.enter_context(store.write(plan.manifest)) if plan else old
-        for index, section, name in zip((old, new), sections, names, strict=True):
-            same = models and index.manifest.model.digest == old.manifest.model.digest
-            embedder = models[0][0] if same else _embedder(index.manifest, workspace)
-            reranking = parts.reranking_of(section, embedder, workspace)
-            models.append((embedder, reranking))
-            find = parts.asking_version(index, embedder, section, reranking, workspace)
-            subject = parts.subject_of(index, section, config.load.collection)
-            sides.append(
-                promotion.asked(questions, relevant, find, name, subject, card, settings, workspace.progress, run)
-            )
-            kept.write(*sides[-1])
-            tell(config.tracking, sides[-1][0], settings, workspace, "promotion")
-        comparison = compare(sides[0], sides[1], settings, decisive=config.promotion.metric)
-        general, problems = _general(config, model, models)
-    _log(comparison, config.promotion.metric)
-    return PromotionEvidence(
-        before=sides[0][0], after=sides[1][0], comparison=comparison, general=general, problems=problems
-    )
+        return evaluate_language_model(config, model, left, card, workspace)
+    return evaluate_search(config, model, left, card, plan, workspace, run)
 
 
 def judge_candidate(
@@ -117,13 +70,26 @@ def production_of(model: RegisteredModel, workspace: Workspace) -> RegisteredMod
     return registry.find(f"{model.name}@{number}") if number else None
 
 
-def against(left: RegisteredModel | None) -> str:
+def against(left: RegisteredModel | None, model: RegisteredModel, config: PromotionConfig) -> str:
     """Name what a candidate is compared with."""
-    return left.reference if left else BASE
+    if left is not None:
+        return left.reference
+    return BARS[config.promotion.bar] if model.is_pretrained else BASE
 
 
 def dataset_of(config: PromotionConfig, model: RegisteredModel, workspace: Workspace) -> DatasetCard | None:
-    """Return the data set whose held-out questions judge a candidate."""
+    """Return the data set whose held-out questions judge a candidate; none for a pretrained one, which texts judge.
+
+    Raises:
+        UsageError: there is no such data set, or one is named for a pretrained model.
+    """
+    if model.is_pretrained:
+        if config.promotion.dataset:
+            raise UsageError(
+                f"{model.reference} was pretrained on the documents that data sets are made of; it is judged by those "
+                "which were held out from it. Leave promotion.dataset out, or promote a model fine-tuned from it"
+            )
+        return None
     reference = config.promotion.dataset or model.dataset
     return open_datasets(workspace).find(reference) if reference else None
 
@@ -139,6 +105,8 @@ def case_of(
     problems: list[str] = []
     card: DatasetCard | None = None
     rows: Sequence[DatasetRow] = ()
+    learnt: Sequence[DatasetRow] = ()
+    corpus = ""
     try:
         open_registry(workspace).folder(model)
     except LLMEngineeringError as error:
@@ -146,20 +114,12 @@ def case_of(
     try:
         card = dataset_of(config, model, workspace)
         rows = rows_of(model, card, list(Split), workspace) if card else ()
+        learnt = learnt_elsewhere(model, card, workspace) if card else ()
+        corpus = corpus_of(config, model, workspace) if model.is_pretrained else ""
     except LLMEngineeringError as error:
         problems.append(str(error))
-    against_what = against(production_of(model, workspace))
-    return promotion.Case(model, against_what, card, rows, evidence, problems, dict(subject or {}))
-
-
-def _subject(config: PromotionConfig, model: RegisteredModel, plan: Plan | None) -> dict[str, str]:
-    """Return what the evaluation of the candidate must have asked."""
-    if plan is not None:
-        return {"fingerprint": plan.manifest.fingerprint, "model": plan.manifest.model.digest}
-    if model.kind in ("reranker", "llm"):
-        return {"reranker" if model.kind == "reranker" else "model": model.weights}
-    section = retrieval_of(parts.with_candidate(config, model).retrieval, Workspace().home)
-    return {"retrieval": digest(section.model_dump(mode="json"))}
+    against_what = against(production_of(model, workspace), model, config)
+    return promotion.Case(model, against_what, card, rows, evidence, problems, dict(subject or {}), corpus, learnt)
 
 
 def keep_verdict(
@@ -196,55 +156,11 @@ def keep_verdict(
     return verdict
 
 
-def _active(store: VectorStore, warehouse: Warehouse, config: PromotionConfig, plan: Plan | None) -> IndexManifest:
-    """Return what readers see, if it holds the same documents as the candidate's index.
-
-    Raises:
-        UsageError: it does not, or there is nothing; a comparison would be one of documents, not of models.
-    """
-    active = store.active()
-    if active is None:
-        raise UsageError(
-            f"collection {config.load.collection!r} has no active index to compare with; run the feature pipeline first"
-        )
+def _subject(config: PromotionConfig, model: RegisteredModel, plan: Plan | None) -> dict[str, str]:
+    """Return what the evaluation of the candidate must have asked."""
     if plan is not None:
-        left = planning.changes(warehouse, config.load.collection, active.version, config.select.sources)
-        if left.new or left.changed or left.removed:
-            raise UsageError(
-                f"the active index {active.version} is behind the warehouse ({len(left.new)} new, {len(left.changed)} "
-                f"changed, {len(left.removed)} removed documents); run the feature pipeline first, or the comparison "
-                "would be one of documents, not of models"
-            )
-    return active
-
-
-def _embedder(manifest: IndexManifest, workspace: Workspace) -> Embedder:
-    spec: EmbedderSpec = TypeAdapter(EmbedderSpec).validate_python(manifest.settings["embedding"])
-    return spec.open(workspace.home)
-
-
-def _general(
-    config: PromotionConfig, model: RegisteredModel, sides: Sequence[Side]
-) -> tuple[GeneralFigures | None, tuple[str, ...]]:
-    """Ask the general questions of a model that could forget, and of what it is to follow; else say why not.
-
-    A model may be unable to read them, for example because its window is too short for the passages.
-    """
-    if model.kind not in promotion.WITH_WEIGHTS or config.promotion.max_general_loss is None:
-        return None, ()
-    try:
-        before, after = (general_ndcg(embedder, reranking) for embedder, reranking in sides)
-    except LLMEngineeringError as error:
-        return None, (f"the general questions could not be asked: {error}",)
-    return GeneralFigures(digest=general_digest(), before=before, after=after), ()
-
-
-def _with_metric(config: PromotionConfig) -> "EvaluationSettings":
-    settings, metric = config.evaluation, config.promotion.metric
-    compared = settings.compared if metric in settings.compared else (metric, *settings.compared)
-    return settings.model_copy(update={"compared": compared})
-
-
-def _log(comparison: EvaluationComparison, metric: str) -> None:
-    whole = comparison.of(metric)
-    logger.info("{} {:.3f} → {:.3f}: {}", metric, whole.before, whole.after, whole.verdict)
+        return {"fingerprint": plan.manifest.fingerprint, "model": plan.manifest.model.digest}
+    if model.kind in ("reranker", "llm"):
+        return {"reranker" if model.kind == "reranker" else "model": model.weights}
+    section = retrieval_of(parts.with_candidate(config, model).retrieval, Workspace().home)
+    return {"retrieval": digest(section.model_dump(mode="json"))}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
@@ -18,6 +19,9 @@ from llm_engineering.domain.promotions import PromotionEvidence
 from llm_engineering.domain.value import digest
 from llm_engineering.stages.judging_answers import content_evidence
 
+if TYPE_CHECKING:
+    from llm_engineering.infrastructure.trainers.language.judging import Judged
+
 
 def evaluate_language_model(
     config: PromotionConfig,
@@ -31,7 +35,7 @@ def evaluate_language_model(
     Raises:
         UsageError: the data set is of no kind that language models are judged by, or has no held-out rows.
     """
-    from llm_engineering.infrastructure.trainers.language.judging import Judged, judge_rows
+    from llm_engineering.infrastructure.trainers.language.judging import judge_rows
 
     if card.kind not in LANGUAGE_METRICS:
         raise UsageError(
@@ -45,30 +49,16 @@ def evaluate_language_model(
         judged = judge_rows(former, f"registry:{model.reference}", rows, workspace.home)
     except LLMEngineeringError as error:
         return PromotionEvidence(problems=(f"the held-out rows could not be read: {error}",))
-    metric, settings = LANGUAGE_METRICS[card.kind], config.evaluation
-    made = datetime.now(UTC).isoformat(timespec="seconds")
-
-    def evaluation(name: str, weights: str, side: Judged) -> Evaluation:
-        asked = digest([judged.ids, card.digest])
-        subject = {"model": weights, "metric": metric}
-        return Evaluation(
-            id=digest([subject, asked])[:12], name=name, subject=subject, questions=len(judged.ids), unknown=0,
-            questions_digest=asked, questions_from=f"{card.reference}/test", depth=0, confidence=0.95,
-            slices=(SliceFigures(slice="all", questions=len(judged.ids), metrics={metric: side.figure}),),
-            p50_ms=side.p50_ms, p95_ms=side.p95_ms, created_at=made,
-        )  # fmt: skip
-
-    before, after = (
-        evaluation(left.reference if left else model.base, judged.before.weights, judged.before),
-        evaluation(model.reference, model.weights, judged.after),
-    )
+    metric, asked = LANGUAGE_METRICS[card.kind], judged.ids
+    name = left.reference if left else model.base
+    before = _evaluation(name, judged.before.weights, judged.before, asked, card, metric)
+    after = _evaluation(model.reference, model.weights, judged.after, asked, card, metric)
     pair = (before, judged.before.values), (after, judged.after.values)
-    comparison = compare_values(*pair, judged.clusters, metric, settings)
+    comparison = compare_values(*pair, judged.clusters, metric, config.evaluation)
     whole: Estimate = comparison.of(metric).difference
     logger.info("{} of {} against {}: {}", metric, model.reference, before.name, whole)
-    left_out = (f"{judged.left_out} held-out rows are too long for one of both",) if judged.left_out else ()
-    if left_out:
-        logger.warning("{}", left_out[0])
+    if judged.left_out:
+        logger.warning("{} held-out rows are too long for one of both", judged.left_out)
     content = content_evidence(config, model, left, card, workspace)
     return PromotionEvidence(before=before, after=after, comparison=comparison, content=content)
 
@@ -85,3 +75,17 @@ def rows_of(
     if model.kind != "llm":
         return store.rows(card, splits)
     return store.rows_of(Preference if card.kind == "preference" else Instruction, card, splits)
+
+
+def _evaluation(
+    name: str, weights: str, side: "Judged", ids: Sequence[str], card: DatasetCard, metric: str
+) -> Evaluation:
+    """Return how one of both read the held-out rows, as an evaluation."""
+    asked = digest([ids, card.digest])
+    subject = {"model": weights, "metric": metric}
+    return Evaluation(
+        id=digest([subject, asked])[:12], name=name, subject=subject, questions=len(ids), unknown=0,
+        questions_digest=asked, questions_from=f"{card.reference}/test", depth=0, confidence=0.95,
+        slices=(SliceFigures(slice="all", questions=len(ids), metrics={metric: side.figure}),),
+        p50_ms=side.p50_ms, p95_ms=side.p95_ms, created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip

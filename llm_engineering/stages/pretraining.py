@@ -2,27 +2,24 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from datetime import UTC, datetime
-from math import isfinite
-
-from loguru import logger
+from functools import partial
 
 from llm_engineering.application.cleaning import Cleaning
 from llm_engineering.application.pretraining import Division, of_tenants, texts_of
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.bootstrap.training import open_registry, open_trackers
 from llm_engineering.config import PretrainingConfig
+from llm_engineering.config.pretraining import PretrainingSettings
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.indexes import IndexManifest
-from llm_engineering.domain.lineage import Derivative
-from llm_engineering.domain.models import CurvePoint, RegisteredModel
-from llm_engineering.domain.ports import TrackedRun
+from llm_engineering.domain.models import RegisteredModel
 from llm_engineering.domain.training import Texts, Trained, TrainingPlan, TrainingReport, WeightsFolder
-from llm_engineering.domain.value import digest, flattened, identity
+from llm_engineering.domain.value import digest
 from llm_engineering.infrastructure.trainers.checkpoints import write_whole
 from llm_engineering.infrastructure.trainers.optimising import DOCUMENTS
+from llm_engineering.stages.learning import note_origin, tracked, work_folder
 
 
 def plan_pretraining(config: PretrainingConfig, run: int = 0) -> TrainingPlan:
@@ -33,7 +30,7 @@ def plan_pretraining(config: PretrainingConfig, run: int = 0) -> TrainingPlan:
     """
     workspace = Workspace()
     workspace.keep_alive(run)
-    _, texts = _corpus(config, workspace)
+    _, texts = corpus(config, workspace)
     settings = config.pretraining
     work = digest([texts.digest, settings.trainer.model_dump(mode="json")])
     return TrainingPlan(
@@ -56,18 +53,15 @@ def pretrain_model(config: PretrainingConfig, plan: TrainingPlan, run: int = 0) 
     """
     workspace = Workspace()
     workspace.keep_alive(run)
-    documents, texts = _corpus(config, workspace)
+    documents, texts = corpus(config, workspace)
     _check_same(plan, texts)
     trainer = config.pretraining.trainer
-    folder = workspace.home / "training" / plan.work
+    folder = work_folder(workspace, plan)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / DOCUMENTS, json.dumps([one.id for one in documents]))
     tracker = open_trackers(config.tracking, workspace)
-    with tracker.run(plan.model, {"pipeline": "pretraining", "dataset": plan.dataset}) as tracked:
-        tracked.parameters(flattened(trainer.model_dump(mode="json")) | {"dataset": plan.dataset})
-        trained = trainer.train(texts, folder, workspace.home, _watching(tracked))
-        tracked.metrics({name: figure.value for name, figure in trained.metrics.items()}, trained.record.steps)
-    logger.info("{}: {}", plan.model, trained)
+    train = partial(trainer.train, texts, folder, workspace.home)
+    trained = tracked(tracker, "pretraining", plan, trainer, train, "validation_loss")
     return trained, WeightsFolder(folder / "model")
 
 
@@ -80,7 +74,7 @@ def register_pretrained(
         UsageError: weights or figures that are not finite, or documents that were changed since.
     """
     workspace = Workspace()
-    documents, texts = _corpus(config, workspace)
+    documents, texts = corpus(config, workspace)
     # A document that was forgotten while the model learnt from it must not come back in its words.
     _check_same(plan, texts)
     collection, _, version = plan.dataset.partition("@")
@@ -100,16 +94,17 @@ def register_pretrained(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     registered = open_registry(workspace).register(model, weights.folder)
-    place = str(workspace.home / "registry" / registered.name / str(registered.number))
-    made = Derivative(id=identity("model", place), kind="model", name=registered.reference, place=place, run=run)
-    with workspace.warehouse() as warehouse:
-        warehouse.record_derivative(made, [one.id for one in documents])
-    shutil.rmtree(workspace.home / "training" / plan.work, ignore_errors=True)
+    note_origin(workspace, registered, [one.id for one in documents])
+    shutil.rmtree(work_folder(workspace, plan), ignore_errors=True)
     return TrainingReport(model=registered.reference, dataset=plan.dataset, trained=trained)
 
 
-def _corpus(config: PretrainingConfig, workspace: Workspace) -> tuple[list[CleanedDocument], Texts]:
-    """Return the documents that readers of the index see, cleaned as they are in it, and their texts divided."""
+def corpus(config: PretrainingConfig, workspace: Workspace) -> tuple[list[CleanedDocument], Texts]:
+    """Return the documents that readers of the index see, cleaned as they are in it, and their texts divided.
+
+    Raises:
+        UsageError: there is no index, it has no document with a text, or they are of several tenants.
+    """
     settings, collection = config.pretraining, config.load.collection
     with workspace.store(config.load) as store:
         manifest = store.active()
@@ -119,8 +114,12 @@ def _corpus(config: PretrainingConfig, workspace: Workspace) -> tuple[list[Clean
             "feature pipeline first, or name another collection in load.collection"
         )
     documents = of_tenants(_documents(config, workspace, manifest), settings.tenants)
-    division = Division(settings.validation, settings.alike, settings.boilerplate, settings.seed)
-    return documents, texts_of(documents, f"{collection}@{manifest.version}", division)
+    return documents, texts_of(documents, f"{collection}@{manifest.version}", division_of(settings))
+
+
+def division_of(settings: PretrainingSettings) -> Division:
+    """Return how the documents are divided into those to learn from and those to be tested on."""
+    return Division(settings.validation, settings.alike, settings.boilerplate, settings.seed)
 
 
 def _documents(config: PretrainingConfig, workspace: Workspace, manifest: IndexManifest) -> list[CleanedDocument]:
@@ -145,13 +144,3 @@ def _check_same(plan: TrainingPlan, texts: Texts) -> None:
         raise UsageError(
             f"the documents of {texts.reference} are others than when this training began ({plan.dataset}); run again"
         )
-
-
-def _watching(tracked: TrackedRun) -> Callable[[CurvePoint], None]:
-    def watch(point: CurvePoint) -> None:
-        values = {"loss": point.loss, "validation_loss": point.metric, "learning_rate": point.learning_rate}
-        known = {name: value for name, value in values.items() if value is not None and isfinite(value)}
-        logger.info("step {}: {}", point.step, ", ".join(f"{name} {value:.4g}" for name, value in known.items()))
-        tracked.metrics(known, point.step)
-
-    return watch

@@ -12,7 +12,9 @@ from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.models import RegisteredModel, Stage, Switch
 from llm_engineering.domain.promotions import PromotionEvidence, PromotionReport, PromotionVerdict
 from llm_engineering.stages import features
-from llm_engineering.stages.judging import BASE, against, case_of, dataset_of, keep_verdict, production_of
+from llm_engineering.stages.comparable import check_comparable, questions_for
+from llm_engineering.stages.judging import against, case_of, dataset_of, keep_verdict, production_of
+from llm_engineering.stages.judging_searches import BASE
 
 if TYPE_CHECKING:
     from llm_engineering.domain.documents import Document
@@ -40,7 +42,17 @@ def makes_index(config: PromotionConfig) -> bool:
 
 
 def plan_index(config: PromotionConfig, run: int) -> "tuple[Plan, ParquetDataset[Document]]":
-    """Plan the index version of a candidate, beside the active one: readers go on with theirs."""
+    """Plan the index version of a candidate, beside the active one: readers go on with theirs.
+
+    Raises:
+        UsageError: what readers see cannot be compared with it, so it would be built for nothing.
+    """
+    workspace = Workspace()
+    model = _candidate(config, workspace)
+    if model.stage is not PRODUCTION:
+        card = dataset_of(config, model, workspace)
+        questions = questions_for(card, workspace) if card else ()
+        check_comparable(config, production_of(model, workspace), questions, run)
     plan, documents = features.plan(config, config.select.sources, run)
     return plan.model_copy(update={"serves": False, "activates": True}), documents
 
@@ -89,7 +101,11 @@ def promote(
         )
     registry.folder(model)
     left = production_of(model, workspace)
-    if verdict.against != against(left) or verdict.model != model.reference or verdict.weights != model.weights:
+    if (
+        verdict.against != against(left, model, config)
+        or verdict.model != model.reference
+        or verdict.weights != model.weights
+    ):
         raise BackendError(
             f"the verdict compared {model.reference} with {verdict.against}, which is in production no longer"
         )
@@ -106,7 +122,7 @@ def promote(
     return PromotionReport(
         model=model.reference,
         promoted=True,
-        left=verdict.against,
+        left=_named(left, model),
         index=done.index,
         index_left=done.index_left,
         verdict=verdict,
@@ -131,7 +147,7 @@ def rollback(name: str, run: int) -> PromotionReport:
         warehouse = stack.enter_context(workspace.warehouse())
         store = stack.enter_context(workspace.store(load, run)) if back.index else None
         done = promotion.switch(registry, warehouse, store, parts.signed(back, load, run))
-    named = former.reference if former else BASE
+    named = _named(former, registry.find(f"{name}@{done.left}"))
     return PromotionReport(
         model=named, promoted=True, left=f"{name}@{done.left}", index=done.index, index_left=done.index_left
     )
@@ -156,6 +172,13 @@ def check_promotion(report: PromotionReport) -> None:
         _refuse(report.verdict)
 
 
+def _named(former: RegisteredModel | None, model: RegisteredModel) -> str:
+    """Name what is in production where `model` is not. No language model serves under a name that has none there."""
+    if former is not None:
+        return former.reference
+    return "nothing" if model.kind == "llm" else BASE
+
+
 def _refuse(verdict: PromotionVerdict) -> None:
     raise GateFailed(
         f"{verdict.model} is not promoted: {'; '.join(verdict.reasons)}. What was in production stays in production",
@@ -165,6 +188,8 @@ def _refuse(verdict: PromotionVerdict) -> None:
 
 def _metric(config: PromotionConfig, model: RegisteredModel, workspace: Workspace) -> dict[str, str]:
     """Return the metric that a language model is judged by, which its data set decides."""
+    if model.is_pretrained:
+        return {"metric": promotion.LANGUAGE_METRICS["instruction"]}
     card = dataset_of(config, model, workspace) if model.kind == "llm" else None
     return {"metric": promotion.LANGUAGE_METRICS.get(card.kind, config.promotion.metric)} if card else {}
 

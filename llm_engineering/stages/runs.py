@@ -9,13 +9,16 @@ from llm_engineering.application import reporting
 from llm_engineering.application.reporting import Made
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.bootstrap.promoting import settle
-from llm_engineering.config import Limits
+from llm_engineering.config import Config, FeatureEngineeringConfig, Limits
 from llm_engineering.domain import failpoints
 from llm_engineering.domain.errors import BackendError, GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
+from llm_engineering.domain.index_reports import VerifyReport
 from llm_engineering.domain.indexes import Plan
-from llm_engineering.domain.reports import IngestReport, LoadReport, Report, VerifyReport
+from llm_engineering.domain.reports import IngestReport, LoadReport, Report
 from llm_engineering.domain.secrets import redacted
+from llm_engineering.infrastructure.vector_stores.versioned import ServerSpec
+from llm_engineering.stages.describing import with_page
 from llm_engineering.stages.promotion import check_promotion
 
 
@@ -67,6 +70,23 @@ def refuse_if_held(holds: Sequence[str]) -> None:
             raise BackendError(f"{holder}; wait until it is done, or end that process", transient=True)
 
 
+def refuse_if_away(config: Config) -> None:
+    """Refuse at once what the first look at the vector store would refuse later, after sources were read.
+
+    Raises:
+        BackendError: the server that the configuration names does not answer.
+        UsageError: its address, user or database is wrong.
+    """
+    load = getattr(config, "load", None)
+    if load is None or not isinstance(load.store, ServerSpec):
+        return
+    store = load.store.hurried().open(Workspace().home, load.collection)
+    try:
+        store.active()
+    finally:
+        store.close()
+
+
 def report(
     pipeline: str,
     run: int,
@@ -75,13 +95,19 @@ def report(
     loaded: LoadReport | None = None,
     verified: VerifyReport | None = None,
     evaluated: EvaluationReport | None = None,
+    config: FeatureEngineeringConfig | None = None,
     **made: Unpack[Made],
 ) -> Report:
-    """Add up what the stages reported, and close the run with it."""
+    """Add up what the stages reported, and close the run with it.
+
+    With the configuration of a feature pipeline, what the index holds is described, and shown on a page in the home.
+    """
     with Workspace().warehouse() as warehouse:
         started = datetime.fromisoformat(str(warehouse.run_record(run)["started_at"]))
         seconds = (datetime.now(UTC) - started).total_seconds()
         result = reporting.add_up(pipeline, run, seconds, ingested, plan, loaded, verified, evaluated, **made)
+        if config is not None and plan is not None:
+            result = with_page(result, plan, config, warehouse)
         failpoints.reach("run.before_finish")
         Workspace().close_run(warehouse, run, "completed", result.model_dump(mode="json"))
         failpoints.reach("run.after_finish")

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from contextlib import closing
 
+from loguru import logger
+
 from llm_engineering.bootstrap import Workspace, open_searcher
 from llm_engineering.config import AssistantConfig, FeatureEngineeringConfig
 from llm_engineering.domain.access import ALL, Access
@@ -36,5 +38,8 @@ def retrieved(
     """Return what is found for each query, and how."""
     workspace = Workspace()
     with closing(open_searcher(config, workspace, every=None)) as searcher:
-        found = (searcher.search(query, access=access, filter=filter, k=k) for query in queries)
-        return list(workspace.progress(found, "search", total=len(queries), unit="query"))
+        searches = (searcher.search(query, access=access, filter=filter, k=k) for query in queries)
+        found = list(workspace.progress(searches, "search", total=len(queries), unit="query"))
+    for warning in dict.fromkeys(warning for one in found for warning in one.warnings):
+        logger.warning(warning)
+    return found

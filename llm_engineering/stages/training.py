@@ -2,12 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
-
-from loguru import logger
 
 from llm_engineering.application.datasets import refuse_held_out
 from llm_engineering.application.evaluation.general import general_questions
@@ -16,9 +12,7 @@ from llm_engineering.bootstrap.training import open_datasets, open_registry, ope
 from llm_engineering.config import TrainingConfig
 from llm_engineering.domain.datasets import DatasetCard, DatasetRow, RetrievalPair, Split, documents_of
 from llm_engineering.domain.errors import UsageError
-from llm_engineering.domain.lineage import Derivative
-from llm_engineering.domain.models import CurvePoint, RegisteredModel
-from llm_engineering.domain.ports import TrackedRun
+from llm_engineering.domain.models import RegisteredModel
 from llm_engineering.domain.training import (
     GeneralQuestion,
     Trained,
@@ -26,11 +20,13 @@ from llm_engineering.domain.training import (
     TrainingEstimate,
     TrainingPlan,
     TrainingReport,
+    Watch,
     WeightsFolder,
 )
-from llm_engineering.domain.value import digest, flattened, identity
+from llm_engineering.domain.value import digest
 from llm_engineering.infrastructure.trainers import RetrievalTuner
 from llm_engineering.infrastructure.trainers.language.settings import LanguageTraining
+from llm_engineering.stages.learning import note_origin, tracked, work_folder
 from llm_engineering.stages.tuning import tune_retrieval
 
 
@@ -38,7 +34,8 @@ def plan_training(config: TrainingConfig, run: int = 0) -> TrainingPlan:
     """Find the data set, and say what there is to learn from.
 
     Raises:
-        UsageError: there is no such data set, its rows are not those of its card, or the general questions are none.
+        UsageError: there is no such data set, its rows are not those of its card, there is none to learn from, or the
+            general questions are none.
     """
     workspace = Workspace()
     workspace.keep_alive(run)
@@ -85,16 +82,15 @@ def train_model(config: TrainingConfig, plan: TrainingPlan, run: int = 0) -> tup
     data = _data(config, workspace, open_datasets(workspace).find(plan.dataset))
     if data.digest != plan.dataset_digest:
         raise UsageError(f"data set {plan.dataset} was changed while its training began; run again")
-    folder = _work(workspace, plan)
-    tracker = open_trackers(config.tracking, workspace)
-    with tracker.run(plan.model, {"pipeline": "training", "dataset": plan.dataset}) as tracked:
-        tracked.parameters(flattened(trainer.model_dump(mode="json")) | {"dataset": plan.dataset})
+    folder = work_folder(workspace, plan)
+
+    def train(watch: Watch) -> Trained:
         if isinstance(trainer, RetrievalTuner):
-            trained = _tuned(config, plan, trainer, run)
-        else:
-            trained = trainer.train(data, folder, workspace.home, _watching(tracked))  # type: ignore[arg-type]
-        tracked.metrics({name: figure.value for name, figure in trained.metrics.items()}, trained.record.steps)
-    logger.info("{}: {}", plan.model, trained)
+            return _tuned(config, plan, trainer, run)
+        return trainer.train(data, folder, workspace.home, watch)  # type: ignore[arg-type]
+
+    tracker = open_trackers(config.tracking, workspace)
+    trained = tracked(tracker, "training", plan, trainer, train, "metric")
     return trained, WeightsFolder(folder / "model")
 
 
@@ -128,27 +124,18 @@ def register_model(
     registry = open_registry(workspace)
     folder = None if trained.tuned else weights.folder
     registered = registry.register(model.model_copy(update={"created_at": made}), folder)
-    _note_origin(config, workspace, registered, card)
-    shutil.rmtree(_work(workspace, plan), ignore_errors=True)
+    learnt_from = config.training.trainer.learns_from
+    rows = open_datasets(workspace).rows_of(learnt_from, card, [Split.TRAIN, Split.VALIDATION])
+    note_origin(workspace, registered, documents_of(rows))
+    shutil.rmtree(work_folder(workspace, plan), ignore_errors=True)
     return TrainingReport(model=registered.reference, dataset=plan.dataset, trained=trained)
-
-
-def _note_origin(config: TrainingConfig, workspace: Workspace, model: RegisteredModel, card: DatasetCard) -> None:
-    """Note which documents the model has learned from, so that forgetting one can name the models to train again."""
-    rows = open_datasets(workspace).rows_of(config.training.trainer.learns_from, card, [Split.TRAIN, Split.VALIDATION])
-    place = str(workspace.home / "registry" / model.name / str(model.number))
-    made = Derivative(id=identity("model", place), kind="model", name=model.reference, place=place, run=model.run)
-    with workspace.warehouse() as warehouse:
-        warehouse.record_derivative(made, documents_of(rows))
-
-
-def _work(workspace: Workspace, plan: TrainingPlan) -> Path:
-    return workspace.home / "training" / plan.work
 
 
 def _data(config: TrainingConfig, workspace: Workspace, card: DatasetCard) -> TrainingData[DatasetRow]:
     learns_from = config.training.trainer.learns_from
     rows = refuse_held_out(open_datasets(workspace).rows_of(learns_from, card, [Split.TRAIN, Split.VALIDATION]))
+    if not any(row.split == Split.TRAIN for row in rows):
+        raise UsageError(_nothing_to_learn(card))
     return TrainingData(
         reference=card.reference,
         digest=card.digest,
@@ -156,6 +143,15 @@ def _data(config: TrainingConfig, workspace: Workspace, card: DatasetCard) -> Tr
         validation=tuple(row for row in rows if row.split == Split.VALIDATION),
         # A language model is not asked to find passages.
         general=_general(config.training.general) if learns_from is RetrievalPair else (),
+    )
+
+
+def _nothing_to_learn(card: DatasetCard) -> str:
+    there = ", ".join(f"{count} in split {split}" for split, count in card.rows.items() if count) or "no rows at all"
+    return (
+        f"data set {card.reference} has no row to learn from: it has {there}. Clusters of documents stay whole, "
+        "and few of them may all come to other splits: add documents or questions, lower `shares` of its section (or "
+        "let its column `split` say train), make the data set again, and name the new version in training.dataset"
     )
 
 
@@ -188,13 +184,3 @@ def _tuned(config: TrainingConfig, plan: TrainingPlan, tuner: RetrievalTuner, ru
     return Trained(
         base=model.base, base_digest=model.base_digest, record=model.training, metrics=model.metrics, tuned=model
     )
-
-
-def _watching(tracked: TrackedRun) -> Callable[[CurvePoint], None]:
-    def watch(point: CurvePoint) -> None:
-        values = {name: getattr(point, name) for name in ("loss", "metric", "learning_rate")}
-        known = {name: value for name, value in values.items() if value is not None and isfinite(value)}
-        logger.info("step {}: {}", point.step, ", ".join(f"{name} {value:.4g}" for name, value in known.items()))
-        tracked.metrics(known, point.step)
-
-    return watch

@@ -8,6 +8,8 @@ from time import perf_counter
 from typing import Any
 
 from llm_engineering import bootstrap
+from llm_engineering.application import attempts
+from llm_engineering.application.chunking import Chunker
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.config import FeatureConfig
 from llm_engineering.domain.documents import Document, NotModified
@@ -26,7 +28,7 @@ def try_source(config: FeatureConfig, place: str, settings: Mapping[str, Any], l
     """Return the first `limit` documents of a source, cleaned and chunked, and what was wrong with others.
 
     `place` is an address, a path, or the name of a source of the configuration. Nothing is written but to a temporary
-    folder, and no model is loaded: its tokenizer tells where chunks end.
+    folder, and no model is loaded but for a chunker that compares meanings: a tokenizer tells where chunks end.
 
     Raises:
         UsageError: a setting of the source is wrong.
@@ -35,11 +37,13 @@ def try_source(config: FeatureConfig, place: str, settings: Mapping[str, Any], l
     start = perf_counter()
     named = {source.name: source for source in config.ingest.sources}
     spec = named[place] if place in named and not settings else source_at(place, settings)
-    tokenizer = config.embedding.open_tokenizer(Workspace().home)
+    workspace = Workspace()
+    tokenizer = config.embedding.open_tokenizer(workspace.home)
     documents: list[DocumentPreview] = []
     problems: list[Incident] = []
     more = False
     with (
+        bootstrap.bound_chunker(config.chunking, config.embedding, workspace, keep=False) as chunker,
         tempfile.TemporaryDirectory(prefix="llm-engineering-try-") as folder,
         closing(SourceContext(Path(folder), config.ingest.fetching)) as context,
     ):
@@ -49,7 +53,9 @@ def try_source(config: FeatureConfig, place: str, settings: Mapping[str, Any], l
                     more = True
                     break
                 if isinstance(item, Document):
-                    documents.append(_preview(config, item, tokenizer))
+                    preview, problem = _preview(config, item, chunker, tokenizer)
+                    documents.append(preview)
+                    problems += [problem] if problem else []
                 elif not isinstance(item, NotModified):
                     uri = f"{item.uri} {item.key}".strip()
                     problems.append(_incident(uri, spec.name, item.reason, item.detail))
@@ -65,10 +71,19 @@ def try_source(config: FeatureConfig, place: str, settings: Mapping[str, Any], l
     )
 
 
-def _preview(config: FeatureConfig, document: Document, tokenizer: SubwordTokenizer) -> DocumentPreview:
-    cleaned = config.cleaning.clean(document)
-    chunks = config.chunking.chunk(cleaned, tokenizer)
-    return DocumentPreview(
+def _preview(
+    config: FeatureConfig, document: Document, chunker: Chunker, tokenizer: SubwordTokenizer
+) -> tuple[DocumentPreview, Incident | None]:
+    """Return what a document would become, and why it would be rejected if a cleaner or chunker raises."""
+    cleaned = attempts.cleaned(config.cleaning, document)
+    made = attempts.cut(chunker, cleaned, tokenizer)
+    chunks = [] if isinstance(made, attempts.Broken) else made
+    problem = None
+    if cleaned.outcome.get("failed"):
+        problem = _incident(document.uri, document.source, attempts.CLEANER, str(cleaned.outcome["detail"]))
+    elif isinstance(made, attempts.Broken):
+        problem = _incident(document.uri, document.source, attempts.CHUNKER, made.detail)
+    preview = DocumentPreview(
         uri=redact(document.uri),
         key=document.key,
         title=cleaned.title,
@@ -78,6 +93,7 @@ def _preview(config: FeatureConfig, document: Document, tokenizer: SubwordTokeni
         provenance=dict(document.provenance),
         chunks=tuple(ChunkPreview(text=chunk.text, context=chunk.context, tokens=chunk.tokens) for chunk in chunks),
     )
+    return preview, problem
 
 
 def _incident(uri: str, source: str, reason: str, detail: str) -> Incident:

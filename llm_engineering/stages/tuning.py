@@ -11,14 +11,16 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from llm_engineering.application import features
+from llm_engineering.application import attempts, features
 from llm_engineering.application.chunking import Chunker
 from llm_engineering.application.cleaning import Cleaning
 from llm_engineering.application.evaluation import Searching
 from llm_engineering.application.retrieval import Reranking
+from llm_engineering.application.retrieval.candidates import fitting
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.application.tuning import Tuned, tune, tuning_questions
-from llm_engineering.bootstrap import Workspace, open_datasets
+from llm_engineering.bootstrap import Workspace, bound_chunker, open_datasets
+from llm_engineering.bootstrap.registered import fitting_spec
 from llm_engineering.bootstrap.searching import Remembering
 from llm_engineering.config import FeatureEngineeringConfig, TrainingConfig
 from llm_engineering.domain.chunks import Chunk, Point
@@ -51,10 +53,13 @@ def tune_retrieval(
     store = open_datasets(workspace)
     card = store.find(dataset)
     rows = store.rows(card, [Split.TRAIN, Split.VALIDATION])
+    questions = tuning_questions(rows, settings)
     with ExitStack() as stack:
         index = stack.enter_context(stack.enter_context(workspace.store(config.load)).read())
         manifest = index.manifest
-        embedder = Remembering(config.embedding.open(workspace.home))  # each question is asked more than once
+        spec = fitting_spec(manifest, config.embedding, workspace.home)
+        # Each question is asked more than once.
+        embedder = Remembering(fitting(spec.open(workspace.home), manifest.model))
         tokenizing = Tokenizing.model_validate(manifest.settings["tokenizing"])
         here = Searching(index, embedder, tokenizing.query)
         ids = frozenset(str(payload["document_id"]) for payload in index.payloads(["document_id"]))
@@ -62,13 +67,10 @@ def tune_retrieval(
         for size in settings.chunk_tokens:
             opened = partial(_rechunked, config, manifest, embedder, ids, size, settings.max_chunks, workspace, stack)
             searching[size] = cache(opened)
-        spec = config.retrieval.rerank
-        reranking = (
-            Reranking(spec.open(workspace.home, embedder.embedder), spec.candidates, spec.weight)
-            if spec is not None
-            else None
-        )
-        questions = tuning_questions(rows, settings)
+        rerank, reranking = config.retrieval.rerank, None
+        if rerank is not None:
+            opened_reranker = rerank.open(workspace.home, embedder.embedder)
+            reranking = Reranking(opened_reranker, rerank.candidates, rerank.weight)
         tuned = tune(settings, questions, searching, config.retrieval, reranking, workspace.progress)
     record = TrainingRecord(
         rows=sum(map(len, questions.values())), steps=tuned.choice.tried, seed=settings.seed, device="cpu",
@@ -89,24 +91,14 @@ def tuned_model(
     run: int,
 ) -> RegisteredModel:
     """Return what was found as a version of a model of kind `retrieval`, which has settings and no weights."""
-    choice, spec = tuned.choice, config.retrieval.rerank
-    values: dict[str, object] = {"fusion": tuned.retrieval.fusion.model_dump(mode="json"), "pool": tuned.retrieval.pool}
-    judge, calibration = tuned.retrieval.answerability, tuned.calibration
-    if judge is not None and calibration is not None:
-        values["answerability"] = {"threshold": judge.threshold}
-        if calibration.formula is not None:
-            values["answerability"] = judge.model_dump(mode="json", include={"threshold", "hybrid", "model"})
-    if tuned.reweighed is not None and spec is not None:
-        values["rerank"] = {"kind": spec.kind, "weight": tuned.reweighed.weight}
+    choice = tuned.choice
     n = len({row.question for row in rows if row.split == Split.VALIDATION and row.origin in settings.origins})
     figure = f"validation/{settings.metric}@{settings.k}"
     metrics = {
         figure: _figure(choice.after if choice.changed else choice.before, n),
         f"{figure}/before": _figure(choice.before, n),
     }
-    why = {
-        "choice": _told(choice), "rerank": _told(tuned.reweighed), "answerability": _told(tuned.calibration)
-    }  # fmt: skip
+    why = {"choice": choice, "rerank": tuned.reweighed, "answerability": tuned.calibration}
     return RegisteredModel(
         name=name,
         number=0,
@@ -117,16 +109,29 @@ def tuned_model(
         dataset_digest=card.digest,
         licence=card.licence,
         settings={
-            "retrieval": values,
+            "retrieval": _changes(tuned, config),
             "chunk_tokens": choice.chosen.chunk_tokens,
             "tuning": settings.model_dump(mode="json"),
-            "why": {key: value for key, value in why.items() if value},
+            "why": {key: told for key, decided in why.items() if (told := _told(decided))},
         },
         training=record,
         metrics=metrics,
         index={"collection": config.load.collection, "version": manifest.version, "fingerprint": manifest.fingerprint},
         run=run,
     )
+
+
+def _changes(tuned: Tuned, config: FeatureEngineeringConfig | TrainingConfig) -> dict[str, object]:
+    """Return what of section `retrieval` is set by the tuning."""
+    values: dict[str, object] = {"fusion": tuned.retrieval.fusion.model_dump(mode="json"), "pool": tuned.retrieval.pool}
+    judge, calibration = tuned.retrieval.answerability, tuned.calibration
+    if judge is not None and calibration is not None:
+        fields = {"threshold"} if calibration.formula is None else {"threshold", "hybrid", "model"}
+        values["answerability"] = judge.model_dump(mode="json", include=fields)
+    spec = config.retrieval.rerank
+    if tuned.reweighed is not None and spec is not None:
+        values["rerank"] = {"kind": spec.kind, "weight": tuned.reweighed.weight}
+    return values
 
 
 def _figure(value: float, n: int) -> Estimate:
@@ -163,14 +168,17 @@ def _rechunked(
     cleaning = Cleaning.model_validate(manifest.settings["cleaning"])
     tokenizer, progress = config.embedding.open_tokenizer(workspace.home), workspace.progress
     with workspace.warehouse() as warehouse:
-        cleaned = workspace.spool((cleaning.clean(document) for document in warehouse.documents(ids)), CleanedDocument)
-        chunks = workspace.spool(features.chunk_documents(cleaned, chunker, tokenizer, progress), Chunk)
+        cleaned = workspace.spool(
+            (attempts.cleaned(cleaning, document) for document in warehouse.documents(ids)), CleanedDocument
+        )
+        with bound_chunker(chunker, config.embedding, workspace) as bound:
+            chunks = workspace.spool(features.chunk_documents(cleaned, bound, lambda: tokenizer, progress), Chunk)
         if len(chunks) > most:
             raise UsageError(
                 f"with chunks of {size} tokens the corpus has {len(chunks)} of them, and training.trainer.max_chunks "
                 f"is {most}; raise it, or leave {size} out of chunk_tokens"
             )
-        tokens = features.tokenize_chunks(chunks, tokenizing, tokenizer, progress)
+        tokens = features.tokenize_chunks(chunks, tokenizing, lambda: tokenizer, progress)
         vectors = features.embed_chunks(chunks, embedder.card.digest, lambda: embedder, warehouse, progress)
         rows = zip(chunks, tokens, vectors, strict=True)
         points = (Point(chunk.id, vector.vector, token.sparse, chunk.payload) for chunk, token, vector in rows)

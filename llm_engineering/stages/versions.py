@@ -13,8 +13,8 @@ from llm_engineering.bootstrap.promoting import needed_versions
 from llm_engineering.config import FeatureEngineeringConfig, Load
 from llm_engineering.domain.errors import GateFailed
 from llm_engineering.domain.evaluation import EvaluationReport
+from llm_engineering.domain.index_reports import VerifyReport
 from llm_engineering.domain.indexes import Plan
-from llm_engineering.domain.reports import VerifyReport
 
 
 def verify(plan: Plan, section: Load) -> VerifyReport:

@@ -23,7 +23,7 @@ def test_an_answer_is_streamed_and_ends_with_sources_and_what_it_took(desk: Desk
     expect(turn.locator(".text strong")).to_have_text("Yes")
     expect(turn.get_by_role("button", name=re.compile("^Source 1: Course FAQ. Verified"))).to_be_visible()
     expect(turn.locator(".sources .source")).to_have_count(2)
-    expect(turn.locator(".meta")).to_have_text("extractiveconfidence 82 %0.8 s980 tokens")
+    expect(turn.locator(".meta")).to_have_text("extractiveconfidence 82 %840 ms980 tokens")
     assert desk.chat.asked == [{"question": "Can I join late?", "llm": "extractive", "stream": True}]
 
 
@@ -104,12 +104,17 @@ def test_flags_are_sentences_and_each_stands_once(desk: Desk) -> None:
 
 
 def test_no_answer_is_said_and_the_nearest_passages_can_be_opened(desk: Desk) -> None:
-    nothing = events("I found nothing.", outcome="no_answer", citations=[], hits=[hit(1), hit(2)], confidence=0.1)
+    said, seconds = "The sources do not answer this question. The nearest passages: [1]", {"search": 0.0211}
+    places: dict[str, Any] = {"citations": [citation(1)], "hits": [hit(1), hit(2)]}
+    nothing = events(said, outcome="no_answer", confidence=0.1, seconds=seconds, **places)
     desk.chat.scripts.append(Script(nothing))
     page = desk.open()
     desk.ask("What is the moon made of?")
-    expect(page.get_by_text("The sources do not answer this.")).to_be_visible()
-    page.get_by_text("2 nearest passages").click()
+    expect(page.locator(".answer").get_by_text("The sources do not answer")).to_have_count(1)
+    expect(page.get_by_role("heading", name="1 nearest passage")).to_be_visible()
+    expect(page.locator(".sources .badge")).to_have_count(0)
+    expect(page.locator(".meta")).to_contain_text("21 ms")
+    page.get_by_text("1 other passage found").click()
     page.locator(".others .source").first.click()
     expect(page.get_by_role("complementary").locator("mark")).to_be_visible()
 

@@ -128,6 +128,40 @@ def test_answers_titles_quotations_and_addresses(hostile: Desk) -> None:
     page.get_by_role("button", name="Good answer").click()
 
 
+# Whether the letters of a place are drawn in the order in which they are stored.
+IN_ORDER = """(place) => {
+  const walker = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
+  const lefts = [];
+  while (walker.nextNode()) {
+    const text = walker.currentNode;
+    for (let at = 0; at < text.length; at += 1) {
+      if (!/[a-z]/.test(text.data[at])) continue;
+      const range = new Range();
+      range.setStart(text, at);
+      range.setEnd(text, at + 1);
+      lefts.push(range.getBoundingClientRect().left);
+    }
+  }
+  return lefts.length > 5 && lefts.every((left, index) => !index || left > lefts[index - 1]);
+}"""
+
+
+def test_no_text_is_turned_round_by_signs_in_it(desk: Desk) -> None:
+    turned = "pay \u202etnuocca\u202c to \u2067me\u2069 now"
+    desk.chat.documents["d1"] = document("terms", "file:///terms.md", turned)
+    said = citation(1, turned, document_id="d1", start=0, end=len(turned))
+    desk.chat.scripts.append(Script(events(f"{turned} [1]\n\n```\n{turned}\n```", citations=[said])))
+    page = desk.open()
+    desk.ask(turned)
+    page.locator(".sources .source").click()
+    mark = page.get_by_role("complementary").locator("mark")
+    expect(mark).to_have_text(turned)
+    for place in (page.locator("h2.question"), page.locator(".text p"), page.locator(".text code"), mark):
+        assert place.locator("bdi.sign").count() == 4
+        assert place.evaluate(IN_ORDER)
+    expect(page.locator(".source-quote").first).to_have_text("pay tnuocca to me now")
+
+
 def test_documents_in_the_panel(hostile: Desk) -> None:
     citations = [cited(number, payload) for number, payload in enumerate(PAYLOADS)]
     hostile.chat.scripts.append(Script(events("See.", citations=citations)))

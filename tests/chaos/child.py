@@ -27,7 +27,7 @@ from llm_engineering.domain.errors import UsageError
 from llm_engineering.infrastructure.embedders import hashing
 from llm_engineering.infrastructure.parquet import dataset, write_dataset  # noqa: F401
 from llm_engineering.infrastructure.sources import files  # noqa: F401
-from llm_engineering.infrastructure.vector_stores import edge_index
+from llm_engineering.infrastructure.vector_stores.qdrant_edge import index as edge_index
 from llm_engineering.infrastructure.warehouse import schema, sql  # noqa: F401
 from tools.command_line import guarded
 from tools.plain_run import run_pipeline

@@ -10,10 +10,10 @@ from pathlib import Path
 import qdrant_edge as qdrant
 from chaos.oracle import layout_of, published
 
-from llm_engineering.infrastructure.vector_stores.edge_index import EdgeIndex
-from llm_engineering.infrastructure.vector_stores.edge_layout import read_manifest
-from llm_engineering.infrastructure.vector_stores.edge_terms import payload_path
-from llm_engineering.infrastructure.vector_stores.qdrant_edge import QdrantEdge
+from llm_engineering.infrastructure.vector_stores import QdrantEdge
+from llm_engineering.infrastructure.vector_stores.qdrant_edge.index import EdgeIndex
+from llm_engineering.infrastructure.vector_stores.qdrant_edge.layout import read_manifest
+from llm_engineering.infrastructure.vector_stores.qdrant_edge.terms import payload_path
 
 SOME = 5
 

@@ -9,9 +9,9 @@ from hashlib import blake2b
 from pathlib import Path
 
 from llm_engineering.domain.chunks import Point
-from llm_engineering.infrastructure.vector_stores.edge_index import EdgeIndex
-from llm_engineering.infrastructure.vector_stores.edge_layout import Layout, read_manifest
-from llm_engineering.infrastructure.vector_stores.qdrant_edge import QdrantEdge
+from llm_engineering.infrastructure.vector_stores import QdrantEdge
+from llm_engineering.infrastructure.vector_stores.qdrant_edge.index import EdgeIndex
+from llm_engineering.infrastructure.vector_stores.qdrant_edge.layout import Layout, read_manifest
 
 Dump = Mapping[str, Mapping[str, str]]
 

@@ -14,7 +14,7 @@ from chaos.world import World
 from llm_engineering import maintenance
 from llm_engineering.application.verification import examine
 from llm_engineering.config import FeatureConfig, read_config
-from llm_engineering.domain.reports import VerifyReport
+from llm_engineering.domain.index_reports import VerifyReport
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def test_a_disk_that_fills_up_is_a_sentence_and_the_next_run_goes_on(world: Worl
     world.run_well()
     expected = world.dump()
     # From hardly any space to nearly enough: the warehouse, the data sets and the index each meet the full disk.
-    for megabytes in spread(0.7, 120.0, repetitions(8, 40)):
+    for megabytes in spread(0.7, 100.0, repetitions(8, 40)):
         with tally.attempt(f"{megabytes:.1f} MB"):
             empty(world.home)
             fails_clearly(world, megabytes)
@@ -73,7 +73,7 @@ def test_a_disk_that_fills_up_in_a_second_run_leaves_readers_what_they_have(worl
     world.corpus.write_all(DOCUMENTS)
     world.run_well()
     before = states_in(published(world.home))
-    for number, megabytes in enumerate(spread(0.3, 110.0, repetitions(4, 20))):
+    for number, megabytes in enumerate(spread(0.3, 80.0, repetitions(4, 20))):
         with tally.attempt(f"{megabytes:.1f} MB"):
             for changed in range(10):
                 world.corpus.write(changed, revision=number + 1)

@@ -15,7 +15,7 @@ from llm_engineering.domain.documents import document_id
 documents = pytest.importorskip("hostile_documents", reason="the generator of hostile documents is not there")
 servers = pytest.importorskip("hostile_server", reason="the server of hostile behaviours is not there")
 
-QUICK = "requests_per_second: 1000, retries: 0, timeout_seconds: 1, max_bytes: 300000, private_hosts: [127.0.0.1]"
+QUICK = "requests_per_second: 1000, retries: 0, timeout_seconds: 2, max_bytes: 300000, private_hosts: [127.0.0.1]"
 
 
 def test_hostile_documents_are_accounted_for_once_also_after_a_kill(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def paragraphs_of(index: VectorIndex) -> dict[str, set[str]]:
 
 def test_the_index_equals_its_sources_after_every_completed_run() -> None:
     chosen = settings(
-        max_examples=repetitions(8, 200),
+        max_examples=repetitions(5, 200),
         stateful_step_count=20 if BIG else 10,
         deadline=None,
         database=None,

@@ -6,18 +6,25 @@ import math
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from embedding_server import EmbeddingServer
 from pydantic import ValidationError
 
 from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.ports import Embedder
-from llm_engineering.infrastructure.embedders import EmbedderSpec, Hashing, SentenceTransformers
+from llm_engineering.infrastructure.embedders import (
+    EmbedderSpec,
+    Hashing,
+    OpenAIEmbeddings,
+    SentenceTransformers,
+    Spacy,
+)
 from llm_engineering.infrastructure.embedders.model_source import packaged
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -40,16 +47,60 @@ TEXTS = [
     *("word " * length for length in (1, 7, 50, 200)),
 ]
 
+
+def spacy_pipeline(folder: Path) -> Path:
+    """Make a pipeline that knows a few words."""
+    import numpy as np
+    import spacy
+
+    pipeline = spacy.blank("en")
+    topics = {
+        0: "how install database machine installation computer",
+        1: "cat sleeps sun day",
+        2: "word the my of on in",
+    }
+    chance = np.random.default_rng(0)
+    for topic, words in topics.items():
+        for word in words.split():
+            pipeline.vocab.set_vector(word, np.eye(6)[topic] * 3 + chance.normal(0, 0.3, 6))
+    pipeline.add_pipe("sentencizer")
+    pipeline.to_disk(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddingServer]:
+    found = EmbeddingServer(dimension=256)
+    yield found
+    found.close()
+
+
 SPECS = [
     pytest.param(Hashing(), id="hashing"),
     pytest.param(SentenceTransformers(precision="fp32"), id="fp32", marks=pytest.mark.model),
     pytest.param(SentenceTransformers(precision="bf16", token_budget=128), id="bf16", marks=pytest.mark.model),
+    pytest.param(SentenceTransformers(onnx_up_to=1_000_000, token_budget=512), id="onnx", marks=pytest.mark.model),
+    pytest.param("openai", id="openai"),
+    pytest.param("openai float", id="openai-float"),
+    pytest.param("openai tokenizer", id="openai-tokenizer", marks=pytest.mark.model),
+    pytest.param("spacy", id="spacy"),
 ]
 opened: dict[EmbedderSpec, Embedder] = {}
 
 
-@pytest.fixture(params=SPECS)
-def spec(request: pytest.FixtureRequest) -> EmbedderSpec:
+@pytest.fixture(scope="module", params=SPECS)
+def spec(
+    request: pytest.FixtureRequest, server: EmbeddingServer, tmp_path_factory: pytest.TempPathFactory
+) -> EmbedderSpec:
+    if request.param == "spacy":
+        return Spacy(pipeline=str(spacy_pipeline(tmp_path_factory.mktemp("spacy") / "words")))
+    if isinstance(request.param, str):
+        _, _, variant = request.param.partition(" ")
+        return OpenAIEmbeddings(
+            model="some-model", base_url=server.url, dimension=256, batch=5,
+            max_tokens=256 if variant == "tokenizer" else 2_048,
+            encoding="float" if variant == "float" else "base64", tokenizer=MINILM if variant == "tokenizer" else "",
+        )  # fmt: skip
     chosen: EmbedderSpec = request.param
     return chosen
 
@@ -58,7 +109,7 @@ def spec(request: pytest.FixtureRequest) -> EmbedderSpec:
 def embedder(spec: EmbedderSpec, tmp_path: Path) -> Embedder:
     """Loading a model takes seconds: each one is loaded once."""
     if spec not in opened:
-        opened[spec] = spec.open(tmp_path)
+        opened[spec] = spec.open_run(tmp_path, 1)
     return opened[spec]
 
 
@@ -100,10 +151,14 @@ def test_a_query_lies_where_the_same_passage_lies(embedder: Embedder) -> None:
     assert cosine(embedder.embed_query(TEXTS[0]), embedded(embedder, TEXTS[:1])[0]) > 0.9999
 
 
-def test_a_text_over_the_window_is_refused_and_one_that_fills_it_is_not(embedder: Embedder) -> None:
-    room = embedder.card.max_tokens - 2
+def test_a_text_over_the_window_is_refused_and_one_that_fills_it_is_not(
+    spec: EmbedderSpec, embedder: Embedder, tmp_path: Path
+) -> None:
+    room = embedder.card.max_tokens - spec.open_tokenizer(tmp_path).special_tokens
     assert len(embedded(embedder, ["word " * room])) == 1
-    with pytest.raises(BackendError, match=f"text 1 takes {room + 3} tokens.*{embedder.card.max_tokens}"):
+    with pytest.raises(
+        BackendError, match=f"text 1 takes {embedder.card.max_tokens + 1} tokens.*window is {embedder.card.max_tokens}"
+    ):
         list(embedder.embed(["short", "word " * (room + 1)]))
 
 
@@ -127,7 +182,7 @@ def test_the_tokenizer_counts_what_its_spans_show(spec: EmbedderSpec, tmp_path: 
 def test_the_tokenizer_never_truncates(spec: EmbedderSpec, tmp_path: Path) -> None:
     tokenizer = spec.open_tokenizer(tmp_path)
     assert tokenizer.count("word " * 3_000) == 3_000 + tokenizer.special_tokens
-    assert tokenizer.max_tokens == spec.card(tmp_path).max_tokens == 256
+    assert tokenizer.max_tokens == spec.card(tmp_path).max_tokens
 
 
 # Hashing
@@ -166,13 +221,16 @@ def minilm(tmp_path: Path) -> Path:
 
 
 @pytest.mark.model
-@pytest.mark.parametrize(("precision", "nearness"), [("fp32", 0.99999), ("bf16", 0.9999)])
+@pytest.mark.parametrize(("precision", "nearness"), [("fp32", 0.99999), ("bf16", 0.9999), ("onnx", 0.99999)])
 def test_vectors_equal_those_of_sentence_transformers(tmp_path: Path, precision: Any, nearness: float) -> None:
     from sentence_transformers import SentenceTransformer
 
     texts = [text for text in TEXTS if "\ud800" not in text]
-    spec = SentenceTransformers(precision=precision, token_budget=128 if precision == "bf16" else 4096)
-    embedder = opened.setdefault(spec, spec.open(tmp_path))
+    if precision == "onnx":
+        spec = SentenceTransformers(onnx_up_to=1_000_000, token_budget=512)
+    else:
+        spec = SentenceTransformers(precision=precision, token_budget=128 if precision == "bf16" else 4096)
+    embedder = opened[spec] if spec in opened else opened.setdefault(spec, spec.open_run(tmp_path, 1))
     reference = SentenceTransformer(str(packaged(MINILM)), device="cpu").encode(
         texts, normalize_embeddings=True, show_progress_bar=False
     )

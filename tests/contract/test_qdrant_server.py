@@ -25,7 +25,7 @@ from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.indexes import IndexManifest, ModelCard
 from llm_engineering.domain.ports import VectorIndex
 from llm_engineering.infrastructure.vector_stores import Qdrant, QdrantEdge
-from llm_engineering.infrastructure.vector_stores.qdrant import QdrantStore
+from llm_engineering.infrastructure.vector_stores.versioned.store import VersionedStore
 
 NORTH = array("f", (1, 0, 0, 0))
 KEY = "s3cret-key-of-the-tests"
@@ -56,17 +56,17 @@ def server() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def store(server: StandIn) -> Iterator[QdrantStore]:
+def store(server: StandIn) -> Iterator[VersionedStore]:
     opened = opened_on(server)
     yield opened
     opened.close()
 
 
-def opened_on(server: StandIn, run: int = 0, **settings: object) -> QdrantStore:
+def opened_on(server: StandIn, run: int = 0, **settings: object) -> VersionedStore:
     return Qdrant.model_validate({"url": server.url, **settings}).open(Path(), "notes", run)
 
 
-def written(store: QdrantStore, *points: Point, version: str = "v1") -> None:
+def written(store: VersionedStore, *points: Point, version: str = "v1") -> None:
     with store.write(manifest(version)) as index:
         index.upsert(points)
     store.publish(version)
@@ -79,7 +79,7 @@ def texts(index: VectorIndex) -> dict[str, object]:
 # Generations
 
 
-def test_nothing_unpublished_is_seen_by_any_way_of_reading(store: QdrantStore) -> None:
+def test_nothing_unpublished_is_seen_by_any_way_of_reading(store: VersionedStore) -> None:
     written(store, point("kept", "old"), point("replaced", "old"), point("removed", "old"))
     with store.write(manifest()) as index, store.read() as opened_before:
         index.upsert([point("replaced", "new"), point("added", "new", terms=(1, 2))])
@@ -105,7 +105,7 @@ def test_nothing_unpublished_is_seen_by_any_way_of_reading(store: QdrantStore) -
         assert texts(opened_before) == old
 
 
-def test_what_the_store_adds_to_a_payload_is_not_shown(store: QdrantStore) -> None:
+def test_what_the_store_adds_to_a_payload_is_not_shown(store: VersionedStore) -> None:
     one = point("a", "text", course="ml")
     written(store, one)
     with store.read() as index:
@@ -114,7 +114,7 @@ def test_what_the_store_adds_to_a_payload_is_not_shown(store: QdrantStore) -> No
         assert set(index.payload_indexes()) == {"uri", "source", "document_id"}
 
 
-def test_a_writer_goes_on_after_it_has_published(store: QdrantStore) -> None:
+def test_a_writer_goes_on_after_it_has_published(store: VersionedStore) -> None:
     with store.write(manifest()) as index:
         for text in ("one", "two", "three"):
             index.upsert([point("a", text)])
@@ -126,7 +126,7 @@ def test_a_writer_goes_on_after_it_has_published(store: QdrantStore) -> None:
                 assert list(texts(reader).values()) == [text]
 
 
-def test_what_is_unpublished_is_known_also_to_others(server: StandIn, store: QdrantStore) -> None:
+def test_what_is_unpublished_is_known_also_to_others(server: StandIn, store: VersionedStore) -> None:
     other = opened_on(server)
     assert not other.unpublished("v1")
     with store.write(manifest()) as index:
@@ -143,7 +143,7 @@ def test_what_is_unpublished_is_known_also_to_others(server: StandIn, store: Qdr
     other.close()
 
 
-def test_publishing_what_has_not_changed_changes_nothing(server: StandIn, store: QdrantStore) -> None:
+def test_publishing_what_has_not_changed_changes_nothing(server: StandIn, store: VersionedStore) -> None:
     written(store, point("a"))
     before = dict(server.collections["notes__v1"].metadata)
     with store.write(manifest()) as index:
@@ -163,7 +163,7 @@ def test_what_nobody_sees_any_more_is_deleted(server: StandIn) -> None:
     store.close()
 
 
-def test_readers_have_their_time_before_it_is_deleted(server: StandIn, store: QdrantStore) -> None:
+def test_readers_have_their_time_before_it_is_deleted(server: StandIn, store: VersionedStore) -> None:
     written(store, point("a", "one"))
     with store.read() as reader:
         for text in ("two", "three", "four"):
@@ -177,7 +177,7 @@ def test_readers_have_their_time_before_it_is_deleted(server: StandIn, store: Qd
     impatient.close()
 
 
-def test_ids_and_scan_are_in_order_and_show_each_point_once(store: QdrantStore) -> None:
+def test_ids_and_scan_are_in_order_and_show_each_point_once(store: VersionedStore) -> None:
     close = [str(UUID(int=number)) for number in range(40)]  # ids that begin alike
     points = [Point(known, NORTH, SparseVector((), ()), {"text": known}) for known in close]
     with store.write(manifest()) as index:
@@ -191,7 +191,7 @@ def test_ids_and_scan_are_in_order_and_show_each_point_once(store: QdrantStore) 
         assert set(index.get(close)) == set(close)
 
 
-def test_a_point_that_a_killed_writer_did_not_end_is_ended_by_the_next(server: StandIn, store: QdrantStore) -> None:
+def test_a_point_that_a_killed_writer_did_not_end_is_ended_by_the_next(server: StandIn, store: VersionedStore) -> None:
     written(store, point("a", "old"))
     with store.write(manifest()) as index:
         index.upsert([point("a", "new")])
@@ -212,7 +212,7 @@ def test_a_point_that_a_killed_writer_did_not_end_is_ended_by_the_next(server: S
 
 @pytest.mark.parametrize("payload", [{}, {"text": "theirs", "_from": 1, "_until": 9}, {"_id": point_id("x")}])
 def test_points_of_somebody_else_are_shown_to_the_writer_and_can_be_removed(
-    server: StandIn, store: QdrantStore, payload: dict[str, object]
+    server: StandIn, store: VersionedStore, payload: dict[str, object]
 ) -> None:
     written(store, point("a"))
     theirs = point_id("theirs")
@@ -229,7 +229,7 @@ def test_points_of_somebody_else_are_shown_to_the_writer_and_can_be_removed(
     assert server.collections["notes__v1"].shard.info().points_count == 1
 
 
-def test_frequencies_of_words_are_those_of_what_is_seen(server: StandIn, store: QdrantStore) -> None:
+def test_frequencies_of_words_are_those_of_what_is_seen(server: StandIn, store: VersionedStore) -> None:
     query = SparseVector((1, 2), (1.0, 1.0))
     written(store, *(point(number, terms=(1,) if number else (1, 2)) for number in range(10)))
     with store.read() as reader:
@@ -252,7 +252,7 @@ def test_a_server_that_cannot_choose_whom_to_count_still_answers(server: StandIn
 # Versions
 
 
-def test_rolling_back_is_one_switch_and_shows_what_was_published(store: QdrantStore) -> None:
+def test_rolling_back_is_one_switch_and_shows_what_was_published(store: VersionedStore) -> None:
     written(store, point("a", "first"), version="v1")
     written(store, point("a", "second"), version="v2")
     with store.write(manifest("v1")) as index:
@@ -268,7 +268,7 @@ def test_rolling_back_is_one_switch_and_shows_what_was_published(store: QdrantSt
         assert list(texts(index).values()) == ["first"]
 
 
-def test_only_a_published_version_can_be_activated(store: QdrantStore) -> None:
+def test_only_a_published_version_can_be_activated(store: VersionedStore) -> None:
     with store.write(manifest("v1")):
         pass
     with pytest.raises(UsageError, match="never published"):
@@ -277,7 +277,7 @@ def test_only_a_published_version_can_be_activated(store: QdrantStore) -> None:
         store.activate("v2")
 
 
-def test_versions_are_listed_and_dropped_but_not_the_active_one(server: StandIn, store: QdrantStore) -> None:
+def test_versions_are_listed_and_dropped_but_not_the_active_one(server: StandIn, store: VersionedStore) -> None:
     written(store, point("a"), version="v1")
     written(store, point("a"), version="v2")
     other = Qdrant(url=server.url).open(Path(), "notes__old")  # its v1 is called notes__old__v1
@@ -335,7 +335,7 @@ def test_readers_through_switches_and_edits_see_whole_documents_of_one_version(s
 # Other people's collections
 
 
-def test_a_name_that_is_taken_is_refused(server: StandIn, store: QdrantStore) -> None:
+def test_a_name_that_is_taken_is_refused(server: StandIn, store: VersionedStore) -> None:
     client = QdrantClient(server.url, check_compatibility=False)
     theirs = {"dense": models.VectorParams(size=4, distance=models.Distance.COSINE)}
     client.create_collection("notes__v1", theirs)
@@ -348,7 +348,7 @@ def test_a_name_that_is_taken_is_refused(server: StandIn, store: QdrantStore) ->
     client.close()
 
 
-def test_an_alias_of_somebody_else_is_not_switched(server: StandIn, store: QdrantStore) -> None:
+def test_an_alias_of_somebody_else_is_not_switched(server: StandIn, store: VersionedStore) -> None:
     client = QdrantClient(server.url, check_compatibility=False)
     client.create_collection("articles", {"dense": models.VectorParams(size=4, distance=models.Distance.COSINE)})
     theirs = models.CreateAlias(collection_name="articles", alias_name="notes")
@@ -363,14 +363,14 @@ def test_an_alias_of_somebody_else_is_not_switched(server: StandIn, store: Qdran
     assert server.aliases == {"notes": "articles"}
 
 
-def test_an_old_server_is_refused_before_anything_is_created(server: StandIn, store: QdrantStore) -> None:
+def test_an_old_server_is_refused_before_anything_is_created(server: StandIn, store: VersionedStore) -> None:
     server.version = "1.15.4"
     with pytest.raises(UsageError, match=r"version 1\.15; 1\.16 or newer"), store.write(manifest()):
         pass
     assert server.collections == {}
 
 
-def test_damaged_metadata_is_reported_with_what_to_do(server: StandIn, store: QdrantStore) -> None:
+def test_damaged_metadata_is_reported_with_what_to_do(server: StandIn, store: VersionedStore) -> None:
     written(store, point("a"))
     server.collections["notes__v1"].metadata["llm_engineering"]["manifest"] = {"version": 3}
     with pytest.raises(BackendError, match="delete that collection"), store.read():
@@ -450,7 +450,7 @@ def test_a_writer_whose_work_somebody_else_published_cannot_add_to_it(server: St
     tool.close()
 
 
-def test_an_index_whose_writer_died_at_work_says_so_once(server: StandIn, store: QdrantStore) -> None:
+def test_an_index_whose_writer_died_at_work_says_so_once(server: StandIn, store: VersionedStore) -> None:
     def die() -> None:
         with store.write(manifest()) as index:
             assert not index.interrupted
@@ -482,7 +482,7 @@ def test_an_index_whose_writer_died_at_work_says_so_once(server: StandIn, store:
     ],
 )
 def test_a_payload_that_would_not_come_back_is_refused(
-    store: QdrantStore, payload: dict[str, object], says: str
+    store: VersionedStore, payload: dict[str, object], says: str
 ) -> None:
     with store.write(manifest()) as index:
         with pytest.raises(BackendError, match=says):
@@ -490,7 +490,7 @@ def test_a_payload_that_would_not_come_back_is_refused(
         assert index.count() == 0
 
 
-def test_a_batch_that_the_server_finds_too_large_is_split(server: StandIn, store: QdrantStore) -> None:
+def test_a_batch_that_the_server_finds_too_large_is_split(server: StandIn, store: VersionedStore) -> None:
     server.largest_request = 20_000
     with store.write(manifest()) as index:
         index.upsert([point(number, "x" * 1_000) for number in range(100)])
@@ -502,7 +502,7 @@ def test_a_batch_that_the_server_finds_too_large_is_split(server: StandIn, store
 # Faults
 
 
-def test_a_server_that_goes_away_in_the_middle_is_ridden_out(server: StandIn, store: QdrantStore) -> None:
+def test_a_server_that_goes_away_in_the_middle_is_ridden_out(server: StandIn, store: VersionedStore) -> None:
     with store.write(manifest()) as index:
         index.upsert([point(number) for number in range(300)])
         server.go_away(1.0)
@@ -515,14 +515,14 @@ def test_a_server_that_goes_away_in_the_middle_is_ridden_out(server: StandIn, st
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
-def test_errors_of_an_overloaded_server_pass(server: StandIn, store: QdrantStore, status: int) -> None:
+def test_errors_of_an_overloaded_server_pass(server: StandIn, store: VersionedStore, status: int) -> None:
     with store.write(manifest()) as index:
         server.answer_next(status, times=3)
         index.upsert([point("a")])
         assert index.count() == 1
 
 
-def test_a_server_that_names_a_time_is_given_it(server: StandIn, store: QdrantStore) -> None:
+def test_a_server_that_names_a_time_is_given_it(server: StandIn, store: VersionedStore) -> None:
     with store.write(manifest()) as index:
         server.answer_next(429, retry_after="1")
         started = time.monotonic()
@@ -582,13 +582,13 @@ def test_a_server_that_thinks_too_long_is_reported(server: StandIn) -> None:
 
 
 @pytest.mark.parametrize("body", ["<html>Sign in to the hotel network</html>", "[]", "null", '{"result": 3}', "{}"])
-def test_something_that_is_no_qdrant_is_reported(server: StandIn, store: QdrantStore, body: str) -> None:
+def test_something_that_is_no_qdrant_is_reported(server: StandIn, store: VersionedStore, body: str) -> None:
     server.answer_next(200, body=body)
     with pytest.raises(BackendError, match="not that of a Qdrant server"):
         store.active()
 
 
-def test_what_the_server_says_is_passed_on(server: StandIn, store: QdrantStore) -> None:
+def test_what_the_server_says_is_passed_on(server: StandIn, store: VersionedStore) -> None:
     server.answer_next(400, body='{"status": {"error": "Wrong input: no such thing"}}')
     with pytest.raises(BackendError, match="refused a request: 400, Wrong input: no such thing"):
         store.active()
@@ -616,11 +616,11 @@ def test_the_key_is_sent_and_never_shown(monkeypatch: pytest.MonkeyPatch, answer
         store.close()
     logger.remove(sink)
     assert "no good: ***" in "".join(lines)
-    assert KEY not in "".join(lines) + str(refused.value) + repr(store._catalog.server) + repr(store._spec)
+    assert KEY not in "".join(lines) + str(refused.value) + repr(store._books.server) + repr(store._opened)
     assert ("LLM_ENGINEERING_QDRANT_API_KEY" in str(refused.value)) == (answer != 400)
 
 
-def test_a_wrong_key_is_a_mistake_that_can_be_mended(server: StandIn, store: QdrantStore) -> None:
+def test_a_wrong_key_is_a_mistake_that_can_be_mended(server: StandIn, store: VersionedStore) -> None:
     server.api_key = KEY
     with pytest.raises(UsageError, match="set LLM_ENGINEERING_QDRANT_API_KEY"):
         store.active()

@@ -161,6 +161,14 @@ def test_files_that_may_hold_code_are_refused(registry: FileRegistry, folder: Pa
         registry.register(embedder(), folder)
 
 
+def test_what_git_and_systems_leave_in_a_folder_is_left_behind(registry: FileRegistry, folder: Path) -> None:
+    (folder / ".git" / "hooks").mkdir(parents=True)
+    for name in (".gitattributes", ".DS_Store", ".git/config", ".git/hooks/run.sh"):
+        (folder / name).write_text("x")
+    files = {path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
+    assert {file.path for file in registry.register(embedder(), folder).files} == files
+
+
 def test_links_are_refused(registry: FileRegistry, folder: Path, tmp_path: Path) -> None:
     (folder / "linked.json").symlink_to(folder / "config.json")
     with pytest.raises(UsageError, match="link"):

@@ -835,6 +835,17 @@ def test_all_versions_of_documents_are_told_the_newest_first_also_of_gone_ones(w
     assert list(warehouse.stored_versions([])) == []
 
 
+def test_versions_that_are_long_together_are_read_page_by_page(warehouse: Warehouse) -> None:
+    run, text = warehouse.start_run("test", {}), "long " * 300_000
+    for name in "abc":
+        warehouse.put([document(name, text=f"{name} {text}")], run)
+    wanted = [document(name).id for name in "abc"]
+    assert sum(len(text) for _ in wanted) > 4_000_000
+    assert {one.id: one.text[:2] for one in warehouse.stored_versions(wanted)} == {
+        document(name).id: f"{name} " for name in "abc"
+    }
+
+
 def test_places_of_indexed_documents_come_in_order(warehouse: Warehouse) -> None:
     run = warehouse.start_run("etl", {})
     documents = [document(f"{n}", key="k" if n else "") for n in range(20)]

@@ -155,6 +155,29 @@ def dataset_gone(bench: Bench) -> None:
     bench.facts["dataset"] = "pairs@000000000000"
 
 
+def judged_by_another_dataset(bench: Bench) -> None:
+    """Learn from a held-out question, and name a data set to be judged by in which it is held out."""
+    bench.promotion = {"dataset": bench.dataset.reference}
+    bench.refer(bench.write([row(1000, "train", question="question 1"), row(1001, "test")]))
+
+
+def learnt_by_the_base(bench: Bench) -> None:
+    """Begin with a model that began with one that has learnt from the documents of all held-out rows."""
+    other = bench.write([replace(one, split="train", id=f"other {one.id}") for one in ROWS])
+    folder, began = bench.folder.parent / "base", {"dataset": other.reference, "dataset_digest": other.digest}
+    folder.mkdir()
+    for name in ("grandparent", "parent"):
+        save_file({"a": np.full((2, 2), len(name), "float32")}, folder / "model.safetensors")
+        made = bench.registry.register(RegisteredModel.model_validate(bench.facts | began | {"name": name}), folder)
+        began = {"base": "registry:grandparent", "base_digest": made.weights}
+    bench.facts |= {"base": "registry:parent", "base_digest": made.weights}
+
+
+def base_learnt_from_what_is_gone(bench: Bench) -> None:
+    learnt_by_the_base(bench)
+    bench.spoil = lambda _: bench.datasets.remove(bench.datasets.find(bench.registry.find("grandparent").dataset))
+
+
 def worse(bench: Bench) -> None:
     bench.before, bench.after = bench.after, bench.before
 
@@ -226,6 +249,9 @@ BAD: dict[str, tuple[Callable[[Bench], object], str]] = {
     "leaked document": (leaked(documents=("d1000", "d1")), "have the document of held-out rows: r1000"),
     "leaked passage": (leaked(passage="Passage  1"), "have the passage of held-out rows: r1000"),
     "leaked near-duplicate": (leaked(cluster="k1"), "have the cluster of held-out rows: r1000"),
+    "leaked by its own data set": (judged_by_another_dataset, "have the question of held-out rows: r1000"),
+    "leaked to its base": (learnt_by_the_base, "80 rows to learn from have the document of held-out rows"),
+    "its base's data set is gone": (base_learnt_from_what_is_gone, "grandparent@1 learnt from data set pairs@"),
     "no held-out rows": (lambda b: b.refer(b.write([row(1, "train")])), "no held-out rows"),
     "worse": (worse, "not shown to be better, but worse"),
     "the same": (the_same, "not shown to be better"),
@@ -260,6 +286,18 @@ def test_a_good_candidate_is_not_refused_by_its_verdict(bench: Bench) -> None:
     assert kept.evaluations == ("after",)
     assert kept.metrics["test/ndcg@10"].value == 1.0
     assert json.loads(bench.registry.verdicts("retriever")[0].read_text())["passed"] is True
+
+
+def test_whether_it_can_be_compared_is_asked_before_its_index_is_built(bench: Bench) -> None:
+    bench.registry.register(RegisteredModel.model_validate(bench.facts), bench.folder)
+    config = ProjectConfig.model_validate(
+        {"promotion": {"model": "retriever"}, "embedding": {"registered": "retriever"}}
+    ).of(PromotionConfig)
+    with stages.run_of("promotion", {}, []) as run:
+        stages.find_candidate(config, run)
+        with pytest.raises(UsageError, match="no active index to compare with; run the feature pipeline first"):
+            stages.plan_index(config, run)
+        stages.report("promotion", run)
 
 
 @pytest.mark.parametrize("case", BAD)

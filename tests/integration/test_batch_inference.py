@@ -181,6 +181,7 @@ def test_hostile_rows_are_rejected_one_by_one(tmp_path: Path) -> None:
         (b"", {}, "empty"),
         (b"\n\n", {}, "empty"),
         (b"text\nhello\n", {}, "no column 'question'; it has 'text'"),
+        (b"question;id\nhello;1\n", {}, "divided by ';', set batch.delimiter"),
         (b"question,question\na,b\n", {}, "'question' is there twice"),
         (b"question,a\nx,1,2\n", {}, "line 2: 3 cells under 2 columns"),
         (b'question\n"never closed\n', {}, "line"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_lines import config_file, python, tool
+from command_lines import config_file, indexed, python, tool
 from otlp_receiver import Receiver, attributes
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     more = f"batch: {{input: {base / 'questions.csv'}, id: id}}\n"
     config = config_file(base, f"{{kind: files, name: docs, root: {base / 'documents'}}}", more=more)
     home = base / "home"
-    assert tool(home, "run", "feature", "--config", str(config), "--plain").code == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LLM_ENGINEERING_HOME", str(home))
+        indexed(config)
     return World(home, config, base)
 
 

@@ -155,6 +155,10 @@ def test_what_cannot_be_made_is_said(file: Path, tmp_path: Path) -> None:
     unknown = asked(tmp_path / "unknown.csv", [("Who?", "nowhere.md")])
     with pytest.raises(UsageError, match="1 unknown document"):
         plain.dataset(config_of(pairs=f"{{kind: questions, file: {unknown}}}"))
+    with pytest.raises(
+        UsageError, match=r"none of the 1 questions in .* names a document .* column 'document' says 'now"
+    ):
+        plain.dataset(config_of(pairs=f"{{kind: structure}}, {{kind: questions, file: {unknown}}}"))
     with pytest.raises(UsageError, match="there is no 'split'"):
         plain.dataset(config_of("dataset.splits=column", pairs=f"{{kind: questions, file: {file}}}"))
     with pytest.raises(UsageError, match="asks for the model"):

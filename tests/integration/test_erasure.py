@@ -15,8 +15,8 @@ from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.lineage import Derivative
 from llm_engineering.domain.reports import Report
 from llm_engineering.erasure import forget
-from llm_engineering.infrastructure.vector_stores import edge_purge
-from llm_engineering.infrastructure.vector_stores.qdrant_edge import QdrantEdge
+from llm_engineering.infrastructure.vector_stores import QdrantEdge
+from llm_engineering.infrastructure.vector_stores.qdrant_edge import purge as edge_purge
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +80,22 @@ def test_it_does_not_come_back_and_is_accounted_for(folder: Path, home: Path) ->
     assert (again.found, again.unchanged, again.rejected, again.embedded, again.written) == (7, 6, 1, 0, 0)
     assert [(item.uri, item.reason) for item in again.rejections] == [(MASK, "forgotten")]
     assert places_of(home, CANARIES) == []
+
+
+def test_a_page_that_cuts_and_escapes_what_it_shows_goes_too(folder: Path, home: Path) -> None:
+    deep = folder / "a-folder-whose-name-is-long" / "and-another-one-below-it" / ("n" * 200)
+    deep.mkdir(parents=True)
+    for number in range(3):
+        text = f"# Number {number}\n\nSomething else.\n\nTo be had in Piepmatz Street 7, by the old church.\n"
+        (deep / f"{number}.md").write_text(text)
+    run(folder, name="Vogelname & <Co>")
+    assert [place for place in places_of(home, ["Piepmatz Street"]) if "reports" in place]
+    for number in range(3):
+        forget_uri(deep / f"{number}.md")
+    assert places_of(home, ["Piepmatz Street", "n" * 50]) == []
+    run(folder, name="Vogelname & <Co>")
+    forget(Target(kind="source", name="Vogelname & <Co>"))
+    assert places_of(home, ["Vogelname"]) == []
 
 
 def test_an_old_version_held_the_word(folder: Path, home: Path) -> None:

@@ -6,17 +6,21 @@ from pathlib import Path
 
 import pytest
 from byte_scan import places_of
-from command_lines import config_file, python, tool
+from command_lines import config_file, indexed, python, tool
 
 pytestmark = pytest.mark.slow
 
 CANARIES = ("Zwitschern", "Piepmatz", "Vogelname")
 
-# Ends the process, as `kill -9` would, before the n-th thing that it does to a file or a database.
+# Forgets again and again, and ends each as `kill -9` would, before the n-th thing that it does to a file or a database;
+# n grows by a step until one comes to its end. All are forked from a process that has imported everything.
 KILLED = """
 import os, sys
+sys.path.insert(0, "tests")
+import chaos.child
+from llm_engineering import erasure
+from tools.forget import main
 sys.argv[1:] = {arguments}
-left = {count}
 def count(event, arguments):
     global left
     is_write = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
@@ -24,11 +28,20 @@ def count(event, arguments):
         left -= 1
         if left == 0:
             os._exit(9)
-from llm_engineering import erasure
-sys.addaudithook(count)
-from tools.forget import main
-main()
-print("events left:", left)
+kills = 0
+for place in range({first}, {last}, {step}):
+    child = os.fork()
+    if child == 0:
+        left = place
+        sys.addaudithook(count)
+        sys.exit(main())
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code not in (0, 9):
+        sys.exit(code)
+    if code == 0:
+        break
+    kills += 1
+print(kills)
 """
 
 
@@ -41,36 +54,32 @@ def config(tmp_path: Path) -> Path:
     return config_file(tmp_path, f"{{kind: files, name: docs, root: {folder}}}")
 
 
-def killed(home: Path, arguments: list[str], count: int) -> bool:
-    """Forget, and kill it at its n-th event; return whether it lived that long."""
-    ended = python(home, ["-c", KILLED.format(arguments=arguments, count=count)])
-    assert ended.code in (0, 9), ended.err
-    return ended.code == 9
+def kills(home: Path, arguments: list[str], first: int, last: int = 10_000, step: int = 23) -> int:
+    """Forget, and kill it at its events from `first` on until it ends; return how often it was killed."""
+    ended = python(home, ["-c", KILLED.format(arguments=arguments, first=first, last=last, step=step)])
+    assert ended.code == 0, ended.err
+    return int(ended.last_line)
 
 
 def test_killed_anywhere_it_is_completed_by_the_next_one(config: Path, home: Path, tmp_path: Path) -> None:
-    assert tool(home, "run", "feature", "--config", str(config), "--plain").code == 0
-    target = [str(tmp_path / "documents" / "Piepmatz.md")]
-    kills, count = 0, 3
+    indexed(config)
     # Each kill comes later than the one before, and all work on the same home: they add up to a worst case.
-    while killed(home, target, count):
-        kills, count = kills + 1, count + 23
-    assert kills >= 5
+    assert kills(home, [str(tmp_path / "documents" / "Piepmatz.md")], 3) >= 5
     assert places_of(home, CANARIES) == []
-    again = tool(home, "run", "feature", "--config", str(config), "--plain", "--json").last_line
-    assert (again["unchanged"], again["rejected"], again["points"]) == (1, 1, 1)
+    again = indexed(config)
+    assert (again.unchanged, again.rejected, again.points) == (1, 1, 1)
     assert places_of(home, CANARIES) == []
 
 
 def test_a_kill_that_nobody_completes_still_keeps_it_out(config: Path, home: Path, tmp_path: Path) -> None:
-    assert tool(home, "run", "feature", "--config", str(config), "--plain").code == 0
-    assert killed(home, [str(tmp_path / "documents" / "Piepmatz.md")], 25)
-    again = tool(home, "run", "feature", "--config", str(config), "--plain", "--json").last_line
-    assert (again["rejected"] + again["deleted"], again["points"]) == (1, 1)
+    indexed(config)
+    assert kills(home, [str(tmp_path / "documents" / "Piepmatz.md")], 25, 26) == 1
+    again = indexed(config)
+    assert (again.rejected + again.deleted, again.points) == (1, 1)
 
 
 def test_the_commands_say_what_they_did_and_refuse_what_they_do_not_know(config: Path, home: Path) -> None:
-    assert tool(home, "run", "feature", "--config", str(config), "--plain").code == 0
+    indexed(config)
     unknown = tool(home, "forget", "Piepmats.md")
     assert unknown.code == 2
     assert "Piepmatz.md" in unknown.err

@@ -14,7 +14,7 @@ from llm_engineering.domain.errors import SourceError
 from llm_engineering.infrastructure.fetching import Fetching
 from llm_engineering.infrastructure.sources import JsonEndpoint, SourceContext, Web
 
-SECONDS = 0.5
+SECONDS = 1.5
 MEGABYTES = 200
 
 

@@ -17,6 +17,7 @@ from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.ports import VectorIndex
 from llm_engineering.domain.reports import Report
 from llm_engineering.domain.value import identity
+from llm_engineering.infrastructure.vector_stores import Faiss
 
 PARAGRAPHS = 12
 
@@ -93,6 +94,13 @@ def vectors_of_another_model(index: VectorIndex) -> None:
     )
 
 
+def one_bit_of_a_vector(index: VectorIndex) -> None:
+    point = first_points(index, 1)[0]
+    flipped = bytearray(point.dense.tobytes())
+    flipped[0] ^= 1
+    index.upsert([Point(point.id, array("f", bytes(flipped)), point.sparse, dict(point.payload))])
+
+
 def half_a_batch(index: VectorIndex) -> None:
     ids = sorted(point.id for point in index.scan())
     index.delete(ids[: len(ids) // 2])
@@ -103,6 +111,7 @@ DAMAGES: dict[str, tuple[Callable[[VectorIndex], None], str]] = {
     "foreign points": (foreign_points, "foreign_points"),
     "a stale payload": (stale_payload, "stale_payloads"),
     "vectors of another model": (vectors_of_another_model, "wrong_vectors"),
+    "one bit of a vector": (one_bit_of_a_vector, "wrong_vectors"),
     "half a batch": (half_a_batch, "missing_points"),
 }
 
@@ -134,6 +143,22 @@ def test_damage_in_the_store_is_found_and_mended_without_embedding(
     repaired = maintenance.repair(config)
     assert (repaired.done.embedded, vectors_kept()) == (0, vectors)
     assert repaired.done.written <= report.problems[0].count
+    assert maintenance.verify(config).problems == ()
+    assert dump(config) == before
+
+
+@pytest.mark.parametrize("mends", [maintenance.repair, plain.feature], ids=["repair", "run"])
+def test_files_that_open_and_cannot_be_read_are_made_again_without_embedding(
+    config: FeatureConfig, indexed: Report, mends: Callable[[FeatureConfig], object]
+) -> None:
+    before, vectors = dump(config), vectors_kept()
+    (places,) = (Workspace().home / "feature_store/test/versions").rglob("payload_storage/tracker.dat")
+    content = places.read_bytes()
+    places.write_bytes(content[:64] + b"\x7f" * 64 + content[128:])
+    with pytest.raises(BackendError, match="built again by the next run"):
+        maintenance.verify(config)
+    mends(config)
+    assert vectors_kept() == vectors
     assert maintenance.verify(config).problems == ()
     assert dump(config) == before
 
@@ -179,14 +204,17 @@ def test_a_missing_payload_index_is_found_and_mended(config: FeatureConfig, inde
     assert maintenance.verify(config).problems == ()
 
 
-def test_damage_in_the_published_copy_alone_is_found_and_mended(config: FeatureConfig, indexed: Report) -> None:
+@pytest.mark.parametrize("file", ["published/*/shard/segments/*/segment.json", "active.*.json"])
+def test_damage_in_what_is_published_alone_is_found_and_mended(
+    config: FeatureConfig, indexed: Report, file: str
+) -> None:
     before = dump(config)
-    (copy,) = (Workspace().home / "feature_store/test/published").iterdir()
-    for segment in copy.glob("shard/segments/*/segment.json"):
-        segment.write_text("{")
+    for damaged in (Workspace().home / "feature_store/test").glob(file):
+        damaged.write_text("{")
     report = maintenance.verify(config)
-    assert {problem.where for problem in report.problems} == {"published"}
+    assert {(problem.kind, problem.where) for problem in report.problems} == {("unreadable", "published")}
     repaired = maintenance.repair(config)
+    assert repaired.found == report.problems
     assert (repaired.done.written, repaired.done.embedded) == (0, 0)
     assert maintenance.verify(config).problems == ()
     assert dump(config) == before
@@ -251,6 +279,30 @@ def test_another_chunker_builds_a_version_beside_and_rollback_returns_to_the_fir
     maintenance.activate(config, "v2")
     assert dump(config) == second
     assert maintenance.rollback(config).index_version == "v1"
+
+
+def test_a_version_that_was_left_stays_left_when_the_one_before_it_is_left_too(
+    config: FeatureConfig, indexed: Report
+) -> None:
+    third = with_chunks_of(config, 40)
+    plain.feature(with_chunks_of(config, 60))
+    plain.feature(third)
+    assert maintenance.rollback(config).index_version == "v2"
+    assert maintenance.rollback(config).index_version == "v1"
+    plain.feature(third)
+    assert [each.version for each in maintenance.versions(config) if each.active] == ["v1"]
+
+
+def test_a_store_that_never_held_what_was_gone_back_to_serves_what_a_run_makes(
+    config: FeatureConfig, indexed: Report
+) -> None:
+    pytest.importorskip("faiss", reason="the vector store faiss needs the extra 'faiss'")
+    other = with_chunks_of(config, 40)
+    plain.feature(other)
+    maintenance.rollback(other)
+    elsewhere = other.model_copy(update={"load": other.load.model_copy(update={"store": Faiss()})})
+    plain.feature(elsewhere)
+    assert [(each.version, each.active) for each in maintenance.versions(elsewhere) if each.active] == [("v2", True)]
 
 
 def test_an_inactive_version_can_be_verified_and_repaired_without_being_activated(

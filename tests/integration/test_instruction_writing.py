@@ -119,6 +119,10 @@ def test_bad_json_is_asked_for_again_and_reported_in_the_end() -> None:
         assert (report.failed, report.failures[0].reason) == (1, "bad_reply")
         assert "asked 2 times" in report.failures[0].detail
         asked = llm.calls
+        assert (found.input_tokens, found.output_tokens) == (
+            100 * asked,
+            20 * asked,
+        )  # what brought nothing was paid for
         again = account(plain.instruct_dataset(instruct(llm)))
         assert again.resumed == 11
         assert llm.calls == asked + 4  # only what failed is asked again
@@ -135,13 +139,18 @@ def test_a_bad_item_costs_no_good_one_beside_it() -> None:
     assert [(one.reason, one.detail[:12]) for one in report.failures] == [("bad_item", "1 of 2 items")]
 
 
-def test_questions_that_need_the_passage_are_left_out() -> None:
+def test_questions_that_need_the_passage_or_are_their_own_answer_are_left_out() -> None:
     def reply(prompt: str) -> str:
         item = json.loads(honest(prompt))["items"][0]
+        if "anchor" in prompt:
+            return items({**item, "question": item["answer"].rstrip(".").upper() + "?"})
         return items({**item, "question": "What does this passage say?"} if "cello" in prompt else item)
 
     with WritingLlm(reply) as llm:
-        assert account(plain.instruct_dataset(instruct(llm))).dropped == {"not_self_contained": 1}
+        assert account(plain.instruct_dataset(instruct(llm))).dropped == {
+            "not_self_contained": 1,
+            "repeats_question": 1,
+        }
 
 
 def test_a_spent_budget_keeps_what_is_there_and_the_next_run_goes_on(home: Path) -> None:

@@ -68,6 +68,7 @@ def killed_after(home: Path, texts: Path, kind: str, count: int) -> None:
     [
         pytest.param("hashing", 6_000, 2, id="hashing"),
         pytest.param("minilm", 200, 1, id="minilm", marks=pytest.mark.model),
+        pytest.param("onnx", 200, 1, id="onnx", marks=pytest.mark.model),
     ],
 )
 def test_a_killed_run_and_the_next_one_make_the_vectors_of_an_uninterrupted_one(

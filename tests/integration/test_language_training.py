@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from instruction_rows import instructions, preferences
+from safetensors.torch import load_file, save_file
 from tiny_llm import CHAT_TEMPLATE, tiny_llm
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -91,6 +92,7 @@ OWN: list[tuple[Any, dict[str, object], str, object]] = [
     (DpoTrainer, {"beta": 0.7}, "beta", 0.7),
     (DpoTrainer, {"loss": "ipo"}, "loss_type", ["ipo"]),
     (DpoTrainer, {"label_smoothing": 0.25}, "label_smoothing", 0.25),
+    (DpoTrainer, {"label_smoothing": 0.25}, "loss_type", ["robust"]),  # the only one in which it changes anything
     (DpoTrainer, {"likelihood": 0.5}, "loss_type", ["sigmoid", "sft"]),
     (DpoTrainer, {"likelihood": 0.5}, "loss_weights", [1.0, 0.5]),
 ]
@@ -186,6 +188,42 @@ def test_packed_rows_do_not_see_each_other(kind: str, base: Path, tmp_path: Path
     assert losses[True] == pytest.approx(losses[False], abs=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["OPT", "GPTNeo"])  # which sees what stands before, and which cannot read so much
+def test_packing_is_refused_where_rows_would_not_be_kept_apart(kind: str, base: Path, tmp_path: Path) -> None:
+    folder = other_architecture(kind, tmp_path / kind, base)
+    with pytest.raises(UsageError, match=r"rows cannot share a sequence.*Set packing: false"):
+        sft(folder, packing=True).train(rows(), tmp_path / "work", tmp_path)
+
+
+def test_masks_among_the_weights_do_not_decide_in_what_the_trained_ones_are_stored(base: Path, tmp_path: Path) -> None:
+    folder = other_architecture("GPTNeo", tmp_path / "neo", base)
+    stored = load_file(folder / "model.safetensors")
+    mask = {"transformer.h.0.attn.attention.bias": torch.ones(1, 1, 512, 512, dtype=torch.bool).tril()}
+    save_file(stored | mask, folder / "model.safetensors", metadata={"format": "pt"})
+    sft(folder, epochs=1).train(rows(), tmp_path / "work", tmp_path)
+    saved = load_file(tmp_path / "work" / "model" / "model.safetensors")
+    assert {weight.dtype for weight in saved.values()} == {torch.float32}
+
+
+def other_architecture(kind: str, folder: Path, base: Path) -> Path:
+    """Write a tiny model of another architecture with the tokenizer of another model."""
+    import transformers
+
+    sizes: dict[str, dict[str, Any]] = {
+        "OPT": {"num_hidden_layers": 2, "num_attention_heads": 4, "ffn_dim": 64, "word_embed_proj_dim": 32},
+        "GPTNeo": {"num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]]},
+    }
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.save_pretrained(folder)
+    config = getattr(transformers, f"{kind}Config")(
+        vocab_size=len(tokenizer), hidden_size=32, max_position_embeddings=512, bos_token_id=1, eos_token_id=2,
+        pad_token_id=0, **sizes[kind],
+    )  # fmt: skip
+    torch.manual_seed(0)
+    getattr(transformers, f"{kind}ForCausalLM")(config).save_pretrained(folder)
+    return folder
+
+
 def gpt2(folder: Path, base: Path) -> Path:
     """Write a GPT-2 of two layers with the tokenizer of another model."""
     from transformers import GPT2Config, GPT2LMHeadModel
@@ -239,6 +277,21 @@ def test_an_answer_ends_with_the_token_that_ends_it(template: str, ending: str, 
     tokenizer.chat_template = template
     _, answer = ChatTemplate.of(tokenizer).example_ids("is it?", "yes")
     assert tokenizer.decode(answer) == ending
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("A template that shows nobody's words.", "does not show what a user says"),
+        ("{% for m in messages %}{{ m.content + 3 }}{% endfor %}", r"refuses this conversation \(TypeError\)"),
+        ({"rag": CHAT_TEMPLATE, "tool_use": CHAT_TEMPLATE}, "none of them is called default"),
+    ],
+)
+def test_templates_that_no_conversation_can_be_written_with_are_refused(template: Any, reason: str, base: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.chat_template = template
+    with pytest.raises(UsageError, match=reason):
+        ChatTemplate.of(tokenizer).example_ids("Where is it?", "Here.")
 
 
 @pytest.mark.parametrize("kind", [SftTrainer, DpoTrainer])
@@ -308,8 +361,36 @@ def test_settings_that_do_not_belong_together_are_refused(settings: dict[str, ob
         sft(base, **settings)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"loss": "ipo"}, {"loss": "hinge", "beta": 0.5}, {"label_smoothing": 0.2}, {"loss": "ipo", "likelihood": 0.5}],
+)
+def test_a_checkpoint_is_chosen_by_the_loss_that_is_trained_with(settings: Any, base: Path, tmp_path: Path) -> None:
+    same = TrainingData("tiny@1", "d", preferences("train", 4), preferences("validation", 4))
+    spec = dpo(base, epochs=3, warmup=0, weight_decay=0, precision="fp32", patience=0, **settings)
+    curve = spec.train(same, tmp_path / "work", tmp_path).record.curve
+    learnt = {point.step: point.loss for point in curve if point.loss is not None}
+    measured = {point.step: point.metric for point in curve if point.metric is not None}
+    # What the library trains with in a step is what the step before it left behind.
+    assert [measured[1], measured[2]] == pytest.approx([learnt[2], learnt[3]], rel=1e-3)
+
+
+@pytest.mark.parametrize("loss", ["ipo", "hinge"])
+def test_smoothing_that_would_change_nothing_is_refused(loss: str, base: Path) -> None:
+    with pytest.raises(ValueError, match=f"label_smoothing changes nothing with loss: {loss}"):
+        dpo(base, loss=loss, label_smoothing=0.1)
+
+
+def test_smoothed_labels_teach_otherwise(base: Path, tmp_path: Path) -> None:
+    curves = [
+        dpo(base, epochs=1, label_smoothing=share).train(pairs(8), tmp_path / str(share), tmp_path).record.curve
+        for share in (0.0, 0.4)
+    ]
+    assert curves[0][-1].loss != curves[1][-1].loss
+
+
 def test_adapters_on_layers_that_are_not_there_are_refused(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot train"):
+    with pytest.raises(UsageError, match=r"'nowhere'.*its layers are .*q_proj"):
         sft(base, lora={"targets": ["nowhere"]}).train(rows(), tmp_path / "work", tmp_path)
 
 

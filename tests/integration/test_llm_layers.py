@@ -164,6 +164,14 @@ class TestFallback:
         assert using(specs, lambda llm: llm.complete(asked())).model == "spare"
         assert using(specs, lambda llm: events(llm, asked()))[-1].text == TEXT
 
+    @pytest.mark.parametrize("model", ["end_midway", "error_midway"])
+    def test_another_model_begins_anew_where_nobody_reads_before_the_end(self, server: LlmServer, model: str) -> None:
+        specs: list[LlmSpec] = [openai(server, model, fallback=("spare",)), openai(server, "normal", name="spare")]
+        [last] = using(specs, lambda llm: events(llm, asked(whole=True)))
+        assert (last.text, last.model) == (TEXT, "spare")
+        with pytest.raises(BackendError):
+            using(specs, lambda llm: events(llm, asked()))
+
     def test_a_wrong_key_is_not_hidden(self, server: LlmServer) -> None:
         with pytest.raises(UsageError, match="key was refused"):
             using([openai(server, "status:401", fallback=("scripted",)), Scripted()], lambda llm: llm.complete(asked()))
@@ -399,7 +407,13 @@ class TestCache:
 
 
 class TestStructuredAnswers:
-    @pytest.mark.parametrize("reply", [GOOD, f"```json\n{GOOD}\n```", f"<think>hm {{}}</think>\n{GOOD}", f"\n {GOOD} "])
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            GOOD, f"```json\n{GOOD}\n```", f"<think>hm {{}}</think>\n{GOOD}", f"\n {GOOD} ", f"{GOOD}\nAnything else?",
+            f"Sure! Here it is:\n\n```json\n{GOOD}\n```\nLet me know if you need more.",
+        ],
+    )  # fmt: skip
     def test_what_is_valid_comes_back_as_plain_json(self, server: LlmServer, reply: str) -> None:
         server.replies = [reply]
         completion = using([openai(server, "says")], lambda llm: llm.complete(asked(json_schema=SCHEMA)))
@@ -409,7 +423,15 @@ class TestStructuredAnswers:
 
     @pytest.mark.parametrize(
         "reply",
-        ["no", '{"answer": 1, "score": 1}', '{"answer": "x"}', '{"answer": "x", "score": -1}', "[]", "[" * 9_999],
+        [
+            "no",
+            f"{GOOD} or {GOOD}",
+            '{"answer": 1, "score": 1}',
+            '{"answer": "x"}',
+            '{"answer": "x", "score": -1}',
+            "[]",
+            "[" * 9_999,
+        ],
     )
     def test_a_wrong_answer_is_asked_for_once_more_with_its_mistakes(self, server: LlmServer, reply: str) -> None:
         server.replies = [reply, GOOD]
@@ -424,6 +446,8 @@ class TestStructuredAnswers:
             using([openai(server, "says")], lambda llm: llm.complete(asked(json_schema=SCHEMA)))
         assert "canary" not in str(caught.value)
         assert len(server.requests) == 2
+        assert caught.value.usage is not None
+        assert caught.value.usage.calls == 2  # it was paid for
 
     def test_a_server_that_takes_no_schema_is_told_in_words_from_then_on(self, server: LlmServer) -> None:
         server.replies = [GOOD]

@@ -30,7 +30,7 @@ from llm_engineering.infrastructure.trainers.gpt import GptTrainer
 from llm_engineering.infrastructure.trainers.gpt.export import export, load, tokenizer_of
 from llm_engineering.infrastructure.trainers.gpt.model import Gpt, GptSettings
 from llm_engineering.infrastructure.trainers.gpt.training import Reader, Training, train
-from llm_engineering.infrastructure.trainers.gpt.vocabulary import learn_pieces
+from llm_engineering.infrastructure.trainers.gpt.vocabulary import documents_to_ids, learn_pieces
 from llm_engineering.infrastructure.trainers.gpt.windows import Windows
 
 TINY = {
@@ -193,6 +193,23 @@ def test_a_loss_that_is_no_number_is_refused_with_the_step(tmp_path: Path) -> No
         _exploding(tmp_path)
 
 
+def test_a_model_that_is_worse_than_none_is_registered_with_a_word_on_it(tmp_path: Path) -> None:
+    trained = spec(learning_rate=1.0, clip=0, warmup=0, dropout=0).train(texts(), tmp_path, tmp_path)
+    assert "a model that has learnt nothing would do better" in str(trained)
+    assert not spec(steps=40).train(texts(), tmp_path / "other", tmp_path).notes
+
+
+def test_bits_per_byte_are_of_the_bytes_of_the_texts_whatever_the_vocabulary_calls_unknown(tmp_path: Path) -> None:
+    for kind in ("bpe", "words"):
+        one = spec(vocabulary={"kind": kind, "size": 300}, steps=1)
+        figures = one.train(texts(), tmp_path / kind, tmp_path).metrics
+        _, vocabulary = load(tmp_path / kind / "model")
+        (tested,) = texts().validation
+        nats = figures["validation/loss"].value * len(documents_to_ids(vocabulary, [tested]))
+        wanted = nats / len(tested.encode()) / math.log(2)
+        assert figures["validation/bits_per_byte"].value == pytest.approx(wanted, abs=1e-5)
+
+
 def _exploding(folder: Path) -> None:
     model = Gpt(GptSettings(vocabulary=30, width=8, layers=1, heads=1, channels=8))
     with torch.no_grad():
@@ -312,7 +329,8 @@ def test_transformers_loads_the_exported_folder_with_equal_scores_and_ids(
 ) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from llm_engineering.infrastructure.trainers.gpt.trainer import VocabularySettings, learn_vocabulary
+    from llm_engineering.infrastructure.trainers.gpt import VocabularySettings
+    from llm_engineering.infrastructure.trainers.gpt.run import learn_vocabulary
 
     vocabulary = learn_vocabulary(VocabularySettings(kind=kind, size=400), texts().train)  # type: ignore[arg-type]
     settings = GptSettings(vocabulary.size, 64, 2, 2, 16, positions, tied)  # type: ignore[arg-type]

@@ -8,11 +8,12 @@ import pytest
 from loguru import logger
 from promoted import MODEL, NAME, World, good_model, ignorant_model
 
-from llm_engineering import stages
+from llm_engineering import maintenance, stages
 from llm_engineering.application import versioning
 from llm_engineering.application.retrieval.searcher import FollowingSearcher
 from llm_engineering.bootstrap import Workspace, open_evaluations, open_registry, open_searcher
-from llm_engineering.config import FeatureConfig, Load
+from llm_engineering.bootstrap.evaluating import asked_version
+from llm_engineering.config import FeatureConfig, Load, PromotionConfig
 from llm_engineering.domain.access import ALL
 from llm_engineering.domain.errors import GateFailed, UsageError
 from llm_engineering.domain.models import Stage
@@ -76,10 +77,23 @@ def test_a_better_model_serves_a_worse_one_is_refused_and_all_is_rolled_back_wit
             stages.check(refused, world.project().limits)
         assert (active(), stages_of()) == ("v2", [Stage.PRODUCTION, Stage.STAGING])
 
+        # The index alone: what is asked is what it was made with, and no candidate is compared with a former model.
+        maintenance.rollback(world.project().of(FeatureConfig))
+        assert followed(searcher, "v1")
+        assert searcher.manifest().model.name == str(world.base)
+        with asked_version(world.project().of(PromotionConfig), Workspace(), "v1") as asked:
+            assert asked.subject["model"] == str(world.base)
+        world.register(ignorant_model(tmp_path / "third", seed=2))
+        with pytest.raises(UsageError, match=r"shows version v1, .* but retriever@1 is in production"):
+            world.promote()
+        with Workspace().store(Load(collection="world")) as store:
+            assert "v4" not in store.versions()  # known before anything is embedded
+        maintenance.activate(world.project().of(FeatureConfig), "v2")
+
         back = rolled_back()
 
         assert (back.model, back.index, active()) == (stages.BASE, "v1", "v1")
-        assert stages_of() == [Stage.ARCHIVED, Stage.STAGING]
+        assert stages_of() == [Stage.ARCHIVED, Stage.ARCHIVED, Stage.STAGING]
         assert followed(searcher, "v1")
     logger.remove(sink)
     assert not [message for message in messages if "another" in message]

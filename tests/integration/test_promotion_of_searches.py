@@ -7,10 +7,11 @@ import pytest
 from promoted import MODEL, World, project
 
 from llm_engineering import plain, promotions
-from llm_engineering.bootstrap import Workspace, open_registry, open_searcher
+from llm_engineering.bootstrap import Workspace, open_evaluations, open_registry, open_searcher
 from llm_engineering.config import FeatureConfig, ProjectConfig, PromotionConfig
 from llm_engineering.domain.access import ALL
 from llm_engineering.domain.datasets import RetrievalPair
+from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.models import RegisteredModel, Stage
 from llm_engineering.domain.training import TrainingData
 from llm_engineering.infrastructure.trainers import RerankerTrainer
@@ -74,6 +75,10 @@ def test_a_trained_reranker_serves_without_a_restart_and_is_rolled_back(tmp_path
     world = World(tmp_path)
     rerank = {"kind": "cross_encoder", "registered": "reader", "candidates": 64}
     search = {"mode": "dense", "rerank": rerank}
+    open_registry(Workspace()).register(world.card(name="mute", kind="reranker", base=str(world.base)), world.base)
+    with pytest.raises(UsageError, match="is no cross-encoder"):
+        plain.promotion(with_search(world, "mute", **search).of(PromotionConfig))
+    assert open_evaluations(Workspace()).all() == []  # nobody was asked for nothing
     folder = tmp_path / "reader"
     trainer = RerankerTrainer(epochs=4, batch=4, learning_rate=1e-4, max_tokens=96, device="cpu", precision="fp32")
     rows = with_negatives(world.rows)

@@ -3,6 +3,8 @@
 import json
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,13 @@ from owl_index import run, searcher, texts
 
 from llm_engineering import plain
 from llm_engineering.application.retrieval.searcher import FollowingSearcher
+from llm_engineering.application.retrieval.texts import Cleaned, Texts
 from llm_engineering.bootstrap import Workspace, asking
 from llm_engineering.config import AssistantConfig, FeatureConfig, read_config
 from llm_engineering.domain.access import ALL, Access
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.llms import Completion, LlmCard, LlmRequest, Message
+from llm_engineering.domain.ports import Warehouse
 
 WAIT = 60.0
 
@@ -93,6 +97,30 @@ def test_a_document_is_the_one_that_the_index_has() -> None:
         assert found.documents([], ALL) == {}
 
 
+def test_the_documents_of_an_index_version_are_read_from_the_warehouse_once() -> None:
+    run(texts(1))
+    opened: list[object] = []
+    workspace, config = Workspace(), read_config(AssistantConfig, None, ["embedding.kind=hashing"])
+
+    @contextmanager
+    def warehouse() -> Iterator[Warehouse | None]:
+        opened.append(None)
+        with workspace.existing_warehouse() as there:
+            yield there
+
+    with workspace.store(config.load) as store, store.read() as index:
+        settings = index.manifest.settings["cleaning"]
+        of_index, cleaned = Texts(warehouse, settings, Cleaned()), Cleaned(characters=1)
+        ids = {str(payload["document_id"]) for payload in index.payloads(["document_id"])}
+        assert of_index.known(ids) == {}
+        found = of_index.of(index, ids, ALL)
+        assert of_index.known([*ids, "no such id"]) == found
+        assert (len(found), len(opened)) == (3, 1)
+        forgetful = Texts(warehouse, settings, cleaned)
+        assert forgetful.of(index, ids, ALL) == found
+        assert forgetful.known(ids) == {}
+
+
 def test_a_tenant_finds_and_reads_its_own() -> None:
     sources = [
         {"kind": "memory", "name": f"of {tenant}", "tenant": tenant, "documents": {"a.md": f"The owl of {tenant}."}}
@@ -113,18 +141,28 @@ def test_a_tenant_finds_and_reads_its_own() -> None:
         assert len(found.search("owl", access=ALL).hits) == 3
         assert found.search("owl", access=Access(tenants=("ann",), sources=("of bob",))).hits == ()
         assert found.manifest().payload_indexes == ("metadata.tenant",)
+        assert found.search("owl", access=ann, filter={"tenant": "bob"}).warnings == ()
 
 
 def test_a_source_says_whose_documents_are_over_what_its_records_say(tmp_path: Path) -> None:
     records = tmp_path / "records.json"
-    records.write_text(json.dumps([{"id": 1, "text": "The owl.", "tenant": "victim"}]))
+    records.write_text(json.dumps([{"id": 1, "text": "The owl.", "tenant": "victim", "salary": 7}]))
     source = {"kind": "json", "name": "records", "url": str(records), "template": "{text}", "tenant": "mallory"}
+    other = {"kind": "memory", "tenant": "ann", "documents": {"a.md": "A swan."}}
     plain.feature(
-        read_config(FeatureConfig, None, [f"ingest.sources={json.dumps([source])}", "embedding.kind=hashing"])
+        read_config(FeatureConfig, None, [f"ingest.sources={json.dumps([source, other])}", "embedding.kind=hashing"])
     )
     with searcher(every=None) as found:
         assert found.search("owl", access=Access(tenants=("victim",))).hits == ()
         assert len(found.search("owl", access=Access(tenants=("mallory",))).hits) == 1
+        # Which fields there are is told of what the caller may see, and of nothing else.
+        told = {
+            name: found.search("owl", access=Access(tenants=(name,)), filter={"salery": 7}).warnings
+            for name in ("mallory", "ann", "victim")
+        }
+        assert "did you mean 'salary'?" in told["mallory"][0]
+        assert "salary" not in told["ann"][0]
+        assert told["victim"] == ()
 
 
 def test_documents_that_go_to_another_tenant_leave_the_first(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,15 +16,16 @@ from llm_engineering import plain, stages
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.bootstrap.training import open_datasets, open_registry
 from llm_engineering.config import TrainingConfig
-from llm_engineering.domain.datasets import DatasetCard
+from llm_engineering.domain.datasets import DatasetCard, Split
 from llm_engineering.domain.errors import UsageError
-from llm_engineering.domain.training import GeneralQuestion, TrainingData
+from llm_engineering.domain.training import GeneralQuestion, TrainingData, TrainingPlan
 from llm_engineering.infrastructure.embedders import SentenceTransformers
 from llm_engineering.infrastructure.rerankers import CrossEncoder
 from llm_engineering.infrastructure.trackers import Mlflow
 from llm_engineering.infrastructure.trainers import EmbedderTrainer, RerankerTrainer
 from tests.tiny_bert import pair, pairs, tiny_bert
 
+NO_ROWS = {"train": 0, "validation": 0, "general": 0}
 SETTINGS = {"batch": 8, "epochs": 3, "threads": 1, "learning_rate": 1e-3, "device": "cpu", "evaluations": 2}
 
 
@@ -199,26 +202,27 @@ def test_it_stops_when_the_validation_split_gains_nothing(home: Path) -> None:
 
 
 def test_every_setting_of_the_yaml_reaches_the_trainer(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from llm_engineering.infrastructure.trainers import loop
+    from transformers import Trainer
 
-    seen: dict[str, object] = {}
-    inner = loop._arguments
+    seen: list[Any] = []
+    inner = Trainer.train
 
-    def noted(*given: object, **named: object) -> dict[str, object]:
-        seen.update(inner(*given, **named))  # type: ignore[arg-type]
-        return inner(*given, **named)  # type: ignore[arg-type]
+    def noted(trainer: Trainer, *given: object, **named: object) -> object:
+        seen.append(trainer.args)
+        return inner(trainer, *given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop, "_arguments", noted)
+    monkeypatch.setattr(Trainer, "train", noted)
     spec = EmbedderTrainer.model_validate(
         {**SETTINGS, "base": str(home / "base"), "epochs": 1, "accumulation": 2, "warmup": 0.5, "schedule": "cosine"}
         | {"weight_decay": 0.3, "max_grad_norm": 0.7, "seed": 5}
     )
     spec.train(data(), home / "work", home)
-    assert seen["gradient_accumulation_steps"] == 2
-    assert seen["warmup_steps"] == 2
-    assert seen["lr_scheduler_type"] == "cosine"
-    assert (seen["weight_decay"], seen["max_grad_norm"], seen["seed"]) == (0.3, 0.7, 5)
-    assert (seen["learning_rate"], seen["per_device_train_batch_size"]) == (1e-3, 8)
+    (arguments,) = seen
+    assert arguments.gradient_accumulation_steps == 2
+    assert arguments.warmup_steps == 2
+    assert arguments.lr_scheduler_type == "cosine"
+    assert (arguments.weight_decay, arguments.max_grad_norm, arguments.seed) == (0.3, 0.7, 5)
+    assert (arguments.learning_rate, arguments.per_device_train_batch_size) == (1e-3, 8)
 
 
 @pytest.fixture(scope="module")
@@ -269,6 +273,20 @@ def test_general_questions_come_from_a_file_and_a_broken_line_is_named(home: Pat
         stages.plan_training(asked)
     path.write_text('{"question": "what is pi?", "passage": "pi is three"}\n')
     assert stages.plan_training(asked).general == 1
+
+
+@pytest.mark.parametrize("kind", ["embedder", "reranker", "retrieval"])
+def test_a_data_set_without_a_row_to_learn_from_is_refused_before_anything_is_opened(home: Path, kind: str) -> None:
+    held = [replace(row, split=Split.TEST) for row in pairs()[1]]
+    open_datasets(Workspace()).write(DatasetCard(name="tiny", version="", digest=""), [*held, *pairs()[1]])
+    trainer = {"kind": kind} if kind == "retrieval" else {"kind": kind, "base": str(home / "no such base")}
+    asked = TrainingConfig.model_validate({"training": {"model": "tuned", "dataset": "tiny", "trainer": trainer}})
+    with pytest.raises(UsageError, match=r"no row to learn from: it has \d+ in split test, \d+ in split validation"):
+        plain.training(asked)
+    with pytest.raises(UsageError, match="lower `shares`"):
+        stages.train_model(
+            asked, TrainingPlan(model="tuned", kind=kind, dataset="tiny", dataset_digest="", work="w", **NO_ROWS)
+        )
 
 
 def test_a_torn_checkpoint_is_passed_over(home: Path) -> None:

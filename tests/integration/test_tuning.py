@@ -144,6 +144,8 @@ def test_held_out_rows_and_rows_without_real_questions_are_refused() -> None:
         tuning_questions([held], TUNER)
     with pytest.raises(UsageError, match="heading"):
         tuning_questions([row(1, "q?", "d", Split.TRAIN, "heading")], TUNER)
+    with pytest.raises(UsageError, match="none of the 1 rows of origin question or llm is in split train"):
+        tuning_questions([row(1, "q?", "d", Split.VALIDATION)], TUNER)
 
 
 def test_questions_without_an_answer_are_asked_elsewhere_and_stay_in_their_split() -> None:

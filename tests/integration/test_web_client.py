@@ -129,6 +129,15 @@ def test_what_is_known_makes_the_request_conditional(site: Site) -> None:
     assert (sent["if-none-match"], sent["if-modified-since"]) == ('"1"', "yesterday")
 
 
+@pytest.mark.parametrize("etag", ['"\udcff\udcfe"', '"ÿþ"', '"a\x00b"', '"a\r\nX: y"'])
+def test_what_cannot_stand_in_a_head_is_not_sent_back(site: Site, etag: str) -> None:
+    site.answers["/a"] = page(b"text")
+    with client() as http:
+        assert http.get(site.url + "/a", known={"etag": etag, "last_modified": "yesterday"}).content == b"text"
+    sent = site.requests[-1][1]
+    assert (sent.get("if-none-match"), sent["if-modified-since"], sent.get("x")) == (None, "yesterday", None)
+
+
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 410, 451, 500, 501])
 def test_an_error_status_is_the_reason_and_is_not_retried(site: Site, code: int) -> None:
     site.answers["/a"] = status(code)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,13 +15,18 @@ from llm_engineering.application.chunking import (
     Code,
     Fixed,
     Markdown,
+    ParentChild,
     PythonChunker,
     Record,
+    Semantic,
     Sentences,
 )
-from llm_engineering.domain.chunks import Chunk
+from llm_engineering.application.chunking.languages import LANGUAGES
+from llm_engineering.application.chunking.passage_vectors import KeptVectors
+from llm_engineering.domain.chunks import PARENT, Chunk
 from llm_engineering.domain.documents import CleanedDocument, Format
 from llm_engineering.domain.ports import SubwordTokenizer
+from llm_engineering.infrastructure.embedders import Hashing
 
 
 @dataclass
@@ -70,10 +76,19 @@ class Underestimating(WordPieces):
         return len(super().spans(text)) + sum(not character.isascii() for character in text) + self.special_tokens
 
 
+def by_hashing(chunker: Chunker) -> Chunker:
+    """Let a chunker compare texts by their words."""
+    spec = Hashing(dimension=32)
+    vectors = KeptVectors("hashing", spec.open_tokenizer(Path()), lambda: spec.open(Path()))
+    return chunker.bound(lambda _: vectors)
+
+
 TOKENIZERS = [WordPieces(), Bytes(), Underestimating()]
 CHUNKERS: list[Chunker] = [
     *(Record(), Markdown(target_tokens=20), Sentences(), Code(), Fixed(overlap=6), ByFormat()),
     PythonChunker(function="source_files:lines_of"),
+    *(Code(parser="tree_sitter"), ParentChild(parent_tokens=90, child_tokens=20)),
+    *(by_hashing(Semantic(min_tokens=4, target_tokens=20)), by_hashing(ByFormat(text=Semantic(sentences=3)))),
 ]
 FORMATS: list[Format] = ["record", "markdown", "text", "code"]
 
@@ -124,5 +139,39 @@ def test_chunks_fit_the_window_and_cover_the_text(
     chunks = list(chunker.chunk(cleaned, tokenizer))
     assert_sound(chunks, text, tokenizer)
     assert list(chunker.chunk(cleaned, tokenizer)) == chunks
-    if not isinstance(chunker, Fixed | ByFormat):
+    if not isinstance(chunker, Fixed | ByFormat | ParentChild):
         assert all(before.end <= after.start for before, after in pairwise(chunks))
+
+
+CODE_LINES = st.sampled_from(
+    [
+        "def f(a, b):", "    return a + b", "class C(D):", "@decorator", "# comment", "// comment", "/* comment", " */",
+        "func (s *S) Push(x int) {", "}", "{", "};", ");", "(", "if (a > 1) {", "} else {", "template <typename T>",
+        "class P : public Q {", "public:", "namespace n {", "impl<T> Tr for S<T> {", "    fn m(&self) -> i32 {",
+        "#[derive(A)]", "export const f = async (x: string) => {", "@Injectable()", "export class A extends B {",
+        "  private m(): void {", "#include <a.h>", "#ifdef X", "#endif", "import { a } from 'b';", "x = 1; y = 2",
+        "'''", '"""', "`", "\t\tz();", 'größe = "日本語 🦀"', "", "", "word " * 40, "x" * 200, "a.b" * 80,
+        "match x { 1 => 2, _ => 3 }", "\f", "\r",
+    ]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(text=st.one_of(st.lists(CODE_LINES, max_size=30).map("\n".join), st.text(max_size=200)))
+def test_code_of_any_language_whole_or_broken_is_covered(language: str, text: str) -> None:
+    cleaned = CleanedDocument("id", "file:///a", "test", "code", text, "", "hash", {"path": "a", "language": language})
+    for tokenizer in TOKENIZERS:
+        assert_sound(list(Code(parser="tree_sitter", target_tokens=8).chunk(cleaned, tokenizer)), text, tokenizer)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(text=TEXTS, title=TITLES, format=st.sampled_from(FORMATS))
+def test_parents_are_stretches_of_the_document_that_hold_their_chunks(text: str, title: str, format: Format) -> None:
+    spans: list[tuple[int, int]] = []
+    for chunk in ParentChild(parent_tokens=60, child_tokens=12).chunk(document(text, format, title), WordPieces()):
+        start, end = map(int, str(chunk.metadata[PARENT]).split("-"))
+        assert 0 <= start <= chunk.start < chunk.end <= end <= len(text)
+        assert chunk.title == title
+        spans.append((start, end))
+    assert all(before[1] <= after[0] for before, after in pairwise(dict.fromkeys(spans)))

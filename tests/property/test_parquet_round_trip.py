@@ -15,6 +15,7 @@ from llm_engineering.domain.datasets import AskedQuestion, HeldQuestion, Retriev
 from llm_engineering.domain.documents import CleanedDocument, Document
 from llm_engineering.domain.evaluation import QuestionOutcome
 from llm_engineering.domain.features import FeatureChunk, FeatureDocument
+from llm_engineering.domain.graphs import Entity, Mention, Relation
 from llm_engineering.domain.instructions import Draft, Instruction, Preference
 from llm_engineering.domain.llm_evaluation import ContentScore, ModelAnswer
 from llm_engineering.domain.raw_documents import RawDocument
@@ -37,7 +38,7 @@ words = st.lists(texts, max_size=5).map(tuple)
 
 ROWS: dict[type, st.SearchStrategy[Any]] = {
     Document: st.builds(Document, texts, texts, formats, texts, texts, texts, texts, metadata, metadata),
-    CleanedDocument: st.builds(CleanedDocument, texts, texts, texts, formats, texts, texts, texts, metadata),
+    CleanedDocument: st.builds(CleanedDocument, texts, texts, texts, formats, texts, texts, texts, metadata, metadata),
     Chunk: st.builds(Chunk, texts, texts, texts, texts, integers, integers, integers, texts, texts, integers, metadata),
     ChunkTokens: st.builds(ChunkTokens, texts, words, words, words, sparse),
     ChunkVector: st.builds(ChunkVector, texts, vectors, st.booleans()),
@@ -58,6 +59,9 @@ ROWS: dict[type, st.SearchStrategy[Any]] = {
     Preference: st.builds(Preference, *[texts] * 12, integers, integers, texts),
     RawDocument: st.builds(RawDocument, *[texts] * 5, formats, *[texts] * 3, metadata, metadata),
     ModelAnswer: st.builds(ModelAnswer, *[texts] * 9, floats, integers),
+    Mention: st.builds(Mention, *[texts] * 3, words, words),
+    Entity: st.builds(Entity, texts, texts, integers, integers),
+    Relation: st.builds(Relation, *[texts] * 3, integers, floats),
     ContentScore: st.builds(ContentScore, *[texts] * 4, floats, texts),
     QuestionOutcome: st.builds(QuestionOutcome, texts, texts, *[words] * 3, floats),
 }

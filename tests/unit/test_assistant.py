@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from answering_world import Heard, Library, Shelf, Speaker, ask, assistant, document, events_of
@@ -10,6 +11,7 @@ from llm_engineering.domain.answers import Broken, Finished, Piece, Question, So
 from llm_engineering.domain.conditions import Eq
 from llm_engineering.domain.errors import BackendError, BudgetExceeded, UsageError
 from llm_engineering.domain.llms import Completion, Delta, LlmRequest, Message
+from llm_engineering.infrastructure.llms.fallback import Fallback
 from llm_engineering.infrastructure.llms.layer import Layer
 
 COURSE = document(
@@ -34,6 +36,20 @@ def test_events_come_in_order_and_the_answer_quotes_its_source() -> None:
     assert COURSE.text[first.start : first.end] == first.quote
     assert "You can join after the start date." in heard.answer.text
     assert heard.streamed == heard.answer.text
+
+
+def test_source_code_is_quoted_as_code_and_nothing_in_it_ends_the_block() -> None:
+    lines = ["    def join(self):", '        """Join the course.', "", '        ```"""', "        return self.later"]
+    text = "\n".join(["class Course:", *(f"    field_{number}: int" for number in range(60)), "", *lines])
+    code = replace(document(text, "course.py"), format="code", metadata={"language": "python"})
+    answer = ask(assistant(Library(code)), "How does one join the course?").answer
+    [citation] = answer.citations
+    assert text[citation.start : citation.end] == citation.quote
+    assert answer.text == '```python\ndef join(self):\n    """Join the course.\n```\n[1]'
+    whole = replace(code, text="\n".join(lines), metadata={"language": "`x"})
+    answer = ask(assistant(Library(whole)), "How does one join the course?").answer
+    shown = "\n".join(line.removeprefix("    ") for line in lines)
+    assert answer.text == f"````\n{shown}\n````\n[1]"
 
 
 def test_a_question_that_no_source_answers_is_not_answered() -> None:
@@ -163,6 +179,10 @@ def test_filter_and_access_reach_the_search() -> None:
     assert nowhere.answer.citations == ()
 
 
+# Some are held back while it is not known what follows them.
+MANY_WORDS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+
+
 class Failing(Speaker):
     """Fails, before its first piece or after some."""
 
@@ -184,8 +204,16 @@ def test_a_model_that_fails_at_once_is_stood_in_for() -> None:
         assert heard.answer.versions.llm == ""
 
 
+def test_an_answer_names_the_model_that_gave_it() -> None:
+    spare = Speaker(GOOD, name="spare")
+    answerer = assistant(library(), Fallback(Failing(BackendError("down")), [spare]))
+    assert ask(answerer, "Can I join after the start?").answer.versions.llm == "spare"
+    answerer = assistant(library(), Fallback(Failing(BackendError("down"), MANY_WORDS), [spare]))
+    assert ask(answerer, "Can I join after the start?", whole=True).answer.versions.llm == "spare"
+
+
 def test_a_model_that_fails_midway_breaks_the_answer() -> None:
-    words = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+    words = MANY_WORDS
     heard = ask(assistant(library(), Failing(BackendError("connection lost"), words)), "Can I join?")
     assert heard.broken is not None
     assert heard.broken.reason == "llm_failed"
@@ -193,6 +221,13 @@ def test_a_model_that_fails_midway_breaks_the_answer() -> None:
     broken = ask(strict, "Can I join?").broken
     assert broken is not None
     assert broken.reason == "budget"
+    whole = ask(assistant(library(), Failing(BackendError("lost"), words)), "Can I join after the start?", whole=True)
+    assert (whole.answer.outcome, whole.answer.flags) == ("answered", ("llm_failed",))
+    assert whole.streamed == whole.answer.text
+    strict = assistant(library(), Failing(BackendError("lost"), words), llm_failure="break")
+    broken = ask(strict, "Can I join?", whole=True).broken
+    assert broken is not None
+    assert broken.reason == "llm_failed"
 
 
 def test_a_stream_without_an_end_is_a_failure() -> None:
@@ -204,14 +239,20 @@ def test_a_stream_without_an_end_is_a_failure() -> None:
 
 
 class Hanging(Speaker):
-    """Says nothing, for ever."""
+    """Says a few words, or nothing, and then nothing for ever."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: str = "") -> None:
         super().__init__("", name="hanging")
+        self.words = words
         self.left = False
+
+    async def complete(self, request: LlmRequest) -> Completion:
+        await asyncio.sleep(3_600)
+        raise AssertionError("nobody waits for so long")
 
     async def stream(self, request: LlmRequest) -> AsyncIterator[Delta | Completion]:
         try:
+            yield Delta(self.words)
             await asyncio.sleep(3_600)
             yield Delta("never")
         finally:
@@ -219,12 +260,22 @@ class Hanging(Speaker):
 
 
 def test_the_deadline_is_kept_and_the_model_let_go() -> None:
-    llm = Hanging()
-    heard = ask(assistant(library(), llm, timeout=0.2), "Can I join?")
-    assert heard.broken is not None
-    assert heard.broken.reason == "timeout"
-    assert heard.sources is not None
-    assert heard.broken.answer_id == heard.sources.answer_id
+    for llm, more in ((Hanging(), {"llm_failure": "break"}), (Hanging(MANY_WORDS), {})):
+        heard = ask(assistant(library(), llm, timeout=0.2, **more), "Can I join?")
+        assert heard.broken is not None
+        assert heard.broken.reason == "timeout"
+        assert heard.sources is not None
+        assert heard.broken.answer_id == heard.sources.answer_id
+        assert llm.left
+
+
+@pytest.mark.parametrize(("words", "whole"), [("", False), (MANY_WORDS, True)])
+def test_quotes_stand_in_for_a_model_that_is_too_slow_if_nothing_of_it_was_read(words: str, whole: bool) -> None:
+    llm, history = Hanging(words), [Message(role="user", content="Hello"), Message(role="assistant", content="Hello.")]
+    question = Question(text="Can I join after the start?", history=tuple(history), whole=whole)
+    heard = ask(assistant(library(), llm, timeout=2.0), question)
+    assert (heard.answer.outcome, heard.answer.flags) == ("answered", ("llm_failed",))
+    assert heard.streamed == heard.answer.text
     assert llm.left
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from loopback import Loopback
@@ -190,6 +191,32 @@ def test_an_extra_is_missing_only_where_the_configuration_needs_it(monkeypatch: 
     assert (found.verdict, found.type) == ("missing", "poetry install --extras 'redis'")
 
 
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        ("pii", {"cleaning": {"cleaners": [{"kind": "pii"}]}}),
+        ("languages", {"cleaning": {"cleaners": [{"kind": "language"}]}}),
+        ("code", {"chunking": {"kind": "by_format", "code": {"kind": "code", "parser": "tree_sitter"}}}),
+        ("spacy", {"tokenizing": {"lemmas": {"pipeline": "blank:en"}}}),
+        ("spacy", {"embedding": {"kind": "spacy", "pipeline": "en_core_web_md"}}),
+        ("ray", {"executor": {"kind": "ray"}}),
+        ("faiss", {"load": {"store": {"kind": "faiss"}}}),
+        ("pdf", {"ingest": {"sources": [{"kind": "pdf", "root": "manuals"}]}}),
+        ("s3", {"ingest": {"sources": [{"kind": "objects", "url": "s3://lake/notes"}]}}),
+        ("postgresql", {"state": {"kind": "sql", "url": "postgresql+psycopg://127.0.0.1/state"}}),
+        ("mlflow", {"tracking": [{"kind": "mlflow"}]}),
+        ("finetuning", {"training": {"trainer": {"kind": "sft"}}}),
+    ],
+)
+def test_the_doctor_says_what_to_type_for_whatever_a_configuration_names(
+    monkeypatch: pytest.MonkeyPatch, extra: str, named: dict[str, Any]
+) -> None:
+    monkeypatch.setitem(packages.EXTRAS, extra, ("surely_not_installed", "something"))
+    assert packages.extras(subject()).verdict == "optional"
+    found = packages.extras(subject(**named))
+    assert (found.verdict, found.type) == ("missing", f"poetry install --extras '{extra}'")
+
+
 # Stores
 
 
@@ -322,12 +349,12 @@ def test_documents_without_an_index_miss_one(home: Path) -> None:
 
 @pytest.mark.slow
 def test_an_index_of_another_model_or_a_damaged_one_is_broken(home: Path, tmp_path: Path) -> None:
-    from command_lines import config_file, tool
+    from command_lines import config_file, indexed, tool
 
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "a.txt").write_text("whales")
     config = config_file(tmp_path, f"{{kind: files, name: docs, root: {tmp_path / 'd'}}}")
-    assert tool(home, "run", "feature", "--config", str(config), "--plain").code == 0
+    indexed(config)
     looked_at = subject(load={"collection": "test"})
     assert stores.index(looked_at).verdict == "fine"
     assert stores.vector_store(looked_at).verdict == "fine"

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from llm_engineering.application.chunking import ByFormat, Chunker, Code, Fixed, Markdown, Record, Sentences
+from llm_engineering.application.chunking import ByFormat, Chunker, Code, Fixed, Markdown, Record, Sentences, passages
 from llm_engineering.domain.chunks import Chunk
 from llm_engineering.domain.documents import CleanedDocument, Format, Metadata
 from llm_engineering.domain.errors import UsageError
@@ -167,6 +167,7 @@ def test_python_is_divided_by_definitions() -> None:
         "(" * 3000,
         "x" + ".y" * 50_000,
         "class C:\n\tx = 1\n" * 20,
+        "# nothing but comments\n" * 20,
     ],
 )
 def test_what_does_not_parse_is_divided_all_the_same(text: str) -> None:
@@ -289,3 +290,17 @@ def test_markdown_of_more_blocks_than_anybody_writes_is_divided_like_text(monkey
     plain = chunks_of(Markdown(), text, title="T")
     assert {chunk.context for chunk in plain} == {"T"} != {chunk.context for chunk in with_headings}
     assert sum(len("".join(chunk.text.split())) for chunk in plain) == len("".join(text.split()))
+
+
+def test_a_context_that_takes_no_token_is_given_up_too_where_a_passage_does_not_fit() -> None:
+    class Weightless:
+        text, max_tokens = "word " * 9, 5
+
+        def context(self, parts: object, room: int | None = None) -> tuple[str, int]:
+            return "\u200b", 0
+
+        def count(self, text: str) -> int:
+            return len(text.split())
+
+    passage = passages.Passage(0, 45, "\u200b", 9)
+    assert passages._with_less_context(Weightless(), passage, ("\u200b",)).context == ""  # type: ignore[arg-type]

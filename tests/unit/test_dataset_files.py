@@ -103,11 +103,32 @@ def test_rows_that_were_changed_are_refused(tmp_path: Path) -> None:
 
 def test_a_card_that_was_changed_is_refused(tmp_path: Path) -> None:
     store = DatasetFiles(tmp_path)
-    one = store.write(card(), ROWS)
+    one = store.write(card(users=("us",), gates=[{"name": "verbatim", "rows": 4, "failed": 0, "value": 0.5}]), ROWS)
     path = store.place(one) / "card.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"digest": "0" * 64}))
+    said = json.loads(path.read_text())
+    path.write_text(json.dumps(dict(reversed(said.items()))))
+    assert store.find("numbers") == one  # the same words in another order
+    changes = (
+        {"licence": "CC0"},
+        {"users": []},
+        {"rows": {"train": 3}},
+        {"gates": []},
+        {"seal": "0" * 64},
+        {"seal": 1},
+    )
+    for change in changes:
+        path.write_text(json.dumps(said | change))
+        with pytest.raises(UsageError, match="it was changed by hand"):
+            store.find("numbers")
+    del said["seal"]
+    path.write_text(json.dumps(said))
+    assert store.find("numbers") == one  # as releases before the seal wrote it
+    path.write_text(json.dumps(said | {"digest": "0" * 64}))
     with pytest.raises(UsageError, match="it was changed"):
         store.find("numbers")
+    path.write_text("[]")
+    with pytest.raises(UsageError, match="no card of a data set"):
+        store.all()
 
 
 @pytest.mark.parametrize("reference", ["nobody", "numbers@000000000000", "numbers@../..", "../numbers", "", "a@b@c"])

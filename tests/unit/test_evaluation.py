@@ -67,6 +67,15 @@ def test_csv_and_jsonl_say_the_same(tmp_path: Path) -> None:
     expected = [Question("Where, exactly?", ("a.md",), {"course": "ml"}), Question("Who?", ("b\nc",), {})]
     assert read_questions(table, "question", "document", ["course"]) == expected
     assert read_questions(jsonl, "question", "document", ["course"]) == expected
+    tabs = tmp_path / "q.TSV"
+    tabs.write_text('\ufeffquestion\tcourse\tdocument\nWhere, exactly?\tml\ta.md\nWho?\t\t"b\nc"\n', encoding="utf-8")
+    assert read_questions(tabs, "question", "document", ["course"]) == expected
+
+
+def test_a_filter_that_limits_nothing_by_mistake_is_refused(tmp_path: Path) -> None:
+    path = lines(tmp_path / "q.jsonl", {"question": "Who?", "document": "a", "course": ["ml"]})
+    with pytest.raises(UsageError, match=r"line 1: the filter 'course' is \['ml'\]"):
+        read_questions(path, "question", "document", ["course"])
 
 
 def test_other_names_of_columns_and_several_answers(tmp_path: Path) -> None:
@@ -80,12 +89,13 @@ def test_other_names_of_columns_and_several_answers(tmp_path: Path) -> None:
         ("absent.csv", None, "cannot read the questions in"),
         ("empty.csv", "", "there are no questions"),
         ("head.csv", "question,document\n", "there are no questions"),
-        ("column.csv", "question,doc\nWho?,a\n", "line 2: there is no 'document'; the columns are: question, doc"),
+        ("column.csv", "question,doc\nWho?,a\n", "line 2: there is no 'document'; the columns are: 'question', 'doc'"),
+        ("semicolons.csv", "question;document\nWho?;a\n", "'question;document'. .* commas are between cells"),
         ("short.csv", "question,document\nWho?\n", "line 2: there is no 'document'"),
         ("blank.csv", "question,document\n ,a\n", "line 2: the question is ' '"),
         ("nothing.csv", "question,document\nWho?, \n", "line 2: the document is ' '"),
         ("quote.csv", 'question,document\n"Who?,a\n', "cannot read the questions"),
-        ("bytes.csv", b"question,document\n\xff\xfe,a\n", "cannot read the questions"),
+        ("bytes.csv", b"question,document\n\xff\xfe,a\n", "save the file as UTF-8"),
         ("no.jsonl", "{'a': 1}", "line 1: .* write one JSON object"),
         ("list.jsonl", "\n[1]", "line 2: write one JSON object"),
         ("null.jsonl", '{"question": "Who?", "document": null}', "there is no 'document'"),

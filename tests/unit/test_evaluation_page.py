@@ -1,5 +1,6 @@
 """The report of an evaluation: hostile texts stay text, and nothing is loaded from anywhere."""
 
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -10,13 +11,18 @@ from llm_engineering.application.evaluation import compare, measure
 from llm_engineering.application.evaluation.misses import hit_curve, missed_by
 from llm_engineering.application.evaluation.page import render
 from llm_engineering.application.evaluation.settings import EvaluationSettings
+from llm_engineering.application.llm_evaluation.page import render as render_answers
 from llm_engineering.domain.evaluation_results import EvaluationResult, Missed
+from llm_engineering.domain.llm_evaluation import LlmEvaluationResult, ShownAnswer
 
 SETTINGS = EvaluationSettings(resamples=200)
 KNOWN = {
     "html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "br", "span", "svg", "text", "rect", "line",
-    "polyline", "div", "table", "tr", "th", "td", "strong", "ol", "li",
+    "polyline", "div", "table", "tr", "th", "td", "strong", "ol", "li", "wbr",
 }  # fmt: skip
+
+
+TURNED = "invoice\u202efdp.exe \u2066x\u2069 می\u200cخواهم"
 
 
 class Elements(HTMLParser):
@@ -58,6 +64,23 @@ def test_hostile_texts_stay_text(payload: str) -> None:
     assert page.elements <= KNOWN
     assert not {name for name in page.attributes if name.startswith("on") or name in ("src", "href", "style")}
     assert " ".join(payload.split()) in " ".join(page.texts.split())
+
+
+def answers_of(text: str) -> LlmEvaluationResult:
+    return LlmEvaluationResult(
+        id="x", name=text, dataset=text, dataset_digest="", rows=1, of=1, rows_digest="", confidence=0.95, models=(),
+        notes=(text,), shown=(ShownAnswer(instruction=text, reference=text, answers={text: text}),),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["searches", "answers"])
+def test_no_text_is_disguised_by_signs_that_turn_its_direction(kind: str) -> None:
+    page = render(result_of(TURNED)) if kind == "searches" else render_answers(answers_of(TURNED))
+    alone = re.compile('<span class="sign">[\u202a-\u202e\u2066-\u2069]</span>')
+    assert len(alone.findall(page)) >= 6
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", alone.sub("", page))
+    assert ".sign { unicode-bidi: isolate; }" in page
+    assert "می\u200cخواهم" in page
 
 
 def test_the_policy_allows_the_pages_own_style_and_nothing_else() -> None:

@@ -84,6 +84,7 @@ def test_the_plan_grows_with_the_deviation_the_power_and_the_number_of_compariso
     assert questions_needed(0.4, 0.03, QUICK) > 3.9 * plan
     assert questions_needed(0.2, 0.03, QUICK, comparisons=10) > plan
     assert questions_needed(0.2, 0.03, QUICK.model_copy(update={"power": 0.9})) > plan
+    assert questions_needed(0.0, 0.03, QUICK) == 122  # so many without a difference leave less than 0.03 open
     with pytest.raises(UsageError, match="above 0"):
         questions_needed(0.2, 0.0, QUICK)
 

@@ -208,6 +208,12 @@ def test_a_folder_with_other_files_is_refused_also_by_force(indexed: Path, tmp_p
     assert (tmp_path / "to" / name).read_text() == "mine"
 
 
+def test_an_export_among_the_files_of_runs_is_refused(indexed: Path, home: Path) -> None:
+    with pytest.raises(UsageError, match=r"where runs keep their own files; name another folder, such as .*exports"):
+        export_features(load(), home / "feature_store" / "mine", force=True)
+    assert not (home / "feature_store" / "mine").exists()
+
+
 def test_an_older_export_is_replaced_only_by_force(export: Path) -> None:
     before = read_features(export).manifest
     run({"docs": TEXTS["docs"]})

@@ -1,5 +1,6 @@
 """From documents in the warehouse to points in the store, with the real use-cases and in-memory adapters."""
 
+from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from llm_engineering.application.cleaning import Cleaning
 from llm_engineering.application.planning import plan
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.application.verification import examine
-from llm_engineering.domain.chunks import Chunk, Vector
+from llm_engineering.domain.chunks import Chunk, Point, Vector
 from llm_engineering.domain.documents import Document, document_id
 from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.indexes import IndexManifest, ModelCard, Plan
@@ -73,8 +74,8 @@ class Laboratory:
         documents = list(self.warehouse.documents(wanted))
         cleaned = list(features.clean_documents(documents, Cleaning(), silent))
         tokenizer = SPEC.open_tokenizer(self.home)
-        chunks = list(features.chunk_documents(cleaned, ByFormat(), tokenizer, silent))
-        tokens = list(features.tokenize_chunks(chunks, Tokenizing(), tokenizer, silent))
+        chunks = list(features.chunk_documents(cleaned, ByFormat(), lambda: tokenizer, silent))
+        tokens = list(features.tokenize_chunks(chunks, Tokenizing(), lambda: tokenizer, silent))
         vectors = list(
             features.embed_chunks(chunks, self.embedder.card.digest, self.embedder.open, self.warehouse, silent)
         )
@@ -233,6 +234,21 @@ def test_verify_names_missing_and_foreign_points(lab: Laboratory) -> None:
     assert [(problem.kind, problem.count) for problem in missing.problems] == [("missing_points", 1)]
     assert "1 points are missing from the store" in str(missing.problems[0])
     assert not missing.ready
+
+
+@pytest.mark.parametrize("component", [3e38, float("inf"), float("nan"), 0.0])
+def test_a_vector_whose_bits_flipped_to_numbers_of_any_size_is_wrong(
+    lab: Laboratory, monkeypatch: pytest.MonkeyPatch, component: float
+) -> None:
+    lab.put(a="One sentence.")
+    lab.run()
+    todo, _ = lab.plan()
+    with lab.store.write(todo.manifest) as index:
+        (point,) = index.scan()
+        broken = Point(point.id, array("f", [component] * len(point.dense)), point.sparse, point.payload)
+        monkeypatch.setattr(index, "scan", lambda: iter([broken]))
+        found = examine(lab.warehouse, index, "default", deep=True).report()
+    assert "wrong_vectors" in {problem.kind for problem in found.problems}
 
 
 def test_every_chunk_is_the_cleaned_text_at_its_span(lab: Laboratory) -> None:

@@ -176,10 +176,13 @@ def test_top_k_comes_before_top_p_which_counts_what_is_left() -> None:
 def test_a_low_temperature_sharpens_and_zero_takes_the_best() -> None:
     logits = torch.tensor([1.0, 2.0, 0.0])
     assert probabilities(logits, Sampling(0.5))[1] > probabilities(logits, Sampling(1.0))[1]
-    assert probabilities(logits, Sampling(0)).tolist() == [0.0, 1.0, 0.0]
+    for cold in (0, 1e-40, 1e-300):
+        assert probabilities(logits, Sampling(cold)).tolist() == [0.0, 1.0, 0.0]
 
 
-@pytest.mark.parametrize("wrong", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.5}])
+@pytest.mark.parametrize(
+    "wrong", [{"temperature": -1}, {"temperature": float("nan")}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.5}]
+)
 def test_settings_of_sampling_that_mean_nothing_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="top_p"):
         Sampling(**wrong)  # type: ignore[arg-type]

@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,7 @@ class Listed:
 
     kind = "listed"
 
-    def __init__(self, name: str, items: Sequence[Item], error: SourceError | None = None) -> None:
+    def __init__(self, name: str, items: Sequence[Item], error: Exception | None = None) -> None:
         self.name = name
         self._items = items
         self._error = error
@@ -31,7 +32,7 @@ def page(uri: str, text: str = "text", source: str = "s") -> Document:
 
 
 def run(
-    warehouse: Warehouse, *items: Item, error: SourceError | None = None, allow_mass_delete: bool = False
+    warehouse: Warehouse, *items: Item, error: Exception | None = None, allow_mass_delete: bool = False
 ) -> SourceReport:
     return run_all(warehouse, Listed("s", items, error), allow_mass_delete=allow_mass_delete).sources[0]
 
@@ -75,6 +76,16 @@ def test_a_change_of_metadata_is_a_change_and_one_of_provenance_is_not(warehouse
     assert counters(changed) == {"found": 1, "changed": 1}
 
 
+def test_numbers_that_no_store_holds_are_stored_as_text_or_left_out(warehouse: Warehouse) -> None:
+    odd = replace(
+        page("a"), metadata={"id": 2**63, "least": -(2**63), "far": 10**400, "nan": float("nan"), "yes": True}
+    )
+    assert counters(run(warehouse, odd))["new"] == 1
+    assert counters(run(warehouse, odd))["unchanged"] == 1
+    (stored,) = warehouse.documents(list(live(warehouse)))
+    assert stored.metadata == {"id": str(2**63), "least": -(2**63), "far": "1" + 400 * "0", "yes": True}
+
+
 def test_a_document_that_the_source_no_longer_shows_is_deleted(warehouse: Warehouse) -> None:
     run(warehouse, page("a"), page("b"))
     assert counters(run(warehouse, page("a"))) == {"found": 2, "unchanged": 1, "deleted": 1}
@@ -92,6 +103,16 @@ def test_a_source_that_fails_midway_deletes_nothing(warehouse: Warehouse) -> Non
 def test_what_a_failing_source_showed_before_it_failed_is_kept(warehouse: Warehouse) -> None:
     run(warehouse, page("a"), error=SourceError("unreachable", "connection lost"))
     assert live(warehouse) == {document_id("s", "a")}
+
+
+def test_a_defect_of_an_adapter_fails_its_source_alone(warehouse: Warehouse) -> None:
+    run(warehouse, page("a"), page("b"))
+    other = page("o", source="other")
+    report = run_all(warehouse, Listed("s", [page("a")], KeyError("x")), Listed("other", [other]))
+    assert [source.failed for source in report.sources] == [1, 0]
+    assert [(failure.reason, "KeyError: 'x'" in failure.detail) for failure in report.failures] == [("defect", True)]
+    assert len(live(warehouse)) == 2
+    assert set(warehouse.states("other")) == {other.id}
 
 
 def test_a_source_that_cannot_be_opened_does_not_stop_the_others(warehouse: Warehouse) -> None:

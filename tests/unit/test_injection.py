@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 from answering_world import Library, Speaker, ask, assistant, document
+from hypothesis import given
+from hypothesis import strategies as st
 from obedient_llm import BEACON, CANARY, HOSTILE, obey
 
-from llm_engineering.application.answering.injection import is_injected
+from llm_engineering.application.answering.injection import _ORDER, gives_orders, is_injected
 from llm_engineering.application.answering.leaks import Redactor
+from llm_engineering.application.answering.orders import ORDERS
 from llm_engineering.domain.access import Access
 
 OFFICE = document("The office opens at nine on weekdays. Bring a card.", "a-office", tenant="mine")
@@ -69,6 +72,22 @@ def test_quotes_of_flagged_documents_leave_the_orders_out() -> None:
         shown = ask(assistant(Library(document(text))), QUESTION).answer.text
         assert not re.search(r"!\[|\]\(|<img|<a ", shown), text
         assert "system prompt" not in shown.lower(), text
+
+
+_PIECES = sorted({piece for text in (*ORDERS, *HOSTILE) for piece in re.findall(r"[!-~]+|[a-z]+", text)})
+
+
+@given(
+    st.lists(st.sampled_from(_PIECES) | st.sampled_from([" ", "\n", ": ", "<|", "](//"]), max_size=12), st.booleans()
+)
+def test_the_quick_look_at_ascii_texts_finds_what_all_patterns_find(pieces: list[str], shouted: bool) -> None:
+    text = " ".join(pieces).upper() if shouted else " ".join(pieces)
+    assert gives_orders(text) is (_ORDER.search(text) is not None)
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE if text.isascii()])
+def test_an_order_in_capitals_is_an_order(text: str) -> None:
+    assert gives_orders(text.upper()) is gives_orders(text) is (_ORDER.search(text) is not None)
 
 
 def test_real_documents_are_hardly_ever_flagged(faq: Path) -> None:

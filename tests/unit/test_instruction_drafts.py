@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -8,6 +9,7 @@ from llm_engineering.application.instructions.replies import items_in
 from llm_engineering.application.instructions.structure import Sections, entry, sections
 from llm_engineering.application.instructions.templates import FOLDER, open_template
 from llm_engineering.application.instructions.writing import Comparing, Instructing
+from llm_engineering.application.llm_evaluation.settings import JudgeSettings
 from llm_engineering.domain.errors import UsageError
 
 KNOWN = {"passage": "", "title": "", "count": 2, "boundary": ""}
@@ -113,3 +115,17 @@ def test_the_words_of_an_instruction_must_have_the_heading_in_them() -> None:
         Sections(topic="{titel}: {heading}")
     with pytest.raises(ValidationError, match="all instructions would be the same"):
         Sections(alone="Explain this.")
+
+
+@pytest.mark.parametrize(
+    ("section", "settings", "reason"),
+    [
+        (Comparing, {"unread_prompt_file": "mine.jinja"}, "never read without unread: true"),
+        (JudgeSettings, {"scores": False, "pairs": False}, "nothing to judge"),
+        (JudgeSettings, {"scores": False, "score_prompt_file": "mine.jinja"}, "never read with scores: false"),
+        (JudgeSettings, {"pairs": False, "pair_prompt_file": "mine.jinja"}, "never read with pairs: false"),
+    ],
+)
+def test_settings_that_would_reach_nothing_are_refused(section: Any, settings: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        section.model_validate(settings)

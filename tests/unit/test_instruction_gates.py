@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from loguru import logger
 
 from llm_engineering.application.instructions.gates import distinct, grounded, is_same, length_bias, refuse, verbatim
 from llm_engineering.application.instructions.grounding import grounding
@@ -163,5 +164,9 @@ def test_a_general_set_is_mixed_in_by_its_share_and_without_what_is_held_out() -
     assert leak not in found
     assert copy not in found
     assert mixed_in(rows, general, 0.2, 0, 0.7) == mixed_in(rows, list(reversed(general)), 0.2, 0, 0.7)
-    few = mixed_in(rows, [leak, copy], 0.5, 0, 0.7)
-    assert few == []
+    said: list[str] = []
+    sink = logger.add(said.append, format="{message}")
+    few = mixed_in(rows, [leak, copy, *general[:20]], 0.5, 0, 0.7)
+    logger.remove(sink)
+    assert len(few) == 20
+    assert "has 20 rows that can be mixed in, and a share of 0.5 takes 80; it is 0.200 now" in said[0]

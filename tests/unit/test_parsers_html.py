@@ -53,6 +53,25 @@ def test_code_keeps_every_character_and_its_language() -> None:
     assert f"```python\n{code}\n```" in text_of(f'<div class="highlight-python"><div><pre>{spans}</pre></div></div>')
 
 
+def test_what_stands_in_figures_and_notes_is_read_and_templates_and_teasers_are_not() -> None:
+    text = text_of(
+        "<figure><img src='a.png' alt='x'><figcaption>Figure 1: the nets.</figcaption></figure>"
+        "<figure class='highlight'><table><tr><td class='gutter'><pre>1\n2</pre></td>"
+        "<td class='code'><pre>haul()\nsort()</pre></td></tr></table><figcaption><p>Listing 1</p></figcaption></figure>"
+        "<figure><blockquote><p>said she</p></blockquote><figcaption>A fisher</figcaption></figure>"
+        "<figure class='table-container'><table><tr><th>fish</th></tr><tr><td>cod</td></tr></table></figure>"
+        "<template><p>a row of a script</p></template>"
+        "<aside class='admonition warning'><p>Mind the wind.</p><pre>reef()</pre></aside>"
+        "<aside aria-label='Note' class='starlight-aside'><p>Ropes get wet.</p></aside>"
+        "<aside class='teaser'><p>Read about our new boat.</p></aside>"
+    )
+    assert "Mind the wind.\n\n```\nreef()\n```\n\nRopes get wet." in text
+    assert "new boat" not in text
+    assert "Figure 1: the nets.\n\n```\nhaul()\nsort()\n```\n\nListing 1\n\n> said she\n\nA fisher\n\n" in text
+    assert "| fish |\n| --- |\n| cod |" in text
+    assert "row of a script" not in text
+
+
 def test_code_inside_lists_quotes_and_beside_line_numbers_survives() -> None:
     text = text_of(
         "<ul><li><pre>a\n\nb</pre></li></ul><blockquote><pre>c\nd</pre></blockquote>"

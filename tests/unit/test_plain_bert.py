@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from operator import mul
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def files_with(folder: Path, name: str = "config.json", **changes: Any) -> Model
 
 
 def test_the_default_model_is_a_plain_bert(tmp_path: Path) -> None:
-    from llm_engineering.infrastructure.embedders.bert import is_plain_bert
+    from llm_engineering.infrastructure.embedders.plain_bert import is_plain_bert
 
     assert is_plain_bert(files_with(tmp_path / "model"))
 
@@ -46,7 +47,7 @@ def test_the_default_model_is_a_plain_bert(tmp_path: Path) -> None:
     ids=str,
 )
 def test_what_computes_otherwise_is_left_to_the_library(tmp_path: Path, changes: dict[str, Any]) -> None:
-    from llm_engineering.infrastructure.embedders.bert import is_plain_bert
+    from llm_engineering.infrastructure.embedders.plain_bert import is_plain_bert
 
     assert not is_plain_bert(files_with(tmp_path / "model", **changes))
 
@@ -72,16 +73,25 @@ def test_embedding_with_it_imports_neither_transformers_nor_sentence_transformer
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
-@pytest.mark.parametrize("text", ["a", "Can I still join the course?", "How do I install Docker? " * 60], ids=len)
-def test_a_query_with_packed_weights_has_the_vector_of_the_model(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "texts",
+    [["a"], ["Can I still join the course?"], ["How do I install Docker? " * 60], ["a", "How do I? " * 60, "b c"]],
+)
+def test_packed_weights_give_the_vectors_of_the_model(tmp_path: Path, texts: list[str]) -> None:
+    from torch.nn.functional import normalize
+
     from llm_engineering.infrastructure.embedders.sentence_transformers import SentenceTransformers
 
     encoder = SentenceTransformers(device="cpu", precision="bf16").open(tmp_path)
     if encoder._packed is None:
         pytest.skip("this torch does not pack weights for this processor")
-    ids = encoder._tokenizer.query_ids(text, "")
-    assert sum(a * b for a, b in zip(encoder.embed_query(text), encoder._encode([ids])[0], strict=True)) > 0.9999
-    assert encoder.embed_query(text) == encoder.embed_query(text)
+    ids = [encoder._tokenizer.query_ids(text, "") for text in texts]
+    wanted = normalize(encoder._output(ids)["sentence_embedding"].float(), dim=-1)
+    found = encoder._encode(ids)
+    assert [sum(map(mul, *pair)) for pair in zip(found, wanted.tolist(), strict=True)] == pytest.approx(
+        [1] * len(ids), abs=1e-4
+    )
+    assert encoder._encode(ids) == found
 
 
 def test_weights_are_packed_for_plain_berts_alone() -> None:

@@ -7,8 +7,10 @@ import pyarrow.dataset as ds
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from loguru import logger
 
 from llm_engineering.application import raw_documents as verbs
+from llm_engineering.application.cleaning import Cleaning
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.domain.documents import Document, Rejection
 from llm_engineering.domain.erasure import digest_of
@@ -218,6 +220,40 @@ def test_one_source_is_exported_alone_and_an_unknown_one_is_named(tmp_path: Path
     with pytest.raises(UsageError, match="it has: "):
         export_documents(tmp_path / "none", "dosc")
     assert not (tmp_path / "none").exists()
+
+
+def put(*some: Document) -> None:
+    with Workspace().warehouse() as warehouse:
+        run = warehouse.start_run("feature", {})
+        warehouse.put(some, run)
+        warehouse.finish_run(run, "completed", {})
+
+
+def test_a_cleaned_export_leaves_out_and_names_what_a_cleaner_raises_on(tmp_path: Path, lake: Path) -> None:
+    put(Document("file:///v.md", "docs", "text", "A volcano."))
+    cleaning = Cleaning.model_validate({"cleaners": [{"kind": "python", "function": "own_functions:clean"}]})
+    said: list[str] = []
+    sink = logger.add(said.append, format="{message}")
+    manifest = export_documents(tmp_path / "cleaned", cleaning=cleaning)
+    logger.remove(sink)
+    assert (manifest.documents, manifest.left_out) == (4, {"cleaner_failed": 1})
+    assert [line for line in said if "file:///v.md" in line and "cannot clean" in line]
+    again, rows = read_documents(tmp_path / "cleaned")
+    assert (again, "file:///v.md" in {row.uri for row in rows}) == (manifest, False)
+
+
+def test_what_pii_masks_or_refuses_is_in_no_file_of_a_cleaned_export(tmp_path: Path, lake: Path) -> None:
+    pytest.importorskip("presidio_analyzer", reason="the cleaner pii needs the extra 'pii'")
+    secret = "ada@lovelace-family.org"
+    mail = Document("file:///m.eml", "mails", "text", f"From {secret}.", "Hi", metadata={"from": f"Ada <{secret}>"})
+    put(mail)
+    for action, expected in (("mask", (1, {})), ("reject", (0, {"pii": 1}))):
+        folder = tmp_path / action
+        cleaning = Cleaning.model_validate({"cleaners": [{"kind": "pii", "action": action}]})
+        manifest = export_documents(folder, "mails", cleaning=cleaning)
+        assert (manifest.documents, manifest.left_out) == expected
+        _, rows = read_documents(folder)
+        assert not [row for row in rows if secret in repr(row)]
 
 
 @pytest.mark.parametrize("verb", ["export", "import", "retry"])

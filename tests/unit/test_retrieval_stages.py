@@ -13,13 +13,15 @@ import pytest
 from llm_engineering.application.retrieval import Means, Reranking, Retrieval, retrieve
 from llm_engineering.application.retrieval.expansion import LlmExpansion, RuleExpansion
 from llm_engineering.application.retrieval.facets import count_values
+from llm_engineering.application.retrieval.fields import metadata_fields, unknown_fields
 from llm_engineering.application.retrieval.iterative import LlmIterative, RuleIterative
 from llm_engineering.application.retrieval.mmr import Mmr
 from llm_engineering.application.retrieval.parents import Parents
 from llm_engineering.application.retrieval.self_query import LlmSelfQuery, RuleSelfQuery
 from llm_engineering.application.text import Tokenizing
-from llm_engineering.domain.access import ALL
+from llm_engineering.domain.access import ALL, Access
 from llm_engineering.domain.chunks import Point
+from llm_engineering.domain.conditions import And, Eq, Not, Range
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.errors import BackendError, BudgetExceeded
 from llm_engineering.domain.indexes import IndexManifest
@@ -53,6 +55,28 @@ def index() -> Iterator[VectorIndex]:
             vector = array("f", EMBEDDER.embed_query(text))
             opened.upsert([Point(str(uuid5(NAMESPACE_URL, name)), vector, Tokenizing().sparse(text), payload)])
         yield opened
+
+
+@pytest.mark.parametrize(
+    "filter",
+    [{"course": "no such"}, {"metadata.course": "x"}, {"source": "y", "title": "z"}, {}, None, {"week": 3}],
+)
+def test_a_filter_on_fields_that_documents_have_is_right_whatever_it_finds(index: VectorIndex, filter: Any) -> None:
+    assert unknown_fields(filter, index, lambda: frozenset({"metadata.week", "metadata.course"})) == ()
+    if filter != {"week": 3}:
+        assert unknown_fields(filter, index, lambda: pytest.fail("nobody has to look")) == ()
+
+
+def test_a_field_that_no_document_has_is_named_with_those_that_are_there(index: VectorIndex) -> None:
+    misspelt = Not(condition=And(conditions=(Eq(field="cours", value="ml"), Range(field="x" * 99_999, gt=1))))
+    first, second = unknown_fields(misspelt, index, lambda: metadata_fields(index, ALL))
+    assert "'cours'" in first
+    assert "did you mean 'course'? There are: course, source, title, uri" in first
+    assert len(second) < 300
+    many = {f"no {number}": "x" for number in range(150)}
+    assert len(unknown_fields(many, index, lambda: metadata_fields(index, ALL))) == 5
+    nothing = Access(tenants=("nobody",))
+    assert unknown_fields(misspelt, index, lambda: metadata_fields(index, nothing)) == ()
 
 
 def search(index: VectorIndex, query: str, means: Means | None = None, **settings: Any) -> Retrieved:

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
@@ -7,6 +7,8 @@ from assistant_fakes import DOCUMENTS, FakeAssistant, FakeSearcher, FakeState
 from fastapi.testclient import TestClient
 
 from llm_engineering.config import Serving
+from llm_engineering.domain.conditions import condition_of
+from llm_engineering.domain.errors import BackendError
 from llm_engineering.serving.app import create_app
 
 
@@ -46,6 +48,15 @@ def test_a_stream_begins_with_its_sources_and_ends_with_the_whole_answer(client:
     assert "".join(body["text"] for name, body in events if name == "piece").strip() == events[-1][1]["text"]
 
 
+def test_only_of_a_stream_pieces_are_read(client: TestClient) -> None:
+    for streams in (False, True):
+        body = {"messages": [{"role": "user", "content": "deadline"}], "stream": streams}
+        client.post("/v1/chat/completions", json=body)
+        client.post("/ask", json={"question": "deadline", "stream": streams})
+    asked = client.app.state.service.assistant.asked  # type: ignore[attr-defined]
+    assert [question.whole for question in asked] == [True, True, False, False]
+
+
 def test_a_streamed_question_begins_a_conversation_that_remembers_it(client: TestClient) -> None:
     first = events_of(client.post("/ask", json={"question": "deadline", "stream": True}).text)
     assert first[0][1]["conversation_id"] is None
@@ -53,6 +64,25 @@ def test_a_streamed_question_begins_a_conversation_that_remembers_it(client: Tes
     client.post("/ask", json={"question": "course", "conversation_id": conversation})
     turns = client.get(f"/conversations/{conversation}").json()["turns"]
     assert [turn["question"] for turn in turns] == ["deadline", "course"]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_an_answer_is_not_lost_because_it_cannot_be_kept_for_its_key(streams: bool) -> None:
+    class Full(FakeState):
+        def cache(self, key: str, value: str, seconds: float, documents: Collection[str] = ()) -> None:
+            raise BackendError("the disk is full")
+
+        def release(self, key: str) -> None:
+            raise BackendError("the disk is full")
+
+    searcher, state = FakeSearcher(), Full()
+    app = create_app(FakeAssistant(searcher, state), searcher, state, Serving(threads=2))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        body = {"question": "join the course", "stream": streams}
+        reply = client.post("/ask", json=body, headers={"Idempotency-Key": "a"})
+    assert reply.status_code == 200, reply.text
+    assert '"outcome":"answered"' in reply.text
+    assert "broken" not in reply.text
 
 
 def test_filters_have_a_long_and_a_short_form(client: TestClient) -> None:
@@ -70,6 +100,12 @@ def test_a_document_is_shown_at_a_span_with_its_surroundings(client: TestClient)
     assert (body["before"], body["span"], body["after"]) == ("can ", "still", " joi")
     assert client.get(f"/documents/{document.id}", params={"start": 8, "end": 9_999}).status_code == 422
     assert client.get("/documents/unknown").json()["error"]["code"] == "no_document"
+
+
+def test_load_balancers_may_ask_for_heads_alone(client: TestClient) -> None:
+    for path in ("/health", "/ready"):
+        assert client.head(path).status_code == client.get(path).status_code == 200
+    assert "head" not in client.get("/openapi.json").json()["paths"]["/health"]
 
 
 def test_every_reply_carries_the_policy_and_a_number(client: TestClient) -> None:
@@ -124,10 +160,33 @@ USER = {"role": "user", "content": "join the course"}
     ],
 )  # fmt: skip
 def test_messages_of_other_clients_are_understood(client: TestClient, messages: list[dict[str, Any]]) -> None:
-    more = {"seed": 1, "response_format": {"type": "text"}, "tools": [], "stop": ["."], "logprobs": None, "user": "x"}
+    more = {
+        "seed": 1,
+        "response_format": {"type": "text"},
+        "tools": [],
+        "stop": ["."],
+        "logprobs": False,
+        "user": "x",
+        "modalities": ["text"],
+    }
     reply = client.post("/v1/chat/completions", json={"model": "extractive", "messages": messages, **more})
     assert reply.status_code == 200, reply.text
     assert "[1]" in reply.json()["choices"][0]["message"]["content"]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_chat_can_be_limited_as_a_question_can(client: TestClient, streams: bool) -> None:
+    body = {"messages": [USER], "filter": {"course": "mlops"}, "k": 1, "stream": streams}
+    reply = client.post("/v1/chat/completions", json=body)
+    assert reply.status_code == 200, reply.text
+    asked = client.app.state.service.assistant.asked[-1]  # type: ignore[attr-defined]
+    assert (asked.filter, asked.k) == (condition_of({"course": "mlops"}), 1)
+    said = json.loads(reply.text.split("data: ")[-2]) if streams else reply.json()
+    assert len(said["citations"]) <= 1
+    assert (said["flags"], said["warnings"]) == ([], [])
+    wrong = client.post("/v1/chat/completions", json=body | {"filter": {"course": {"$ne": "x"}}})
+    assert wrong.status_code == 400
+    assert wrong.json()["error"]["message"].startswith("filter.course: ")
 
 
 def test_a_model_that_nobody_named_is_named_in_the_reply(client: TestClient) -> None:
@@ -139,7 +198,13 @@ def test_a_model_that_nobody_named_is_named_in_the_reply(client: TestClient) -> 
     [
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, "'image_url'"),
         ({"messages": [{"role": "user", "content": {"a": 1}}]}, "messages.0.content.text: "),
-        ({"messages": [USER], "n": 2}, "n: "),
+        ({"messages": [USER], "n": 2}, "n: there is one answer"),
+        ({"messages": [USER], "response_format": {"type": "json_schema", "json_schema": {}}}, "no 'json_schema'"),
+        ({"messages": [USER], "tools": [], "tool_choice": "required"}, "tool_choice: the assistant calls no tools"),
+        ({"messages": [USER], "tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice: "),
+        ({"messages": [USER], "functions": [], "function_call": {"name": "f"}}, "function_call: "),
+        ({"messages": [USER], "logprobs": True, "top_logprobs": 3}, "logprobs: answers have no"),
+        ({"messages": [USER], "modalities": ["text", "audio"]}, "modalities: answers are texts"),
         ({"messages": [{"role": "system", "content": "be nice"}]}, "the last message"),
     ],
 )
@@ -148,6 +213,39 @@ def test_what_cannot_be_answered_is_named_plainly(client: TestClient, body: dict
     assert reply.status_code == 400
     assert said in reply.json()["error"]["message"]
     assert "function-after" not in reply.text
+
+
+SCALARS = "give a text, a number, true or false"
+
+
+@pytest.mark.parametrize(
+    ("filter", "said"),
+    [
+        ({"year": None}, f"filter.year: {SCALARS}, or a list of these"),
+        ({"str": {"$ne": 1}, "in": [[]]}, f"filter.str: {SCALARS}, or a list of these; filter.in: {SCALARS}, or a"),
+        ({"op": "eq", "field": "a", "value": [1]}, f"filter.value: {SCALARS}"),
+        (
+            {"op": "not", "condition": {"op": "and", "conditions": [{"op": "in", "field": "a", "values": [None]}]}},
+            f"filter.condition.conditions.0.values.0: {SCALARS}",
+        ),
+        ({"op": "range", "field": "a"}, "filter: give at least one of gt, gte, lt, lte"),
+        ("course=ml", 'filter: give a condition such as {"op": "eq"'),
+        ([1], 'filter: give a condition such as {"op": "eq"'),
+    ],
+)
+def test_what_is_wrong_with_a_filter_is_said_once_where_it_stands(client: TestClient, filter: Any, said: str) -> None:
+    reply = client.post("/search", json={"query": "course", "filter": filter})
+    assert reply.status_code == 422
+    message = reply.json()["error"]["message"]
+    assert message.startswith(said)
+    assert "Input should" not in message
+
+
+def test_what_is_not_there_says_what_is(client: TestClient) -> None:
+    assert "/openapi.json" in client.post("/v1/embeddings", json={}).json()["error"]["message"]
+    assert client.put("/ask", json={}).json()["error"]["message"] == "this route takes POST"
+    garbled = client.post("/ask", content=b'{"question": "\xff"}', headers={"content-type": "application/json"})
+    assert (garbled.status_code, "UTF-8" in garbled.json()["error"]["message"]) == (400, True)
 
 
 @pytest.mark.parametrize("filter", [[], "tenant", 1])

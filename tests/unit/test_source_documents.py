@@ -1,14 +1,20 @@
 import json
+import os
 import zipfile
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
 import pytest
-from source_files import FISH, docx, mail, mbox, needs_pdf, paragraph, pdf, zipped
+from source_files import FISH, OFFICE, W, docx, mail, mbox, needs_pdf, paragraph, pdf, zipped
 
 from llm_engineering.domain.documents import Document, Failure, Item, NotModified, Rejection
+from llm_engineering.domain.errors import SourceError
 from llm_engineering.infrastructure.fetching import Fetching
 from llm_engineering.infrastructure.parsers import documents as parser
+from llm_engineering.infrastructure.parsers.formats import Unreadable
+from llm_engineering.infrastructure.parsers.formats.office import read_office
+from llm_engineering.infrastructure.parsers.formats.pdf import read_pdf
 from llm_engineering.infrastructure.sources import Files, Mailbox, Pdf, SourceContext
 
 REAL_PDF = Path("/usr/share/doc/shared-mime-info/shared-mime-info-spec.pdf")
@@ -47,6 +53,61 @@ def test_a_pdf_has_headings_where_the_type_is_larger_and_paragraphs_in_one_piece
     )
     assert (item.title, item.metadata["pages"], item.format) == ("All about cod", 1, "markdown")
     assert item.provenance["coverage"] == 1.0
+
+
+@pytest.mark.parametrize("text_angle", [0, 90, 180, 270])
+@pytest.mark.parametrize("page_angle", [0, 90, 180, 270])
+def test_a_turned_page_reads_as_an_upright_one(text_angle: int, page_angle: int) -> None:
+    needs_pdf()
+    page = [("All about cod", 24), ("", 20), *BODY, ("", 12), ("Where it lives", 16), ("", 10), ("In the sea.", 11)]
+    assert read_pdf(pdf(page, text_angle=text_angle, page_angle=page_angle))["pages"] == [
+        "# All about cod\n\nThe cod is a fish of cold seas, and it is eaten in many countries.\n\n"
+        "## Where it lives\n\nIn the sea."
+    ]
+
+
+def test_a_word_that_is_divided_at_the_end_of_a_line_is_one_word() -> None:
+    needs_pdf()
+    raw = pdf([("The cod is a fish of the north-", 11), ("ern seas, and of the docu-", 11), ("mentation.", 11)])
+    (text,) = read_pdf(raw)["pages"]
+    assert text == "The cod is a fish of the northern seas, and of the documentation."
+
+
+COLUMNS = (
+    ("the cod is a fish of cold seas that is", "it is dried in the wind on racks of the"),
+    ("eaten in many countries, and it has been", "villages, where it hangs for three months"),
+    ("caught for a thousand years by people of", "until it is hard; and the fish is carried"),
+    ("the northern coasts, who follow the swar-", "to the towns in the south, where the mer-"),
+    ("ming fish along the islands every winter,", "chants weigh it and pay for it by its co-"),
+    ("in small boats and in all weathers, when", "lour, its length and its thickness before"),
+    ("the nights are long and the ice is coming", "they sell it in the markets of the other"),
+    ("down the fjords into the open sea again.", "countries, far away from the cold water."),
+)
+
+
+def test_columns_that_are_drawn_row_by_row_are_read_one_after_the_other() -> None:
+    needs_pdf()
+    rows = [line for left, right in COLUMNS for line in ((left, 11), (right, 11, 310))]
+    (text,) = read_pdf(pdf([("All about cod", 24), ("", 20), *rows, ("", 40), ("The end of this page.", 11)]))["pages"]
+    one_after_the_other = " ".join(line for column in zip(*COLUMNS, strict=True) for line in column)
+    assert " ".join(text.split()) == f"# All about cod {one_after_the_other} The end of this page.".replace("- ", "")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(f"Cod {n} of the cold northern seas", f"{n} kg") for n in range(12)],  # a table
+        [("The cod is a fish of the cold seas.", "A fish of the seas that are cold.")] * 12,  # of whole sentences
+        [(f"cod {n}", f"the fish of cold seas number {n}, as it is eaten") for n in range(12)],  # a glossary
+        [COLUMNS[n][0].split(" ", 3)[::3] for n in range(8)],  # blanks in a text that are wide by accident
+        COLUMNS[:4],  # too few lines to tell
+    ],
+)
+def test_tables_are_read_row_by_row(rows: list[tuple[str, str]]) -> None:
+    needs_pdf()
+    (text,) = read_pdf(pdf([line for left, right in rows for line in ((left, 11), (right, 11, 310))]))["pages"]
+    words = " ".join(f"{left} {right}" for left, right in rows).replace("- ", "")
+    assert " ".join(text.split()).replace("- ", "").replace("-", "") == words.replace("-", "")
 
 
 def test_lines_that_run_through_all_pages_are_left_out(tmp_path: Path) -> None:
@@ -131,6 +192,7 @@ def test_a_word_file_keeps_headings_lists_tables_links_and_notes(tmp_path: Path)
         + f"{row(cell(paragraph('cod')) + cell(paragraph('3')))}</w:tbl>"
         + '<w:p><w:r><w:t xml:space="preserve">See </w:t></w:r>'
         + '<w:hyperlink r:id="r1"><w:r><w:t>here</w:t></w:r></w:hyperlink>'
+        + "<w:r><w:rPr><w:vanish/></w:rPr><w:t>hidden</w:t></w:r>"
         + "<w:del><w:r><w:delText>gone</w:delText></w:r></w:del><w:ins><w:r><w:t>!</w:t></w:r></w:ins>"
         + '<w:r><w:footnoteReference w:id="2"/></w:r></w:p>'
     )
@@ -187,20 +249,29 @@ def test_slides_sheets_open_documents_and_books_are_read(tmp_path: Path) -> None
     assert document(read(tmp_path, "fish.pptx", slides)).text == "## Cod\n\n## Eel\n\n- long"
     content = (
         '<o:d xmlns:o="O" xmlns:t="T"><o:body><t:h t:outline-level="2">Cod</t:h><t:p>A <t:span>big</t:span> fish.</t:p>'
-        "<t:list><t:list-item><t:p>one</t:p></t:list-item></t:list></o:body></o:d>"
+        "<t:list><t:list-item><t:p>one</t:p></t:list-item></t:list>"
+        "<t:p>Eaten<t:note><t:note-citation>1</t:note-citation><t:note-body><t:p>By owls.</t:p></t:note-body></t:note> "
+        "fresh.</t:p><t:p>Big<t:frame><t:box><t:p>in a box</t:p></t:box></t:frame></t:p></o:body></o:d>"
     )
-    assert (
-        document(read(tmp_path, "fish.odt", zipped({"content.xml": content}))).text == "## Cod\n\nA big fish.\n\n- one"
-    )
-    book = zipped(
-        {
-            "META-INF/container.xml": '<c><rootfile full-path="in/book.opf"/></c>',
-            "in/book.opf": '<p><m><title>Fish</title></m><item id="a" href="a.xhtml"/><itemref idref="a"/></p>',
-            "in/a.xhtml": "<html><body><h1>Cod</h1><p>A big fish.</p></body></html>",
-        }
-    )
-    item = document(read(tmp_path, "fish.epub", book))
-    assert (item.title, item.text) == ("Fish", "# Cod\n\nA big fish.")
+    text = document(read(tmp_path, "fish.odt", zipped({"content.xml": content}))).text
+    assert text == "## Cod\n\nA big fish.\n\n- one\n\nEaten[^1] fresh.\n\n[^1]: By owls.\n\nBig in a box"
+
+
+def test_a_book_is_read_in_its_order_and_one_that_is_protected_is_not(tmp_path: Path) -> None:
+    items = '<item id="a" href="the%20cod.xhtml"/><item id="b" href="b.xhtml"/><item id="c" href="c.xhtml"/>'
+    spine = '<itemref idref="b"/><itemref idref="a"/><itemref idref="c"/>'
+    book = {
+        "META-INF/container.xml": '<c><rootfile full-path="in/book.opf"/></c>',
+        "META-INF/encryption.xml": '<e><CipherReference URI="in/font.otf"/></e>',
+        "in/book.opf": f"<p><m><title>Fish</title></m>{items}{spine}</p>",
+        "in/b.xhtml": "<html><body><h1>Eel</h1><p>A long fish.</p></body></html>",
+        "in/the cod.xhtml": "<html><body><h1>Cod</h1><p>A big fish.</p></body></html>",
+    }
+    item = document(read(tmp_path, "fish.epub", zipped(book)))
+    assert (item.title, item.text) == ("Fish", "# Eel\n\nA long fish.\n\n# Cod\n\nA big fish.")
+    assert item.provenance["note"] == "1 of its 3 pages are named and not there"
+    book["META-INF/encryption.xml"] = '<e><CipherReference URI="in/the%20cod.xhtml"/></e>'
+    assert reason(read(tmp_path, "secret.epub", zipped(book))) == "encrypted"
 
 
 def test_a_spreadsheet_is_a_table_per_sheet(tmp_path: Path) -> None:
@@ -216,6 +287,109 @@ def test_a_spreadsheet_is_a_table_per_sheet(tmp_path: Path) -> None:
     )
 
 
+def test_cells_far_away_cost_neither_columns_nor_rows(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="needs the extra 'office'; type: poetry install --extras office")
+    from openpyxl.styles import Font
+
+    book = openpyxl.Workbook()
+    for place, value in {"B2": "name", "D2": "kg", "B4": "cod", "D4": 3, "XFD1048576": "stray"}.items():
+        book.active[place] = value
+    for row in range(1, 100):  # blank, but bold: each row has 16,384 columns
+        book.active.cell(row, 16_384).font = Font(bold=True)
+    diagonal = book.create_sheet("Diagonal")
+    for name in (1, 2, 1500):
+        diagonal.cell(name, name * 10, "x")
+    out = BytesIO()
+    book.save(out)
+    assert document(read(tmp_path, "far.xlsx", out.getvalue())).text == (
+        "## Sheet\n\n| name | kg |  |\n| --- | --- | --- |\n| cod | 3 |  |\n|  |  | stray |\n\n"
+        "## Diagonal\n\n| x |  |  |\n| --- | --- | --- |\n|  | x |  |\n|  |  | x |"
+    )
+    for name in range(1, 1100):
+        diagonal.cell(name, name, "x")
+    book.save(out)
+    assert reason(read(tmp_path, "diagonal.xlsx", out.getvalue())) == "too_large"
+    far = '<t:table-cell t:number-columns-repeated="16000"/>'
+    cell = "<t:table-cell><t:p>{}</t:p></t:table-cell>".format
+    row = "<t:table-row>{}</t:table-row>".format
+    sheet = f'<t:table t:name="Fish">{row(cell("name") + far + cell("kg"))}{row(cell("cod") + far + cell(3))}</t:table>'
+    content = f'<o:d xmlns:o="O" xmlns:t="T"><o:body><o:spreadsheet>{sheet}</o:spreadsheet></o:body></o:d>'
+    text = document(read(tmp_path, "far.ods", zipped({"content.xml": content}))).text
+    assert text == "## Fish\n\n| name | kg |\n| --- | --- |\n| cod | 3 |"
+
+
+def test_a_mistake_where_no_text_is_costs_no_sheet_and_others_say_where_they_are() -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="needs the extra 'office'; type: poetry install --extras office")
+    book = openpyxl.Workbook()
+    book.active.append(["cod", 3])
+    book.create_chartsheet("Chart")
+    book.properties.creator = "Ann"
+    out = BytesIO()
+    book.save(out)
+    parts = unzipped(out.getvalue())
+    core = parts["docProps/core.xml"].replace(b"T", b"?")  # dates that are none
+    found = read_office(zipped({**parts, "docProps/core.xml": core}), ".xlsx")
+    assert (found["text"], found["author"]) == ("## Sheet\n\n| cod | 3 |\n| --- | --- |", "Ann")
+    sheet, main = parts["xl/worksheets/sheet1.xml"], parts["xl/workbook.xml"]
+    strict = main.replace(b"schemas.openxmlformats.org/spreadsheetml/2006", b"purl.oclc.org/ooxml/spreadsheetml")
+    for damage, said in (
+        ({"xl/worksheets/sheet1.xml": sheet.replace(b'r="A1"', b'r="A"')}, "the sheet 'Sheet' is damaged"),
+        ({"xl/worksheets/sheet1.xml": sheet[:-40]}, "the sheet 'Sheet' is damaged"),
+        ({"xl/workbook.xml": strict}, "Strict Open XML Spreadsheet; save it as Excel Workbook"),
+    ):
+        with pytest.raises(Unreadable, match=said) as raised:
+            read_office(zipped({**parts, **damage}), ".xlsx")
+        assert raised.value.reason == "unparsable"
+
+
+def test_templates_and_files_with_macros_are_read_like_their_siblings(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="needs the extra 'office'; type: poetry install --extras office")
+    relation = f'<R Id="r1" Type="{OFFICE}/officeDocument" Target="/main/document2.xml"/>'
+    package = {"_rels/.rels": f"<R>{relation}</R>", "vbaProject.bin": b"\xd0\xcf\x11\xe0macro"}
+    strict = "http://purl.oclc.org/ooxml/officeDocument/relationships"
+    book = openpyxl.Workbook()
+    book.active.append(["Cod"])
+    sheet = BytesIO()
+    book.save(sheet)
+    word = package | {"main/document2.xml": f'<w:d xmlns:w="{W}"><w:body>{paragraph("Cod")}</w:body></w:d>'}
+    slides = package | {
+        "main/document2.xml": f'<p:x xmlns:p="P" xmlns:r="{strict}"><p:sldId id="256" r:id="r1"/></p:x>',
+        "main/_rels/document2.xml.rels": '<R><R Id="r1" Target="slide.xml"/></R>',
+        "main/slide.xml": '<p:s xmlns:p="P" xmlns:a="A"><p:sp><a:p><a:t>Cod</a:t></a:p></p:sp></p:s>',
+    }
+    open_document = {"content.xml": '<o:d xmlns:o="O" xmlns:t="T"><o:body><t:p>Cod</t:p></o:body></o:d>'}
+    parts: dict[str, Mapping[str, str | bytes]] = {
+        **dict.fromkeys(("docm", "dotx", "dotm"), word),
+        **dict.fromkeys(("pptm", "ppsx", "ppsm", "potx", "potm"), slides),
+        **dict.fromkeys(("xlsm", "xltx", "xltm"), unzipped(sheet.getvalue()) | {"vbaProject.bin": b"macro"}),
+        **dict.fromkeys(("ott", "ots", "otp"), open_document),
+    }
+    for suffix, content in parts.items():
+        (tmp_path / f"fish.{suffix}").write_bytes(zipped(content))
+    context = SourceContext(tmp_path)
+    items = [document(item) for item in Files(root=tmp_path).open(context).read()]
+    context.close()
+    assert {item.uri.rpartition(".")[2] for item in items if "Cod" in item.text} == parts.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "advice"),
+    [
+        ("fish.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as .docx"),
+        ("fish.rtf", rb"{\rtf1\ansi Cod}", "save it as .docx"),
+        ("fish.xlsb", b"PK\x03\x04", "save it as .xlsx"),
+        ("fish.msg", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as .eml"),
+    ],
+)
+def test_a_format_that_is_not_read_is_refused_with_what_to_do(
+    tmp_path: Path, name: str, start: bytes, advice: str
+) -> None:
+    item = read(tmp_path, name, start + b" Cod" * 99)
+    assert isinstance(item, Rejection)
+    assert item.reason == "binary"
+    assert advice in item.detail
+
+
 def test_a_notebook_keeps_text_code_and_what_it_printed(tmp_path: Path) -> None:
     cells = [
         {"cell_type": "markdown", "source": ["# Cod\n", "All about it."]},
@@ -229,6 +403,25 @@ def test_a_notebook_keeps_text_code_and_what_it_printed(tmp_path: Path) -> None:
     assert (item.title, item.metadata["language"]) == ("Cod", "python")
     assert reason(read(tmp_path, "bad.ipynb", b"{}")) == "wrong_shape"
     assert reason(read(tmp_path, "cut.ipynb", raw[:-5])) == "invalid_json"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ({"worksheets": [{"cells": None}, {"cells": 7}, {"cells": [{"source": "cod"}]}]}, "cod"),
+        ({"cells": [{"cell_type": "heading", "level": 10**9, "source": "cod"}]}, "###### cod"),
+        ({"cells": [{"cell_type": "heading", "level": -3, "source": "cod"}]}, "# cod"),
+        (
+            {
+                "cells": [{"cell_type": "code", "source": "1", "outputs": {}}],
+                "metadata": {"language_info": {"name": "r\n```\n# Cod"}},
+            },
+            "```r # Cod\n1\n```",
+        ),
+    ],
+)
+def test_a_notebook_of_odd_values_is_read_as_far_as_it_goes(tmp_path: Path, content: object, text: str) -> None:
+    assert document(read(tmp_path, "odd.ipynb", json.dumps(content).encode())).text == text
 
 
 def test_an_email_is_its_text_with_what_can_be_filtered_by(tmp_path: Path) -> None:
@@ -252,6 +445,48 @@ def test_an_email_is_its_text_with_what_can_be_filtered_by(tmp_path: Path) -> No
     assert reason(read(tmp_path, "none.eml", b"\x00\x01\x02")) in ("unparsable", "empty")
 
 
+def test_html_beside_a_plain_text_is_read_and_html_in_its_place_is_not(tmp_path: Path) -> None:
+    def parts(kind: str, *contents: str) -> bytes:
+        body = "".join(f"--x\nContent-Type: {content}\n" for content in contents)
+        return mail("Cod", f"{body}--x--", Content_Type=f'multipart/{kind}; boundary="x"')
+
+    html, plain = "text/html\n\n<p>All about <b>cod</b>.</p>", "text/plain\n\nYou are on the list of fish."
+    item = document(read(tmp_path, "list.eml", parts("mixed", html, plain)))
+    assert (item.text.strip(), item.format) == ("All about cod.\n\nYou are on the list of fish.", "markdown")
+    item = document(read(tmp_path, "twice.eml", parts("alternative", plain, html)))
+    assert (item.text.strip(), item.format) == ("You are on the list of fish.", "text")
+    damaged = "text/plain\n\n\x00\x01\x02\x03"
+    item = document(read(tmp_path, "damaged.eml", parts("mixed", damaged, plain)))
+    assert item.provenance["note"] == "1 of its parts that say they are text are none, and were left out"
+    item = document(read(tmp_path, "third.eml", parts("alternative", damaged, html)))
+    assert item.text.strip() == "All about cod."
+    assert reason(read(tmp_path, "none.eml", parts("mixed", damaged))) == "binary"
+
+
+def test_mails_with_a_mark_in_markdown_or_encrypted(tmp_path: Path) -> None:
+    marked = b"\xef\xbb\xbf" + mail("Cod", "# All about cod", Content_Type="text/markdown")
+    assert document(read(tmp_path, "marked.eml", marked)).text.strip() == "# All about cod"
+    secret = "--x\nContent-Type: application/pgp-encrypted\n\nVersion: 1\n--x--"
+    for content in (
+        mail("Cod", secret, Content_Type='multipart/encrypted; boundary="x"'),
+        mail("Cod", "MIAG", Content_Type="application/pkcs7-mime; smime-type=enveloped-data"),
+    ):
+        assert reason(read(tmp_path, "secret.eml", content)) == "encrypted"
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "docx", "xlsx", "eml"])
+def test_a_file_without_a_byte_was_not_written_to_its_end(tmp_path: Path, suffix: str) -> None:
+    assert reason(read(tmp_path, f"fish.{suffix}", b"")) == "truncated"
+
+
+def test_a_notebook_shows_what_a_terminal_shows_in_the_end(tmp_path: Path) -> None:
+    bars = "".join(f"\r {n}%|\x1b[31m###\x1b[0m|" for n in range(500))
+    printed = ["start\r\n", bars, "\r100%| done\n", "\x1b[1;32mok\x1b[0m\r"]
+    cells = [{"cell_type": "code", "source": "run()", "outputs": [{"output_type": "stream", "text": printed}]}]
+    item = document(read(tmp_path, "fish.ipynb", json.dumps({"cells": cells, "metadata": {}}).encode()))
+    assert item.text.split("```text\n")[1].replace("\r", "") == "start\n100%| done\nok\n```"
+
+
 def test_a_mailbox_is_split_at_its_messages_and_each_has_a_key_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "fish.mbox"
     messages = [mail(name, f"All about {name}.\n\n>From the sea.\nFrom here on.", 1) for name in FISH]
@@ -262,6 +497,32 @@ def test_a_mailbox_is_split_at_its_messages_and_each_has_a_key_of_its_own(tmp_pa
     assert [document(item).key for item in items[:3]] == ["1@example.org", "1@example.org#2", "1@example.org#3"]
     assert "\n\nFrom the sea.\nFrom here on." in document(items[0]).text
     assert [item.reason for item in items if isinstance(item, Rejection)] == ["too_large"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_message_or_folder_that_cannot_be_read_costs_no_other_one(tmp_path: Path) -> None:
+    for name in ("cur/cod", "cur/eel", "new/ray"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(mail(name, f"All about {name}.", len(name)))
+    (tmp_path / "cur" / "cod").chmod(0)
+    (tmp_path / "new").chmod(0)
+    context = SourceContext(tmp_path)
+    items: list[Item] = []
+    with pytest.raises(SourceError, match="these folders cannot be listed"):
+        items.extend(Mailbox(path=tmp_path).open(context).read())
+    context.close()
+    (tmp_path / "new").chmod(0o700)
+    assert [type(item) for item in items] == [Failure, Document]
+
+
+def test_what_is_no_file_in_a_maildir_is_rejected_at_once(tmp_path: Path) -> None:
+    (tmp_path / "cur").mkdir()
+    os.mkfifo(tmp_path / "cur" / "pipe")
+    (tmp_path / "cur" / "ray").write_bytes(mail("Ray", "All about ray."))
+    context = SourceContext(tmp_path)
+    items = list(Mailbox(path=tmp_path).open(context).read())
+    context.close()
+    assert [(type(item), getattr(item, "reason", "")) for item in items] == [(Rejection, "not_a_file"), (Document, "")]
 
 
 def test_a_file_that_takes_for_ever_is_given_up_and_the_next_one_is_read(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loguru import logger
 
 from llm_engineering.domain.documents import Document, Failure, Item, NotModified, Rejection
 from llm_engineering.domain.errors import SourceError
@@ -106,6 +107,24 @@ def test_include_and_exclude_choose(tmp_path: Path) -> None:
     assert paths(read(tmp_path, include=["/*.md", "*.xyz"])) == ["c.md", "d.xyz"]
 
 
+def test_pointers_of_git_lfs_and_locks_of_office_are_no_documents(tmp_path: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
+    write(tmp_path, **{"a.md": pointer, "b.pdf": pointer, "~$c.docx": "locked", "d.md": "d"})
+    items = read(tmp_path)
+    assert paths(items) == ["d.md"]
+    assert [item.reason for item in items if isinstance(item, Rejection)] == ["unparsable"] * 2
+    assert all("git lfs pull" in item.detail for item in items if isinstance(item, Rejection))
+
+
+def test_files_that_no_pattern_wants_are_told(tmp_path: Path) -> None:
+    write(tmp_path, **{"a.md": "a", "b.xyz": "b", "deep/c.XYZ": "c", "Makefile": "d", ".env": "e"})
+    said: list[str] = []
+    sink = logger.add(said.append, format="{message}")
+    read(tmp_path)
+    logger.remove(sink)
+    assert said[0].endswith("files that `include` does not name are not read: 2 .xyz, 1 Makefile\n")
+
+
 def test_a_single_file_is_a_root(tmp_path: Path) -> None:
     write(tmp_path, **{"notes.xyz": "some notes"})
     assert only(read(tmp_path / "notes.xyz")).text == "some notes"
@@ -184,6 +203,21 @@ def test_an_empty_folder_says_what_was_looked_for(tmp_path: Path) -> None:
     assert raised.value.reason == "empty_source"
 
 
+def test_what_runs_wrote_is_no_document_where_the_home_lies_in_the_folder(tmp_path: Path) -> None:
+    state = ("reports/c/run-1.html", "zenml/config.yaml", "zenml/local_stores/x/report.html", "registry/m/README.md")
+    mine = ("a.md", "state/notes.md", "docs/models/b.md")
+    for name in (*mine, *(f"state/{name}" for name in state)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("cod")
+    for root, found in (
+        (tmp_path, mine),
+        (tmp_path / "state", mine[1:2]),
+        (tmp_path / "state" / "registry", state[3:]),
+    ):
+        items = list(Files(root=root).open(SourceContext(tmp_path / "state")).read())
+        assert [Path(item.uri).name for item in items] == sorted(Path(name).name for name in found)
+
+
 def test_an_edit_that_keeps_size_and_time_is_seen(tmp_path: Path) -> None:
     first = only(read(write(tmp_path, **{"a.md": "cod"})))
     stamp = time.time() - 1000
@@ -218,6 +252,7 @@ def test_an_edit_that_keeps_size_and_time_is_seen(tmp_path: Path) -> None:
         (".*", ".env", True),
         (".*", "deep/.git", True),
         ("build/", "deep/build", True),
+        ("\u00dcber*.md", "U\u0308bersicht.md", True),
     ],
 )
 def test_patterns(pattern: str, path: str, expected: bool) -> None:

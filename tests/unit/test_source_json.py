@@ -96,6 +96,10 @@ def test_what_is_no_json_says_where(tmp_path: Path, content: str) -> None:
     assert reason_of(tmp_path, content) in ("invalid_json", "empty")
 
 
+def test_json_lines_say_which_kind_reads_them(tmp_path: Path) -> None:
+    assert reason_of(tmp_path, '{"a": 1}\n{"a": 2}\n', "kind: table with format: jsonl") == "invalid_json"
+
+
 @pytest.mark.parametrize(
     ("content", "records"), [([], ""), ([{"documents": []}], "documents"), ([{"documents": None}], "documents")]
 )

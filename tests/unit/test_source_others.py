@@ -1,20 +1,20 @@
 import builtins
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import fsspec
 import pytest
 import source_files
 from command_lines import tool
-from pydantic import ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from llm_engineering.application.chunking import PythonChunker
 from llm_engineering.application.cleaning import Cleaning, PythonCleaner
 from llm_engineering.config import FeatureConfig, read_config
 from llm_engineering.domain.documents import Document, Failure, Item, NotModified, Rejection
 from llm_engineering.domain.errors import SourceError, UsageError
-from llm_engineering.infrastructure.sources import Objects, PythonLoader, SourceContext
+from llm_engineering.infrastructure.sources import Files, Mailbox, Objects, Pdf, PythonLoader, SourceContext, SourceSpec
 from llm_engineering.infrastructure.sources.guessing import source_at
 
 
@@ -88,6 +88,9 @@ def test_a_loader_of_ones_own_gets_its_options_and_its_mistakes_are_rejections(t
     assert [item.reason for item in wrong if isinstance(item, Rejection)] == [
         *("wrong_shape", "wrong_shape", "wrong_shape", "duplicate")
     ]
+    with pytest.raises(SourceError, match="leaving_fish raised SystemExit: 3") as raised:
+        read(PythonLoader(function="source_files:leaving_fish"), tmp_path)
+    assert raised.value.reason == "loader"
 
 
 @pytest.mark.parametrize(
@@ -164,3 +167,51 @@ def test_trying_says_what_is_missing_and_never_a_password(tmp_path: Path) -> Non
 
 def test_source_files_are_what_the_tests_say_they_are() -> None:
     assert source_files.pdf([("Cod", 11)]).startswith(b"%PDF-")
+
+
+KINDS = get_args(get_args(SourceSpec)[0])
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("blank", ["", "  ", "a\nb", "a\x00"])
+def test_a_source_has_a_name_that_can_be_read(kind: type[BaseModel], blank: str) -> None:
+    for setting in ("name", "tenant"):
+        with pytest.raises(ValidationError, match=r"is no name: write .* for example handbook"):
+            kind.model_validate({setting: blank})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"kind": "git", "url": "https://example.org/a", "ref": "HEAD~1"},
+            "'HEAD~1' is no ref; write the name",
+        ),
+        (
+            {"kind": "json", "url": "a.json", "template": "{a}", "records": "a..b"},
+            "'a..b' is no place of records; write",
+        ),
+        ({"kind": "python", "function": "wiki.load"}, "'wiki.load' names no function; write package.module:name"),
+        ({"kind": "objects", "url": "s3://key:hunter2xyz@fish/2024"}, "it names no bucket; write s3://bucket/prefix"),
+        ({"kind": "objects", "url": "fish/2024"}, "is no object store; write s3://bucket/prefix"),
+    ],
+)
+def test_a_setting_of_no_valid_form_says_what_to_write(given: dict[str, str], said: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        TypeAdapter(SourceSpec).validate_python(given)
+    messages = "; ".join(error["msg"] for error in raised.value.errors())
+    assert said in messages
+    assert "hunter2xyz" not in messages
+    assert Objects(url="s3://fish/2024-01-01T10:00").url.endswith("10:00")
+
+
+def test_no_address_of_a_file_server_is_taken_for_a_database() -> None:
+    with pytest.raises(SourceError, match="has the scheme 'ftp'"):
+        source_at("ftp://example.org/fish", {})
+
+
+@pytest.mark.parametrize(("kind", "setting"), [(Files, "root"), (Pdf, "root"), (Mailbox, "path")])
+def test_a_blank_is_no_path_and_never_the_working_folder(kind: type[BaseModel], setting: str) -> None:
+    for blank in ("", "  "):
+        with pytest.raises(ValidationError, match="a blank is no path"):
+            kind.model_validate({setting: blank})

@@ -13,6 +13,8 @@ from llm_engineering.domain.documents import Document, Item, NotModified, Reject
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.infrastructure.fetching import Fetching
 from llm_engineering.infrastructure.observability.progress import bar
+from llm_engineering.infrastructure.parsers.formats import Unreadable
+from llm_engineering.infrastructure.parsers.formats.feeds import read_feed
 from llm_engineering.infrastructure.sources import Feed, Site, Sitemap, SourceContext, SourceSpec, Web
 from llm_engineering.infrastructure.warehouse import open_warehouse
 
@@ -168,6 +170,15 @@ def test_a_site_is_read_along_its_links_within_the_path(host: Host, context: Sou
     assert not {"/other", "/docs/hidden", "/docs/a.png", "/docs/?q=1"} & set(host.asked)
 
 
+def test_blanks_and_line_ends_in_links_are_read_as_browsers_do(host: Host, context: SourceContext) -> None:
+    host.page("/docs/", "two words.html", "\n/docs/\ncod.html ")
+    host.page("/docs/two%20words.html")
+    host.page("/docs/cod.html")
+    assert paths(host, read(Site(url=f"{host.url}/docs/"), context))[1:] == ["/docs/two%20words.html", "/docs/cod.html"]
+    host.sitemap("/sitemap.xml", "/docs/two words.html")
+    assert paths(host, read(Sitemap(url=f"{host.url}/sitemap.xml"), context)) == ["/docs/two%20words.html"]
+
+
 def test_depth_pages_and_endless_links_are_bounded(host: Host, context: SourceContext) -> None:
     for number in range(30):
         host.page(f"/{number}", f"/{number + 1}")
@@ -238,6 +249,42 @@ def test_a_feed_is_read_with_its_own_text_or_the_articles(host: Host, context: S
     assert "All about cod" in next(item.text for item in full if isinstance(item, Document))
 
 
+def test_feeds_are_read_as_they_are_found() -> None:
+    (entry,) = read_feed(
+        b'<feed xmlns="http://www.w3.org/2005/Atom" xml:base="https://example.org/blog/"><title>Fish</title><entry>'
+        b'<id>tag:1</id><title type="html">The &lt;b&gt;cod&lt;/b&gt; &amp;amp; the &lt;eel&gt;</title>'
+        b'<link href="cod"/><published>2024-05-01T00:00:00Z</published>'
+        b"<author><name>Ann</name><email>ann@example.org</email><uri>https://example.org</uri></author>"
+        b'<content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">Big <b>fish</b>.</div></content>'
+        b"</entry></feed>"
+    )["entries"]
+    assert entry | {"html": ""} == {
+        "id": "tag:1",
+        "link": "https://example.org/blog/cod",
+        "title": "The cod & the <eel>",
+        "author": "Ann",
+        "date": "2024-05-01",
+        "html": "",
+    }
+    assert entry["html"].endswith(">Big <b>fish</b>.</div>")
+    feed = read_feed(
+        b'<rss xmlns:media="M"><channel><title>Fish&nbsp;news</title><item><media:title>a.jpg</media:title>'
+        b"<title><![CDATA[<em>Cod</em>]]> caf&eacute;</title><link>/cod</link>"
+        b"<description>A &lt; big <b>fish</b> of&nbsp;seas</description></item>"
+        b"<item><link>/?a=1&amp;b=2&c=3</link><guid><![CDATA[a&b]]></guid>"
+        b"<description>R & D &lt;p&gt;Cold&nbsp;seas &amp;amp; &unknown;&#8212;&lt;/p&gt;</description>"
+        b"</item></channel></rss>"
+    )
+    cod, seas = feed["entries"]
+    assert (feed["title"], cod["title"], cod["link"]) == ("Fish news", "Cod caf\u00e9", "/cod")
+    assert (seas["link"], seas["id"]) == ("/?a=1&b=2&c=3", "a&b")
+    assert cod["html"] == 'A &lt; big <b xmlns:media="M">fish</b> of\u00a0seas'
+    assert seas["html"] == "R & D <p>Cold\u00a0seas &amp; &unknown;\u2014</p>"
+    for other in (b"<!DOCTYPE html><html></html>", b'{"version": "https://jsonfeed.org/version/1"}'):
+        with pytest.raises(Unreadable, match="RSS or Atom feed itself"):
+            read_feed(other)
+
+
 def test_what_a_feed_has_dropped_is_kept_unless_it_is_not_wanted(
     host: Host, context: SourceContext, tmp_path: Path
 ) -> None:
@@ -256,6 +303,13 @@ def test_what_a_feed_has_dropped_is_kept_unless_it_is_not_wanted(
             run = warehouse.start_run("test", {})
             ingest([NamedSource("fish", "feed", partial(spec.open, context))], warehouse, run, bar)
         assert len(warehouse.states("fish")) == left
+    kind, whole = feed("eel", "ray")
+    host.pages["/feed"] = (
+        kind,
+        whole[: whole.index(b"</item>")],
+    )  # the end is missing: who knows what else stood there
+    ingest([NamedSource("fish", "feed", partial(spec.open, context))], warehouse, run, bar)
+    assert len(warehouse.states("fish")) == left
     warehouse.close()
 
 

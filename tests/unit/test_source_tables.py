@@ -1,5 +1,7 @@
 import sqlite3
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -81,6 +83,65 @@ def test_the_delimiter_is_told_by_the_head(tmp_path: Path, delimiter: str) -> No
     assert texts(read(tmp_path, content, template="{{ a }}{{ b }}")) == ["12"]
 
 
+def test_the_delimiter_is_the_one_under_which_the_rows_fit_the_head(tmp_path: Path) -> None:
+    german = "name;price, EUR;size, in cm, wet\ncod;3,50;60\neel;4,20;80\n"
+    assert texts(read(tmp_path, german)) == [
+        "name: cod\nprice, EUR: 3,50\nsize, in cm, wet: 60",
+        "name: eel\nprice, EUR: 4,20\nsize, in cm, wet: 80",
+    ]
+    assert texts(read(tmp_path, "name;price, EUR\ncod;3,50\n")) == ["name: cod\nprice, EUR: 3,50"]
+    assert texts(read(tmp_path, '"a;b;c",d\n1,2\n')) == ["a;b;c: 1\nd: 2"]
+    assert texts(read(tmp_path, "sep=|\na;b|c\n1|2\n")) == ["a;b: 1\nc: 2"]
+    assert texts(read(tmp_path, "a\tb\n1\t2\n", delimiter="tab")) == ["a: 1\nb: 2"]
+    (item,) = read(tmp_path, "a,b\n1;2\n")
+    assert isinstance(item, Rejection)
+    assert (item.reason, "set `delimiter`" in item.detail) == ("ragged", True)
+    for settings, said in (({"delimiter": ";;"}, "one character"), ({"encoding": "cp99999"}, "cp1250")):
+        with pytest.raises(ValidationError, match=said):
+            Table(url="x.csv", **settings)
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\r\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+def test_lines_may_end_as_on_any_machine(tmp_path: Path, end: str, encoding: str) -> None:
+    content = f'a;b{end}1;"two\rlines"{end}3;œ\n5;6'
+    for number in range(3):  # so that pieces are read apart between the two characters of a line end
+        blank = "\n" * (2**16 - len(f"a;b{end}1") + number)
+        items = read(tmp_path, f"{blank}{content}".encode(encoding), template="{{ a }}{{ b }}")
+        assert texts(items) == ["1two\rlines", "3œ", "56"]
+    assert texts(read(tmp_path, f'{{"a": 1}}{end}{{"a": 2}}'.encode(encoding), "x.jsonl")) == ["a: 1", "a: 2"]
+
+
+def test_a_head_may_have_blanks_line_ends_and_surplus_delimiters(tmp_path: Path) -> None:
+    items = read(tmp_path, '"name\nof fish",,kg,\ncod,big,3,\neel,,2\n')
+    assert texts(items) == ["name\nof fish: cod\ncolumn 2: big\nkg: 3"]
+    assert reasons(items) == [("ragged", "line 4")]
+    assert texts(read(tmp_path, ",a\n0,x\n")) == ["a: x"]
+    assert texts(read(tmp_path, "a,b\n1,2,\n")) == ["a: 1\nb: 2"]
+    for content, said in (("a,b,a\n1,2,3\n", "'a' is there twice"), ('a,"b\n1,2\n', "quotation mark")):
+        with pytest.raises(SourceError, match=said):
+            read(tmp_path, content)
+    assert texts(read(tmp_path, 'a,b\n5" pipe,x\n2,y\n')) == ['a: 5" pipe\nb: x', "a: 2\nb: y"]
+
+
+def test_what_is_no_table_says_what_to_do(tmp_path: Path) -> None:
+    for content, name, said in (
+        (b"\x1f\x8b\x08\x00", "x.csv", "unpack it first"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "x.csv", "utf-16-le"),
+        (b"[]", "x.json", "kind: json"),
+    ):
+        with pytest.raises(SourceError, match=said):
+            read(tmp_path, content, name)
+    assert texts(read(tmp_path, "a,b\n1,œ\n".encode("utf-16-le"), encoding="utf-16-le")) == ["a: 1\nb: œ"]
+
+
+def test_a_list_with_an_item_on_each_line_is_read_like_json_lines(tmp_path: Path) -> None:
+    assert texts(read(tmp_path, '\ufeff[\n{"a": 1},\n{"a": 2}\n]\n', "x.jsonl")) == ["a: 1", "a: 2"]
+    (item,) = read(tmp_path, '[{"a": 1}]', "x.jsonl")
+    assert isinstance(item, Rejection)
+    assert "kind: json" in item.detail
+
+
 def test_json_lines_that_are_none_are_rejected_with_their_line(tmp_path: Path) -> None:
     items = read(tmp_path, '{"a": 1}\n{]\n[2]\n{"a": 1, "a": 2}\n{"a": 3}', "x.jsonl", template="{{ a }}")
     assert texts(items) == ["1", "3"]
@@ -97,6 +158,19 @@ def test_parquet_keeps_numbers_and_dates_and_a_damaged_one_is_an_error(tmp_path:
     assert [item.metadata.get("weight") for item in items if isinstance(item, Document)] == [3.5, None]
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(SourceError, match="no readable Parquet"):
+        list(Table(url=str(path)).open(SourceContext(tmp_path)).read())
+
+
+def test_a_value_that_cannot_be_read_from_parquet_costs_its_row_alone(tmp_path: Path) -> None:
+    path = tmp_path / "fish.parquet"
+    seen = pa.array([0, 2**50, 1], pa.timestamp("ms"))
+    pq.write_table(pa.table({"name": ["cod", "eel", "ray"], "seen": seen}), path)
+    items = list(Table(url=str(path), template="{{ name }}").open(SourceContext(tmp_path)).read())
+    assert texts(items) == ["cod", "ray"]
+    assert reasons(items) == [("unparsable", "row 2")]
+    assert "timestamp[ms] in column 'seen'" in next(i.detail for i in items if isinstance(i, Rejection))
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]), path)
+    with pytest.raises(SourceError, match="'a' is there twice"):
         list(Table(url=str(path)).open(SourceContext(tmp_path)).read())
 
 
@@ -177,9 +251,15 @@ def test_the_database_itself_refuses_to_write(tmp_path: Path) -> None:
 
 
 def test_an_error_in_the_query_says_what_the_database_said(tmp_path: Path) -> None:
+    url = base(tmp_path)
     with pytest.raises(SourceError, match="no such table: none") as raised:
-        list(Sql(url=base(tmp_path), query="SELECT * FROM none").open(SourceContext(tmp_path)).read())
+        list(Sql(url=url, query="SELECT * FROM none").open(SourceContext(tmp_path)).read())
     assert raised.value.reason == "sql_error"
+    half_way = "SELECT id, CASE WHEN id = 1100 THEN json('{' || id) ELSE 'fine' END AS text FROM fish"
+    items: list[Item] = []
+    with pytest.raises(SourceError, match="failed: malformed JSON") as raised:
+        items.extend(Sql(url=url, query=half_way).open(SourceContext(tmp_path)).read())
+    assert (raised.value.reason, bool(items)) == ("sql_error", True)
 
 
 def test_a_password_is_in_no_message_and_no_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,9 +272,42 @@ def test_a_password_is_in_no_message_and_no_document(tmp_path: Path, monkeypatch
     assert "127.0.0.1" in str(raised.value)
 
 
-def test_a_missing_driver_says_what_to_type(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="pip install 'oracledb'"):
-        list(Sql(url="oracle+oracledb://h/b", query="SELECT 1").open(SourceContext(tmp_path)).read())
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("oracle+oracledb://h/b", "type: pip install 'oracledb'"),
+        ("postgres://ann:hunter2xyz@h/b", r"write postgresql\+psycopg://"),
+        ("mysql://h/b", r"write mysql\+pymysql://… and, if it is missing, type: pip install 'pymysql'"),
+        ("fishbase://h/b", "fishbase is no database that SQLAlchemy knows"),
+    ],
+)
+def test_a_missing_driver_says_what_to_type(tmp_path: Path, url: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as raised:
+        list(Sql(url=url, query="SELECT 1").open(SourceContext(tmp_path)).read())
+    assert "hunter2xyz" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["a#b.db", "a%23b.db", "a b.db", "ü.db"])
+def test_a_database_may_have_any_name_and_no_other_one_is_opened(tmp_path: Path, name: str) -> None:
+    path = Path(base(tmp_path).removeprefix("sqlite:///")).rename(tmp_path / name)
+    for url in (f"sqlite:///{path}", f"sqlite:///file:{quote(path.as_posix())}?uri=true"):
+        (item,) = Sql(url=url, query="SELECT * FROM fish LIMIT 1").open(SourceContext(tmp_path)).read()
+        assert isinstance(item, Document)
+        assert item.uri == f"sqlite:///{path}"
+    assert [found.name for found in tmp_path.iterdir()] == [name]
+
+
+def test_bytes_are_read_if_they_are_text_and_left_out_if_not(tmp_path: Path) -> None:
+    path = base(tmp_path).removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE blobs (image, text, old, padded, none)")
+        row = (b"\x89PNG\r\n\x1a\n\x00\x01", "køl".encode(), "Zürich".encode("cp1252"), b"cod\x00\x00", b"\x01\x02\x03")
+        connection.execute("INSERT INTO blobs VALUES (?, ?, ?, ?, ?)", row)
+        connection.commit()
+    (item,) = Sql(url=f"sqlite:///{path}", query="SELECT * FROM blobs").open(SourceContext(tmp_path)).read()
+    assert isinstance(item, Document)
+    assert item.text == "text: køl\nold: Zürich\npadded: cod\ufffd\ufffd"
+    assert item.metadata.keys() == {"text", "old", "padded"}
 
 
 def test_a_database_that_is_not_there_is_not_created(tmp_path: Path) -> None:

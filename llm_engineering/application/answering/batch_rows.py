@@ -53,7 +53,7 @@ def _text_of(value: object) -> tuple[str, str]:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "", "the question is empty"
     if not isinstance(value, str):
-        return str(value)[:LONGEST_QUESTION], f"the question is a {type(value).__name__}; write a text"
+        return str(value)[:LONGEST_QUESTION], f"the question is of type {type(value).__name__}; write a text"
     text = value.strip()
     if not text:
         return "", "the question is empty"
@@ -83,7 +83,13 @@ def _question(
     condition: Condition | None = condition_of(filters) if filters else None
     try:
         return Question(
-            text=text, filter=condition, access=settings.access, k=settings.k, llm=settings.llm, owner=OWNER
+            text=text,
+            filter=condition,
+            access=settings.access,
+            k=settings.k,
+            llm=settings.llm,
+            owner=OWNER,
+            whole=True,
         ), ""
     except ValidationError as error:
         return None, "; ".join(mistake["msg"] for mistake in error.errors())

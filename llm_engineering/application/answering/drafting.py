@@ -1,7 +1,9 @@
 """Answers in the making: text, citations with their verdicts, and what a reader should know."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import dedent
 
 from llm_engineering.application.answering.exits import addresses, citations, sanitised, tidied
 from llm_engineering.application.answering.extractive import Quoted, extract
@@ -22,6 +24,8 @@ UNSUPPORTED = "unsupported"
 _MOST_NEAREST = 3
 # Without a calibrated threshold, a quote must have this share of the question in it.
 _FLOOR = 0.25
+_TICKS = re.compile("`{3,}")
+_LANGUAGE = re.compile(r"[a-z][a-z0-9+#-]{0,19}")
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,7 @@ def nothing_draft(evidence: Evidence) -> Draft:
     """Return that the sources do not say, with what is nearest."""
     nearest = []
     for passage in evidence.passages[:_MOST_NEAREST]:
-        span = next(iter(passage.units), Span(0, len(passage.text)))
-        citation = _citation_at(evidence, Quoted(passage, span))
+        citation = _citation_at(evidence, Quoted(passage, passage.first))
         if citation.verdict == "found":
             nearest.append(citation)
     marks = " ".join(f"[{citation.number}]" for citation in nearest)
@@ -194,8 +197,17 @@ def _citation(passage: Numbered, quote: str, proof: Proof) -> Citation:
     )
 
 
+def _as_code(quote: Quoted) -> str:
+    """Return a quote of source code between fences that nothing in it closes, its first line indented as it was."""
+    before = quote.passage.text[: quote.span.start]
+    indent = before[len(before.rstrip(" \t")) :] if before.rstrip(" \t")[-1:] in ("", "\n") else ""
+    language = str(quote.passage.hit.metadata.get("language", ""))
+    fence = "`" * max(3, *(len(run) + 1 for run in _TICKS.findall(quote.text)), 0)
+    return f"{fence}{language if _LANGUAGE.fullmatch(language) else ''}\n{dedent(indent + quote.text)}\n{fence}"
+
+
 def _shown(evidence: Evidence, quote: Quoted) -> str:
-    """Return a quote as it is shown: links and images as text, and its number behind it."""
-    text = tidied(sanitised(quote.text, (), (), evidence.inert))
+    """Return a quote as it is shown: links and images as text, source code as code, and its number behind it."""
+    text = tidied(sanitised(_as_code(quote) if quote.passage.is_code else quote.text, (), (), evidence.inert))
     space = "\n" if text.endswith(("```", "~~~", "|")) else " "
     return f"{text}{space}[{quote.passage.number}]"

@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from llm_engineering.application.answering.injection import is_injected
 from llm_engineering.application.answering.numbered import Numbered
@@ -95,8 +96,12 @@ def question_terms(question: str, language: Language) -> frozenset[str]:
 
 def telling(found: frozenset[str], language: Language) -> frozenset[str]:
     """Return the terms that say something; which ones do not is known for English only."""
-    empty = frozenset(stems(" ".join(ENGLISH_STOP_WORDS | _ASKING), language)) if language == "english" else frozenset()
-    return found - empty
+    return found - _empty() if language == "english" else found
+
+
+@cache
+def _empty() -> frozenset[str]:
+    return frozenset(stems(" ".join(ENGLISH_STOP_WORDS | _ASKING), "english"))
 
 
 def extract(

@@ -8,11 +8,21 @@ import base64
 import binascii
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 from llm_engineering.application.answering.orders import ORDERS
 
-_ORDER = re.compile("|".join(f"(?:{order})" for order in ORDERS), re.IGNORECASE)
+
+def _any_of(orders: Iterable[str], flags: re.RegexFlag) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{order})" for order in orders), flags)
+
+
+_ORDER = _any_of(ORDERS, re.IGNORECASE)
+# Most texts are ASCII. In those, in small letters, nothing has to be folded, and an order without a word in Latin
+# letters cannot stand: four times as fast.
+_LATIN_WORD = re.compile(r"(?<!\\)[a-z]{3}")
+_ASCII_ORDER = _any_of(filter(_LATIN_WORD.search, ORDERS), re.ASCII)
 _HIDDEN = re.compile(
     "[\u202a-\u202e\u2066-\u2069]|[\U000e0020-\U000e007f]{2,}|(?:[\u200b-\u200d\u2060-\u2064\ufeff][^\\w]?){4,}"
     r"|<!--(?s:.{0,400}?)\b(?:ignore|instruct|system|assistant|prompt)\b"
@@ -42,10 +52,12 @@ def is_injected(text: str) -> bool:
 
 def gives_orders(read: str) -> bool:
     """Tell whether a text, as a model reads it, holds one of the known orders; letters that look alike are the same."""
+    if read.isascii():
+        return _ASCII_ORDER.search(read.lower()) is not None
     if _ORDER.search(read):
         return True
     alike = read.lower().translate(_LOOKALIKE)
-    return alike != read.lower() and not read.isascii() and _mixed(read) and _ORDER.search(alike) is not None
+    return alike != read.lower() and _mixed(read) and _ORDER.search(alike) is not None
 
 
 def _mixed(text: str) -> bool:

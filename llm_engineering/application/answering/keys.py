@@ -24,7 +24,7 @@ def answer_key(
 ) -> str:
     """Return the key of an answer: who may see what, the question and its history, the passages as the model reads
     them, the model, the prompt and the settings. A publication that changes a passage changes the key."""
-    asked = question.model_dump(mode="json", exclude={"owner"})
+    asked = question.model_dump(mode="json", exclude={"owner", "whole"})
     read = [(passage.number, passage.text) for passage in passages]
     found = [hit.chunk_id for hit in retrieved.hits]
     made = {"schema": _SCHEMA, "card": card.model_dump(mode="json"), "prompt": prompt}

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -13,6 +13,7 @@ from loguru import logger
 from llm_engineering.application.answering import drafting
 from llm_engineering.application.answering.drafting import Draft, Evidence
 from llm_engineering.application.answering.exits import Outlet
+from llm_engineering.application.answering.failing import failed, time_of_a_model
 from llm_engineering.application.answering.generating import Generation, secret_of
 from llm_engineering.application.answering.history import completed, recent, rewritten
 from llm_engineering.application.answering.injection import is_injected
@@ -20,7 +21,7 @@ from llm_engineering.application.answering.keeping import CUT, LEAK, cache, cach
 from llm_engineering.application.answering.keys import answer_key
 from llm_engineering.application.answering.leaks import Redactor
 from llm_engineering.application.answering.numbered import numbered
-from llm_engineering.application.answering.prompt_passages import prompt_passages
+from llm_engineering.application.answering.prompt_passages import PromptPassage, prompt_passages
 from llm_engineering.application.answering.reply import AnswerPart
 from llm_engineering.application.answering.tools import Tools
 from llm_engineering.application.text.stems import Language
@@ -31,8 +32,10 @@ from llm_engineering.domain.llms import LlmRequest, Usage
 from llm_engineering.domain.ports import Llm
 from llm_engineering.domain.queries import Retrieved
 
-LLM_FAILED = "llm_failed"
+LLM_FAILED, UNKNOWN_FIELD = "llm_failed", "unknown_field"
 _CONDENSED_TOKENS = 120
+# What of an answer's time a model may take to rewrite a question.
+_FOR_THE_QUESTION = 0.25
 
 
 @dataclass
@@ -48,9 +51,11 @@ class Making:
     usage: Usage = field(default_factory=Usage)
     flags: list[str] = field(default_factory=list)
     model: str = field(default="", init=False)
+    began: float = field(default=0.0, init=False)
 
     async def make(self) -> None:
         """Search, answer, check, keep the receipt."""
+        self.began = asyncio.get_running_loop().time()
         with self._timed("query"):
             query = await self._query()
         retrieved, manifest, evidence = await asyncio.to_thread(self._found, query)
@@ -80,7 +85,10 @@ class Making:
             return by_rules
         messages = self.tools.condense.render(turns=recent(question.history), question=question.text)
         try:
-            reply = await self.llm.complete(LlmRequest(messages=messages, max_tokens=_CONDENSED_TOKENS, documents=None))
+            async with asyncio.timeout(_FOR_THE_QUESTION * settings.timeout):
+                reply = await self.llm.complete(
+                    LlmRequest(messages=messages, max_tokens=_CONDENSED_TOKENS, documents=None)
+                )
         except (BackendError, BudgetExceeded, UsageError, TimeoutError) as error:
             logger.warning("the model did not rewrite the question, rules do: {}", error)
             return by_rules
@@ -93,9 +101,10 @@ class Making:
         with self._timed("search"):
             found = self.tools.searcher.look_up(query, access=asked.access, filter=asked.filter, k=asked.k)
         retrieved, manifest = found.retrieved, found.manifest
-        passages = numbered(retrieved.hits, asked.k or self.tools.settings.passages)
+        passages = numbered(retrieved.hits, asked.k or self.tools.settings.passages, found.documents)
         read = {passage.hit.document_id for passage in passages}
         documents = {name: document for name, document in found.documents.items() if name in read}
+        self.flags += [UNKNOWN_FIELD] if retrieved.warnings else []
         self.flags += [f"injection:{one.hit.chunk_id}" for one in passages if is_injected(one.text)]
         judged = retrieved.confidence is not None
         evidence = Evidence(query, passages, documents, self.tools.settings, _language(manifest), judged)
@@ -125,6 +134,19 @@ class Making:
             )
         read = {passage.number for passage in passages}
         evidence = replace(evidence, passages=[one for one in evidence.passages if one.number in read])
+        generation = self._generation(llm, evidence, passages)
+        if not await self._shown(generation):
+            return None
+        draft = await self._checked(generation, evidence)
+        if generation.completion is not None:  # it may be of one of the model's `fallback`
+            versions = versions.model_copy(update={"llm": generation.completion.model})
+        answer = self._answer(draft, retrieved, versions)
+        await cache(self.tools, key, answer, evidence.documents.keys())
+        return answer
+
+    def _generation(self, llm: Llm, evidence: Evidence, passages: Sequence[PromptPassage]) -> Generation:
+        """Return what the model is to write from the passages that fit its prompt, not begun yet."""
+        settings = self.tools.settings
         boundary = secrets.token_hex(8)
         messages = self.tools.prompt.render(passages=passages, question=evidence.question, boundary=boundary)
         request = LlmRequest(
@@ -132,13 +154,14 @@ class Making:
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
             documents=tuple(evidence.documents),
+            whole=self.question.whole,
         )
         inert = evidence.inert if settings.links == "passages" else ()
-        generation = Generation(
-            llm, request, AnswerPart(), Redactor(secret_of(messages)), Outlet(read, evidence.uris, inert)
-        )
-        if not await self._shown(generation):
-            return None
+        outlet = Outlet({passage.number for passage in passages}, evidence.uris, inert)
+        return Generation(llm, request, AnswerPart(), Redactor(secret_of(messages)), outlet)
+
+    async def _checked(self, generation: Generation, evidence: Evidence) -> Draft:
+        """Return what the model wrote, with its quotes looked up, and note what it took and what went wrong."""
         with self._timed("check"):
             draft = await asyncio.to_thread(drafting.checked_draft, evidence, generation.reply)
         completion = generation.completion
@@ -146,34 +169,45 @@ class Making:
             self.usage += completion.usage
             self.flags += [CUT] if completion.finish == "length" else []
         self.flags += [LEAK] if generation.redactor.leaked else []
-        if not generation.shown:
+        if not self._is_read(generation):
             self.emit(Piece(draft.text))
-        answer = self._answer(draft, retrieved, versions)
-        await cache(self.tools, key, answer, evidence.documents.keys())
-        return answer
+        return draft
 
     async def _shown(self, generation: Generation) -> bool:
-        """Emit the pieces as they come; tell whether the model wrote to its end. A model that fails before its first
-        piece is stood in for, where the settings say so.
+        """Emit the pieces as they come, if anybody reads them; tell whether the model wrote to its end. A model that
+        fails or is too slow is stood in for, where the settings say so and nothing of it has been read.
 
         Raises:
             BackendError: the model failed; its `reason` is `llm_failed`.
+            TimeoutError: it was too slow.
         """
+        settings = self.tools.settings
+        stands_in, given_up = settings.llm_failure != "break", self.began + time_of_a_model(settings.timeout)
         with self._timed("llm"):
             try:
-                async with aclosing(generation.pieces()) as pieces:
+                async with (
+                    asyncio.timeout_at(given_up if stands_in else None) as limit,
+                    aclosing(generation.pieces()) as pieces,
+                ):
                     async for piece in pieces:
-                        self.emit(Piece(piece))
+                        if self._is_read(generation):
+                            limit.reschedule(None)
+                            self.emit(Piece(piece))
             # A refused key is a UsageError of the model: whoever runs this can mend it, whoever asks cannot.
-            except (BackendError, BudgetExceeded, UsageError) as error:
-                if generation.shown or self.tools.settings.llm_failure == "break":
-                    if isinstance(error, BudgetExceeded):
+            except (BackendError, BudgetExceeded, UsageError, TimeoutError) as error:
+                if self._is_read(generation) or not stands_in:
+                    if isinstance(error, BudgetExceeded | TimeoutError):
                         raise
-                    raise _failed(error) from error
-                logger.warning("the model {} failed, quotes stand in for it: {}", generation.llm.card.name, error)
+                    raise failed(error) from error
+                why = str(error) or f"no answer within {asyncio.get_running_loop().time() - self.began:.1f} s"
+                logger.warning("the model {} failed, quotes stand in for it: {}", generation.llm.card.name, why)
                 self.flags.append(LLM_FAILED)
                 return False
         return True
+
+    def _is_read(self, generation: Generation) -> bool:
+        """Tell whether somebody has read some of what the model writes."""
+        return generation.shown and not self.question.whole
 
     def _answer(self, draft: Draft, retrieved: Retrieved, versions: Versions) -> Answer:
         return Answer(
@@ -184,6 +218,7 @@ class Making:
             citations=draft.citations,
             confidence=retrieved.confidence,
             flags=tuple(dict.fromkeys((*self.flags, *draft.flags))),
+            warnings=retrieved.warnings,
             versions=versions,
             usage=self.usage,
             seconds=dict(self.seconds),
@@ -206,18 +241,6 @@ class Making:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
-
-
-class LlmFailed(BackendError):  # noqa: N818 - named as the event that it becomes
-    """The model failed, and nothing stands in for it."""
-
-    reason = "llm_failed"
-
-
-def _failed(error: BackendError | UsageError) -> LlmFailed:
-    if isinstance(error, UsageError):
-        return LlmFailed(str(error))
-    return LlmFailed(str(error), transient=error.transient, retry_after=error.retry_after)
 
 
 def _quoted(evidence: Evidence) -> Draft:

@@ -1,10 +1,12 @@
 """The passages of an answer: numbered as the hits are, each a stretch of a cleaned document."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from llm_engineering.application.answering.units import units
+from llm_engineering.application.answering.units import code_units, units
 from llm_engineering.application.text.spans import Span
+from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.queries import Hit
 
 _LONGEST_TITLE = 300
@@ -18,6 +20,7 @@ class Numbered:
     hit: Hit
     text: str
     start: int
+    is_code: bool = False
 
     @property
     def end(self) -> int:
@@ -36,11 +39,22 @@ class Numbered:
     @property
     def units(self) -> list[Span]:
         """What can be quoted of it, without the title: spans of its text."""
-        return units(self.text, self.body)
+        return list(self._units())
+
+    @property
+    def first(self) -> Span:
+        """The first of what can be quoted; the whole text where nothing can."""
+        return next(self._units(), Span(0, len(self.text)))
+
+    def _units(self) -> Iterator[Span]:
+        return code_units(self.text) if self.is_code else units(self.text, self.body)
 
 
-def numbered(hits: Sequence[Hit], most: int) -> list[Numbered]:
-    """Return the passages of the best hits, the wider ones where there are any; none lies in one before it."""
+def numbered(
+    hits: Sequence[Hit], most: int, documents: Mapping[str, CleanedDocument] = MappingProxyType({})
+) -> list[Numbered]:
+    """Return the passages of the best hits, the wider ones where there are any; none lies in one before it. Of which
+    format they are, their documents tell."""
     found: list[Numbered] = []
     for number, hit in enumerate(hits[:most], start=1):
         start, text = (hit.parent.start, hit.parent.text) if hit.parent else (hit.start, hit.text)
@@ -49,5 +63,6 @@ def numbered(hits: Sequence[Hit], most: int) -> list[Numbered]:
             for other in found
         )
         if not inside:
-            found.append(Numbered(number, hit, text, start))
+            document = documents.get(hit.document_id)
+            found.append(Numbered(number, hit, text, start, document is not None and document.format == "code"))
     return found

@@ -16,7 +16,9 @@ class Answering(Value):
     passage_tokens: int = Field(2_400, ge=64, description="at most so many tokens of passages reach a model")
     max_tokens: int = Field(800, ge=16, description="at most so many tokens of answer")
     temperature: float = Field(0.0, ge=0, le=2)
-    timeout: float = Field(60.0, gt=0, description="seconds for the whole answer")
+    timeout: float = Field(
+        60.0, gt=0, description="seconds for the whole answer, quotes in place of a slow model included"
+    )
     sentences: int = Field(4, ge=1, le=20, description="at most so many sentences in an extractive answer")
     characters: int = Field(900, ge=80, description="an extractive answer is not much longer than this")
     language: Wording = Field(
@@ -31,7 +33,8 @@ class Answering(Value):
         "leave_out", description="passages with orders to a model: left out of the prompt, or without those sentences"
     )
     llm_failure: Literal["extractive", "break"] = Field(
-        "extractive", description="when the model fails before its first word: quotes instead, or an error"
+        "extractive",
+        description="when the model fails, or is too slow, and nothing of it was read yet: quotes instead, or an error",
     )
     links: Literal["sources", "passages"] = Field(
         "sources", description="addresses that an answer may hold: of the sources, or also those that passages hold"

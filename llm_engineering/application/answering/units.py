@@ -1,7 +1,7 @@
-"""What can be quoted of a passage: sentences; code blocks, tables and short lists as a whole."""
+"""What can be quoted of a passage: sentences; code blocks, tables and short lists as a whole; of source code, lines."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from llm_engineering.application.text.sentences import sentence_spans
 from llm_engineering.application.text.spans import Span, lines
@@ -11,23 +11,38 @@ _ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+\S")
 _HEADING = re.compile(r"#{1,6}[ \t]")
 _LONGEST_LIST = 700
 _LONGEST_SENTENCE = 400
+_LONGEST_CODE = 700
+_PARAGRAPH = re.compile(r"(?:[^\n]*\S[^\n]*(?:\n|\Z))+")
 
 
-def units(text: str, start: int = 0) -> list[Span]:
-    """Return the spans that can be quoted, in order, from an offset on. Headings are none.
+def units(text: str, start: int = 0) -> Iterator[Span]:
+    """Yield the spans that can be quoted, in order, from an offset on. Headings are none.
 
     >>> [text[a:b] for text in ["# H\\nOne. Two.\\n\\n- a\\n- b"] for a, b in units(text)]
     ['One.', 'Two.', '- a\\n- b']
     """
-    found: list[Span] = []
     for kind, first, last in _blocks(text, start):
+        found: Iterable[Span] = ()
         if kind == "prose":
-            found += _sentences(text, first, last)
+            found = _sentences(text, first, last)
         elif kind == "list" and last - first > _LONGEST_LIST:
-            found += sentence_spans(text, first, last)
+            found = sentence_spans(text, first, last)
         elif kind != "heading":
-            found.append(_trimmed(text, first, last))
-    return [span for span in found if span.end > span.start]
+            found = (_trimmed(text, first, last),)
+        yield from (span for span in found if span.end > span.start)
+
+
+def code_units(text: str) -> Iterator[Span]:
+    """Yield the spans of source code that can be quoted: a short one as a whole, a longer one between blank lines.
+
+    >>> list(code_units("def a():\\n    return 1\\n\\n"))
+    [Span(start=0, end=21)]
+    """
+    whole = _trimmed(text, 0, len(text))
+    if whole.end - whole.start <= _LONGEST_CODE:
+        yield from (whole,) if whole.end > whole.start else ()
+    else:
+        yield from (_trimmed(text, *found.span()) for found in _PARAGRAPH.finditer(text))
 
 
 def _blocks(text: str, start: int) -> Iterator[tuple[str, int, int]]:

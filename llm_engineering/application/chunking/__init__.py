@@ -12,11 +12,25 @@ from llm_engineering.application.chunking.code import Code
 from llm_engineering.application.chunking.fixed import Fixed
 from llm_engineering.application.chunking.markdown import Markdown
 from llm_engineering.application.chunking.own_function import PythonChunker
+from llm_engineering.application.chunking.parent_child import ParentChild
 from llm_engineering.application.chunking.record import Record
+from llm_engineering.application.chunking.semantic import Semantic
 from llm_engineering.application.chunking.sentences import Sentences
 
-__all__ = ["ByFormat", "Chunker", "Code", "Fixed", "Markdown", "PythonChunker", "Record", "Sentences"]
+__all__ = [
+    "ByFormat",
+    "Chunker",
+    "Code",
+    "Fixed",
+    "Markdown",
+    "ParentChild",
+    "PythonChunker",
+    "Record",
+    "Semantic",
+    "Sentences",
+]
 
 Chunker = Annotated[
-    ByFormat | Record | Markdown | Sentences | Code | Fixed | PythonChunker, Field(discriminator="kind")
+    ByFormat | Record | Markdown | Sentences | Code | Fixed | Semantic | ParentChild | PythonChunker,
+    Field(discriminator="kind"),
 ]

@@ -118,10 +118,11 @@ def _blocks(text: str, blocks: Sequence[Block], start: int, end: int, context: C
     for index, block in enumerate(blocks):
         first = start if index == 0 else block.start
         last = blocks[index + 1].start if index + 1 < len(blocks) else end
-        yield _block(text, block, first, last, context)
+        yield block_piece(text, block, first, last, context)
 
 
-def _block(text: str, block: Block, start: int, end: int, context: Context) -> Piece:
+def block_piece(text: str, block: Block, start: int, end: int, context: Context) -> Piece:
+    """Return a block as a piece that covers [start, end), divided as its kind wants it."""
     match block.kind:
         case "fence":
             return Piece(start, end, context, lambda: _fenced(text, start, end, context), atomic=True)

@@ -12,7 +12,7 @@ from llm_engineering.application.chunking.sizing import Sizer
 from llm_engineering.application.chunking.window import Windowed
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.errors import UsageError
-from llm_engineering.domain.functions import FUNCTION, function_named
+from llm_engineering.domain.functions import FunctionName, called
 from llm_engineering.domain.value import Scalar
 
 
@@ -24,7 +24,7 @@ class PythonChunker(Windowed):
     """
 
     kind: Literal["python"] = "python"
-    function: str = Field(pattern=FUNCTION, description="package.module:name, importable from the working folder")
+    function: FunctionName = Field(description="package.module:name, importable from the working folder")
     options: Mapping[str, Scalar] = Field(default_factory=dict, description="arguments of the function by name")
     version: str = Field("", description="change it when the function changes: the index is then built anew")
 
@@ -37,7 +37,7 @@ class PythonChunker(Windowed):
     def _covering(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield the spans of the function, and between them those of what it left out."""
         covered = 0
-        for span in function_named(self.function)(text, **self.options):
+        for span in called(self.function, text, **self.options):
             start, end = self._checked(span, covered, len(text))
             if text[covered:start].strip():
                 yield covered, start

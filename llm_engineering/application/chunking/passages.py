@@ -116,6 +116,8 @@ def _with_less_context(sizer: Sizer, passage: Passage, context: Context) -> Pass
     """Return the passage with as much of its context as the window leaves, and be it none."""
     room = sizer.context((passage.context,))[1]
     while passage.context and (excess := passage.tokens - sizer.max_tokens) > 0:
+        if not room:  # what is left of it takes no token, such as an invisible character: it would never go
+            return _counted(sizer, passage.start, passage.end, "")
         room = max(0, room - excess)
         passage = _with_context(sizer, passage.start, passage.end, context, room)
     return passage

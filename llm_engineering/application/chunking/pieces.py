@@ -8,7 +8,7 @@ from zlib import crc32
 
 from llm_engineering.application.text.characters import cluster_start
 from llm_engineering.application.text.sentences import sentence_spans
-from llm_engineering.application.text.spans import lines, paragraphs
+from llm_engineering.application.text.spans import Span, lines, paragraphs
 
 _WORD = re.compile(r"\S+\s*|\s+")
 _LONGEST_WORD = 32
@@ -44,16 +44,20 @@ class Piece:
         return self.atomic or self.bond != "running"
 
 
-def prose(text: str, start: int, end: int, context: Context) -> Iterator[Piece]:
+# Yields the spans of the sentences of a text in [start, end).
+Split = Callable[[str, int, int], Iterable[Span]]
+
+
+def prose(text: str, start: int, end: int, context: Context, split: Split = sentence_spans) -> Iterator[Piece]:
     """Divide into paragraphs, those into sentences, and those into lines. A paragraph that ends in a colon leads."""
     for first, last in paragraphs(text, start, end):
-        yield paragraph(text, first, last, context)
+        yield paragraph(text, first, last, context, split)
 
 
-def paragraph(text: str, start: int, end: int, context: Context) -> Piece:
+def paragraph(text: str, start: int, end: int, context: Context, split: Split = sentence_spans) -> Piece:
     """Return a paragraph as a piece made of sentences."""
     colon = text[max(start, end - 20) : end].rstrip().endswith((":", "："))
-    return Piece(start, end, context, lambda: _sentences(text, start, end, context), leads=colon)
+    return Piece(start, end, context, lambda: _sentences(text, start, end, context, split), leads=colon)
 
 
 def flat_lines(text: str, start: int, end: int, context: Context) -> Iterator[Piece]:
@@ -94,8 +98,8 @@ def stretched(pieces: Iterable[Piece], end: int) -> Iterator[Piece]:
     yield replace(last, end=end, divide=None if divide is None else lambda: stretched(divide(), end))
 
 
-def _sentences(text: str, start: int, end: int, context: Context) -> Iterator[Piece]:
-    for first, last in sentence_spans(text, start, end):
+def _sentences(text: str, start: int, end: int, context: Context, split: Split) -> Iterator[Piece]:
+    for first, last in split(text, start, end):
         yield Piece(first, last, context, _lines_of(text, first, last, context), atomic=True)
 
 

@@ -55,6 +55,7 @@ def _statements(
         end_line = max(end_line, node.end_lineno or node.lineno)
     if not nodes:
         yield Piece(*span, context, lambda: indented_blocks(text, *span, context))
+        return
     for node, start, end in zip(nodes, starts, [*starts[1:], span.end], strict=True):
         yield _statement(text, line_starts, node, Span(start, end), context)
 

@@ -1,7 +1,8 @@
 """What all chunkers share: the window, and the way from a document to chunks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -10,8 +11,11 @@ from llm_engineering.application.chunking.sizing import Sizer
 from llm_engineering.domain.chunks import Chunk
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.errors import UsageError
-from llm_engineering.domain.ports import SubwordTokenizer
+from llm_engineering.domain.ports import PassageVectors, SubwordTokenizer
 from llm_engineering.domain.value import Value
+
+# Gives a chunker its vectors, of the embedder that it names; None is the index's own.
+Provide = Callable[[Mapping[str, Any] | None], PassageVectors]
 
 
 class Windowed(Value, ABC):
@@ -55,6 +59,17 @@ class Windowed(Value, ABC):
                 f"drop the rest; set max_tokens to at most {tokenizer.max_tokens}, or leave it out to use them all"
             )
         return self.max_tokens
+
+    def require(self) -> None:
+        """Refuse to go on without an extra that these settings need.
+
+        Raises:
+            UsageError: it is not installed.
+        """
+
+    def bound(self, provide: Provide) -> Self:  # noqa: ARG002 - most kinds compare no vectors
+        """Return this chunker with the vectors that it compares, if it compares any."""
+        return self
 
     @abstractmethod
     def passages(self, document: CleanedDocument, sizer: Sizer) -> Iterable[Passage]:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from llm_engineering.domain.documents import Format
 from llm_engineering.domain.errors import UsageError
-from llm_engineering.domain.functions import FUNCTION, function_named
+from llm_engineering.domain.functions import FunctionName, called
 from llm_engineering.domain.value import Scalar, Value
 
 
@@ -18,12 +18,12 @@ class PythonCleaner(Value):
     """
 
     kind: Literal["python"] = "python"
-    function: str = Field(pattern=FUNCTION, description="package.module:name, importable from the working folder")
+    function: FunctionName = Field(description="package.module:name, importable from the working folder")
     options: Mapping[str, Scalar] = Field(default_factory=dict, description="arguments of the function by name")
     version: str = Field("", description="change it when the function changes: the index is then built anew")
 
     def clean(self, text: str, format: Format) -> str:
-        cleaned = function_named(self.function)(text, format, **self.options)
+        cleaned = called(self.function, text, format, **self.options)
         if not isinstance(cleaned, str):
             raise UsageError(f"{self.function} returned {type(cleaned).__name__}; a cleaner returns a text")
         return cleaned

@@ -23,6 +23,7 @@ MISSED = 1e-3
 _WORD = re.compile(r"\w+")
 _BLOCK = 1 << 24  # cosines in memory at once
 _SAME = 20  # equal sets all of whose pairs are named
+_KEYS = 1 << 13  # keys that are hashed at once: 8 MB for each pass
 _BUCKET = 500  # sets in a bucket of which all pairs are compared
 
 
@@ -110,14 +111,23 @@ def signature(words: Collection[str]) -> "NDArray[np.uint64]":
     """Return the least of HASHES hash functions over the words, (HASHES,), the same on every machine."""
     import numpy as np
 
-    keys = np.array([_key(word) for word in words], dtype=np.uint64)
+    return signature_of(np.array([key_of(word) for word in words], dtype=np.uint64))
+
+
+def signature_of(keys: "NDArray[np.uint64]") -> "NDArray[np.uint64]":
+    """Return the least of HASHES hash functions over keys that are hashes themselves, (keys,) → (HASHES,)."""
+    import numpy as np
+
     if not len(keys):
         return np.zeros(HASHES, dtype=np.uint64)
-    least: NDArray[np.uint64] = _mixed(keys[:, None] ^ _seeds()).min(axis=0)
+    least = np.full(HASHES, np.iinfo(np.uint64).max, dtype=np.uint64)
+    for start in range(0, len(keys), _KEYS):
+        # Multiplying by an odd number is a permutation of the 64-bit numbers, and its high bits depend on all bits.
+        np.minimum(least, (_factors()[:, None] * keys[start : start + _KEYS]).min(axis=1), out=least)
     return least
 
 
-def _mixed(values: "NDArray[np.uint64]") -> "NDArray[np.uint64]":
+def mixed(values: "NDArray[np.uint64]") -> "NDArray[np.uint64]":
     """Return values with every bit spread over all others: the finaliser of SplitMix64 (Steele et al. 2014)."""
     import numpy as np
 
@@ -127,12 +137,13 @@ def _mixed(values: "NDArray[np.uint64]") -> "NDArray[np.uint64]":
 
 
 @lru_cache(maxsize=100_000)
-def _key(word: str) -> int:
+def key_of(word: str) -> int:
+    """Return a hash of a word, 64 bits, the same on every machine."""
     return int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
 @lru_cache(maxsize=1)
-def _seeds() -> "NDArray[np.uint64]":
+def _factors() -> "NDArray[np.uint64]":
     import numpy as np
 
-    return np.array([_key(f"hash {number}") for number in range(HASHES)], dtype=np.uint64)
+    return np.array([key_of(f"hash {number}") | 1 for number in range(HASHES)], dtype=np.uint64)

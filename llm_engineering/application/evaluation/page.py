@@ -8,12 +8,13 @@ import base64
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from llm_engineering.application.text.visible import TURNING, visible
 from llm_engineering.domain.evaluation_results import EvaluationResult, subject_line
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 STYLE = Path(__file__).with_name("page.css")
@@ -41,6 +42,26 @@ def render(result: EvaluationResult) -> str:
     )
 
 
+def environment() -> "Environment":
+    """Return what pages about texts of strangers are rendered with: they are escaped, and nothing disguises them."""
+    from jinja2 import Environment, StrictUndefined
+
+    made = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+    )
+    made.filters["visible"] = visible
+    return made
+
+
+def _shown(value: Any) -> Any:
+    """Return a text with each sign that turns the direction of what follows by itself, where it turns nothing."""
+    from markupsafe import Markup, escape
+
+    if type(value) is not str or not TURNING.search(value):
+        return value  # what is marked as safe is of this program
+    return Markup(TURNING.sub(r'<span class="sign">\1</span>', str(escape(value))))  # noqa: S704 - escaped before
+
+
 def _points(values: tuple[float, ...], width: int, height: int) -> str:
     """Return a curve of values between 0 and 1 as the points of a polyline."""
     step = width / max(len(values) - 1, 1)
@@ -49,7 +70,4 @@ def _points(values: tuple[float, ...], width: int, height: int) -> str:
 
 @cache
 def _template() -> "Template":
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return environment().from_string(TEMPLATE.read_text(encoding="utf-8"))

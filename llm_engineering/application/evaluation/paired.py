@@ -161,6 +161,8 @@ def questions_needed(deviation: float, gain: float, settings: EvaluationSettings
     """
     if gain <= 0:
         raise UsageError(f"a gain of {gain:g} cannot be planned for; give the least gain that matters, above 0")
+    if deviation < ROUNDING:  # no difference was seen; see `detectable`
+        return max(settings.fewest, math.ceil(math.log((1 - settings.confidence) / 2) / math.log1p(-min(gain, 0.999))))
     return max(settings.fewest, math.ceil(RESERVE * (_quantiles(settings, comparisons) * deviation / gain) ** 2))
 
 

@@ -36,7 +36,9 @@ class EvaluationSettings(Value):
     name: str = Field("", max_length=100, description="name of the evaluation; empty: that of the collection")
     dataset: str = Field("", description="data set whose held-out questions are asked: NAME or NAME@VERSION")
     split: Literal["train", "validation", "test"] = Field("test", description="split of the data set")
-    questions: Path | None = Field(None, description="CSV or JSONL of questions with the documents that answer them")
+    questions: Path | None = Field(
+        None, description="CSV, TSV or JSONL of questions with the documents that answer them"
+    )
     question: str = Field("question", min_length=1, description="column that holds the question")
     document: str = Field("document", min_length=1, description="column that names the documents, as in `gate`")
     filters: tuple[str, ...] = Field((), description="columns to limit the search by, for example [course]")

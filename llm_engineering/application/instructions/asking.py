@@ -12,6 +12,7 @@ from llm_engineering.application.instructions.writing import Asking
 from llm_engineering.domain.datasets import Reply
 from llm_engineering.domain.errors import BackendError, BudgetExceeded, LLMEngineeringError
 from llm_engineering.domain.incidents import Incident
+from llm_engineering.domain.llms import Usage
 from llm_engineering.domain.ports import Llm, ReplyJournal
 
 
@@ -85,6 +86,7 @@ async def _ask(work: _Work, number: int, inquiry: Inquiry, key: str) -> None:
             replies.unasked += 1
             return
         except BackendError as error:
+            replies.usage = replies.usage + (error.usage or Usage())
             if error.reply is None:
                 _failed(replies, inquiry, type(error).__name__, str(error))
                 return
@@ -99,7 +101,11 @@ async def _ask(work: _Work, number: int, inquiry: Inquiry, key: str) -> None:
             work.journal.keep(Reply(key, inquiry.document_id, text))
             _take(work, number, inquiry, text)
             return
-    _failed(replies, inquiry, "bad_reply", f"asked {spec.attempts} times; the last time: {said}")
+    _failed(replies, inquiry, "bad_reply", f"asked {_times(spec.attempts)}; the last time: {said}")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _take(work: _Work, number: int, inquiry: Inquiry, text: str) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from loguru import logger
+
 from llm_engineering.application.datasets.likeness import alike_texts, words_of
 from llm_engineering.application.datasets.splitting import fraction
 from llm_engineering.application.instructions.gates import is_long, is_same
@@ -50,7 +52,16 @@ def mixed_in(
             other = numbers[pair[1]]
             if other >= first:  # of two general ones the later, of a held-out and a general one the general one
                 gone.add(other - first)
-    return [one for number, one in enumerate(pool) if number not in gone][:wanted]
+    chosen = [one for number, one in enumerate(pool) if number not in gone][:wanted]
+    if len(chosen) < wanted:
+        logger.warning(
+            "the general data set has {} rows that can be mixed in, and a share of {:g} takes {}; it is {:.3f} now",
+            len(chosen),
+            share,
+            wanted,
+            len(chosen) / (train + len(chosen)),
+        )
+    return chosen
 
 
 def instruction_of(one: GeneralRow, source: str) -> Instruction:

@@ -38,13 +38,16 @@ class Sieve:
     figures: list[GateFigure] = field(default_factory=list)
 
     def sized(self, drafts: Sequence[Draft]) -> list[Draft]:
-        """Return the drafts whose answers have neither too few words nor too many, each once."""
+        """Return the drafts whose answers have neither too few words nor too many, nor just those asked, each once."""
         least, most = self.settings.words, self.settings.most_words
         kept: dict[tuple[str, str, str], Draft] = {}
         for one in drafts:
-            size = len(stems(one.answer, "none"))
-            if not one.instruction.strip() or not least <= size <= most:
-                self.dropped["short_answer" if size < least else "long_answer"] += 1
+            said = stems(one.answer, "none")
+            if not least <= len(said) <= most:
+                self.dropped["short_answer" if len(said) < least else "long_answer"] += 1
+            elif said == stems(one.instruction, "none"):
+                # Of a model that copies: a question that is its own answer teaches to repeat what was said.
+                self.dropped["repeats_question"] += 1
             elif kept.setdefault((one.instruction, one.document_id, one.answer), one) is not one:
                 self.dropped["same_draft"] += 1
         return list(kept.values())

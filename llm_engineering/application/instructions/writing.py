@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from llm_engineering.application.answering.prompting import Prompt
 from llm_engineering.application.datasets.corpus import Passage
@@ -112,6 +112,12 @@ class Comparing(Reading):
     unread_prompt_file: Path | None = Field(None, description="a template of your own for these requests")
     default: ClassVar[str] = "preferences-1.jinja"
     fields: ClassVar[Fields] = ("question", "extract", "answer")
+
+    @model_validator(mode="after")
+    def _reads_its_prompt(self) -> Self:
+        if self.unread_prompt_file and not self.unread:
+            raise ValueError("unread_prompt_file is never read without unread: true; set that, or leave the file out")
+        return self
 
     def prompts(self) -> list[Prompt]:
         unread = [_unread_prompt(self.unread_prompt_file)] if self.unread else []

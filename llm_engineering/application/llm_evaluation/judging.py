@@ -27,6 +27,7 @@ CRITERIA = (
     ("clear", "it answers the question that was asked, and can be understood at once"),
 )
 BEST = 5
+_GRADES = range(1, BEST + 1)
 _PLACES = {"first": -1, "second": 1, "tie": 0}  # of the one that is shown second
 
 
@@ -124,12 +125,14 @@ def equal_answers(
 def grades_in(text: str) -> dict[str, int] | None:
     """Return the grades of a reply, or None.
 
-    >>> grades_in('{"reason": "", "correct": 5, "complete": 4, "grounded": 5, "clear": 5}')
+    >>> grades_in('{"reason": "", "correct": 5, "complete": 4.0, "grounded": 5, "clear": 5}')
     {'correct': 5, 'complete': 4, 'grounded': 5, 'clear': 5}
     """
     given = _object(text)
     found = {name: given.get(name) for name, _ in CRITERIA}
-    whole = {name: value for name, value in found.items() if type(value) is int and 1 <= value <= BEST}
+    # JSON knows no whole numbers: 4.0 is one, and true is none.
+    numbers = {name: value for name, value in found.items() if isinstance(value, int | float) and value is not True}
+    whole = {name: int(value) for name, value in numbers.items() if value in _GRADES}
     return whole if len(whole) == len(CRITERIA) else None
 
 

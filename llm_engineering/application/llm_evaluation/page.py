@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_engineering.application.evaluation.page import STYLE, VERDICTS
+from llm_engineering.application.evaluation.page import STYLE, VERDICTS, environment
 from llm_engineering.domain.llm_evaluation import LlmEvaluationResult
 
 if TYPE_CHECKING:
@@ -38,7 +38,4 @@ def render(result: LlmEvaluationResult) -> str:
 
 @cache
 def _template() -> "Template":
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return environment().from_string(TEMPLATE.read_text(encoding="utf-8"))

@@ -1,9 +1,9 @@
 """Section `llm_evaluation`: which language models are compared, on what, and how sure a difference has to be."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from llm_engineering.application.evaluation.settings import EvaluationSettings, Share
 from llm_engineering.application.instructions.settings import Gates
@@ -25,6 +25,7 @@ class JudgeSettings(Asking):
 
     warmer: ClassVar[float] = 0.0
     max_tokens: int = Field(400, ge=16, le=32_768, description="of a judgement")
+    attempts: int = Field(1, ge=1, le=10, description="how often is asked anew where no judgement can be read")
     temperature: float = Field(0.0, ge=0, le=0, description="0, always: a judgement is no matter of chance")
     scores: bool = Field(True, description="grade single answers by the criteria")
     pairs: bool = Field(True, description="compare two models' answers, each pair in both orders")
@@ -33,6 +34,15 @@ class JudgeSettings(Asking):
     agreement: float = Field(0.667, ge=-1, le=1, description="least alpha from which on its verdicts are trusted")
     score_prompt_file: Path | None = Field(None, description="a template of your own for grades")
     pair_prompt_file: Path | None = Field(None, description="a template of your own for pairs")
+
+    @model_validator(mode="after")
+    def _is_asked_something(self) -> Self:
+        if not (self.scores or self.pairs):
+            raise ValueError("scores: false and pairs: false leave the judge nothing to judge; set one, or judge: null")
+        for name, is_used in (("score_prompt_file", self.scores), ("pair_prompt_file", self.pairs)):
+            if getattr(self, name) and not is_used:
+                raise ValueError(f"{name} is never read with {name.partition('_')[0]}s: false; leave one of them out")
+        return self
 
 
 class LlmEvaluationSettings(Value):

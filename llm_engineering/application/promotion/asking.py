@@ -51,28 +51,21 @@ def asked(
     run: int,
 ) -> Evaluated:
     """Ask all questions once, and return the evaluation, of the given name, with the outcome of each."""
-    depth, outcomes = settings.depth, []
     lengths = lengths_of([question.text for question in questions])
-    todo = zip(questions, relevant, lengths, strict=True)
-    for question, documents, length in progress(todo, "evaluate", total=len(questions), unit="question"):
-        began = perf_counter()
-        found = tuple(dict.fromkeys(find(question.text, question.filter, PASSAGES_PER_DOCUMENT * depth)))[:depth]
-        seconds = perf_counter() - began
-        # A document that is not in the index cannot be found, and counts as missed.
-        wanted = tuple(sorted(documents)) or tuple(question.documents)
-        slices = slices_of(length, [question.source], question.filter)
-        outcomes.append(QuestionOutcome(question.id, question.text, wanted, found, slices, round(seconds, 6)))
+    together = zip(questions, relevant, lengths, strict=True)
+    todo = progress(together, "evaluate", total=len(questions), unit="question")
+    outcomes = [_outcome(*each, find, settings.depth) for each in todo]
     questions_digest = digest([[one.id, one.question, one.relevant] for one in outcomes])
     p50, p95 = np.percentile([1_000 * one.seconds for one in outcomes], [50, 95])
     evaluation = Evaluation(
-        id=digest([dict(subject), questions_digest, depth])[:12],
+        id=digest([dict(subject), questions_digest, settings.depth])[:12],
         name=name,
         subject=dict(subject),
         questions=len(outcomes),
         unknown=sum(not documents for documents in relevant),
         questions_digest=questions_digest,
         questions_from=f"{card.reference}/test",
-        depth=depth,
+        depth=settings.depth,
         confidence=settings.confidence,
         slices=measure(outcomes, settings),
         p50_ms=round(float(p50), 3),
@@ -81,3 +74,15 @@ def asked(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return evaluation, outcomes
+
+
+def _outcome(
+    question: HeldQuestion, documents: Collection[str], length: str, find: Find, depth: int
+) -> QuestionOutcome:
+    began = perf_counter()
+    found = tuple(dict.fromkeys(find(question.text, question.filter, PASSAGES_PER_DOCUMENT * depth)))[:depth]
+    seconds = perf_counter() - began
+    # A document that is not in the index cannot be found, and counts as missed.
+    wanted = tuple(sorted(documents)) or tuple(question.documents)
+    slices = slices_of(length, [question.source], question.filter)
+    return QuestionOutcome(question.id, question.text, wanted, found, slices, round(seconds, 6))

@@ -24,7 +24,8 @@ class Case:
 
     `dataset` is the card as the store has it, `rows` are all its rows. `problems` say what could not be opened: files
     that were changed, a data set that is gone. `against` names what the candidate was compared with, `subject` what
-    its evaluation must have asked.
+    its evaluation must have asked. A pretrained model has no data set, but `corpus`: the documents that it learnt from,
+    of which some were held out. `learnt` are rows of other data sets that the candidate or its bases learnt from.
     """
 
     candidate: RegisteredModel
@@ -34,6 +35,8 @@ class Case:
     evidence: PromotionEvidence
     problems: Sequence[str] = ()
     subject: dict[str, str] = field(default_factory=dict)
+    corpus: str = ""
+    learnt: Sequence[DatasetRow] = ()
 
 
 def judge(case: Case, settings: PromotionSettings, only: Collection[str] = ()) -> PromotionVerdict:
@@ -80,7 +83,7 @@ def _missing(model: RegisteredModel, dataset: DatasetCard | None) -> Iterator[st
     if not imported:
         if model.training is None:
             yield "the card has no record of a training"
-        if not model.base and model.kind in WITH_WEIGHTS:
+        if not model.base and model.kind in WITH_WEIGHTS and not model.is_pretrained:
             yield "the card does not say what the model was made from"
         if not model.dataset or not model.dataset_digest:
             yield "the card names no data set with its digest"
@@ -104,6 +107,11 @@ def _odd(one: Estimate) -> bool:
 
 def _dataset(case: Case, settings: PromotionSettings) -> _Finding:  # noqa: ARG001 - one signature
     model, card = case.candidate, case.dataset
+    if model.is_pretrained:
+        told = f"documents of {case.corpus} that were held out, digest {model.dataset_digest[:12]}"
+        return _Finding(
+            [] if case.corpus else [f"there are no held-out documents of {model.dataset} to judge by"], told
+        )
     if card is None:
         return _Finding(["there is no data set to judge with; name one in promotion.dataset"], "")
     same = not model.dataset or model.dataset != card.reference or model.dataset_digest == card.digest
@@ -114,11 +122,16 @@ def _dataset(case: Case, settings: PromotionSettings) -> _Finding:  # noqa: ARG0
 
 
 def _leak(case: Case, settings: PromotionSettings) -> _Finding:  # noqa: ARG001 - one signature
-    found = leaks(case.rows)
+    if case.corpus:
+        return _Finding((), "documents are held out whole, with whatever nearly repeats them")
     held = sum(row.split == "test" for row in case.rows)
+    rows = [*case.rows, *case.learnt]
+    found = leaks(rows)
+    if case.dataset is not None and not case.rows:
+        return _Finding(["its rows could not be looked at"], "")
     if case.dataset is not None and not held:
         return _Finding(["the data set has no held-out rows, so nothing can be judged by it"], "")
-    return _Finding(found, f"none of {len(case.rows) - held} rows to learn from is among {held} held-out rows")
+    return _Finding(found, f"none of {len(rows) - held} rows to learn from is among {held} held-out rows")
 
 
 def _evaluated(case: Case, settings: PromotionSettings) -> _Finding:  # noqa: ARG001 - one signature
@@ -126,8 +139,9 @@ def _evaluated(case: Case, settings: PromotionSettings) -> _Finding:  # noqa: AR
     if before is None or after is None or case.evidence.comparison is None:
         return _Finding(["there is no evaluation of the candidate and of what is in production"], "")
     problems = []
-    if card is not None and after.questions_from != f"{card.reference}/test":
-        problems.append(f"its evaluation asked {after.questions_from}, not the held-out questions of {card.reference}")
+    wanted = f"{card.reference}/test" if card else f"{case.corpus}/validation"
+    if (card or case.corpus) and after.questions_from != wanted:
+        problems.append(f"its evaluation asked {after.questions_from}, not the held-out questions of {wanted}")
     if before.questions_digest != after.questions_digest:
         problems.append("both were asked different questions")
     if (case.evidence.comparison.before, case.evidence.comparison.after) != (before.id, after.id):

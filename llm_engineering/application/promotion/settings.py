@@ -1,6 +1,6 @@
 """Section `promotion`: which model is to serve, and what it has to prove before."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -56,6 +56,11 @@ class PromotionSettings(Value):
         0.02, ge=0, le=1, description="how much nDCG@10 on the general questions may fall; null: it is not asked at all"
     )
 
+    bar: Literal["trigrams", "untrained"] = Field(
+        "trigrams",
+        description="what a pretrained model has to be better than while none of its name is in production: counts of "
+        "three tokens in the same texts, or a model that has learnt nothing",
+    )
     content: ContentGate | None = Field(
         None, description="what a language model has to prove by its answers; null: its answers are not looked at"
     )

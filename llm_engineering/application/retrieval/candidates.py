@@ -55,10 +55,12 @@ def fitting(embedder: Embedder | None, model: ModelCard) -> Embedder:
     if embedder is None:
         raise UsageError("dense and hybrid search need an embedder; open one, or set the mode to sparse")
     if embedder.card.digest != model.digest:
+        prompts = embedder.card.passage_prompt, model.passage_prompt
+        told = "" if prompts[0] == prompts[1] else f" (passage prompt {prompts[1]!r} there, {prompts[0]!r} here)"
         raise UsageError(
             f"the index was made with model {model.name!r} ({model.digest[:12]}), the embedder is "
-            f"{embedder.card.name!r} ({embedder.card.digest[:12]}); their vectors cannot be compared. Set the embedder "
-            "to the former, or run the feature pipeline to build an index with the latter"
+            f"{embedder.card.name!r} ({embedder.card.digest[:12]}); their vectors cannot be compared{told}. Set the "
+            "embedder to the former, or run the feature pipeline to build an index with the latter"
         )
     return embedder
 

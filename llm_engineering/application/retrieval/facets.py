@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from llm_engineering.application.retrieval.filters import METADATA, PAYLOAD_FIELDS
+from llm_engineering.application.retrieval.filters import METADATA, filter_key
 from llm_engineering.domain.access import Access
 from llm_engineering.domain.ports import VectorIndex
 
@@ -25,7 +25,7 @@ def count_values(index: VectorIndex, access: Access) -> dict[str, dict[str, int]
             value = _value(payload, field)
             if value is not None:
                 counter[_as_text(value)] += 1
-    return {_short(field): _most(counter) for field, counter in counts.items()}
+    return {filter_key(field): _most(counter) for field, counter in counts.items()}
 
 
 def _value(payload: Mapping[str, object], field: str) -> object:
@@ -42,8 +42,3 @@ def _as_text(value: object) -> str:
 def _most(counter: Counter[str]) -> dict[str, int]:
     ordered = sorted(counter.items(), key=lambda pair: (-pair[1], pair[0]))
     return {value: count for value, count in ordered[:MOST_VALUES] if len(value) <= LONGEST_VALUE}
-
-
-def _short(field: str) -> str:
-    name = field.removeprefix(METADATA)
-    return field if name in PAYLOAD_FIELDS else name

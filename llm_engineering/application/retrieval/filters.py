@@ -120,6 +120,16 @@ def _resolved(condition: Condition) -> Condition:
             return Not(condition=_resolved(denied))
 
 
+def filter_key(field: str) -> str:
+    """Return the key by which a filter names a payload field.
+
+    >>> filter_key("metadata.course"), filter_key("metadata.title")
+    ('course', 'metadata.title')
+    """
+    name = field.removeprefix(METADATA)
+    return field if name in PAYLOAD_FIELDS else name
+
+
 def payload_field(key: str) -> str:
     """Return the payload field that a filter key means."""
     if not key or key == METADATA:

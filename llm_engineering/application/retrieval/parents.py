@@ -1,22 +1,31 @@
 """Parents: a short passage is found, and the wider one around it is read."""
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from pydantic import Field
 
 from llm_engineering.application.text.spans import paragraphs, trim
+from llm_engineering.domain.chunks import PARENT
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.queries import Hit, Passage
 from llm_engineering.domain.value import Value
+
+_SPAN = re.compile(r"(\d{1,15})-(\d{1,15})")
 
 Documents = Callable[[Collection[str]], Mapping[str, CleanedDocument]]
 
 
 class Parents(Value):
-    """Give each hit the whole paragraphs around it; hits whose passages run into each other become one."""
+    """Give each hit the whole paragraphs around it; hits whose passages run into each other become one.
 
-    characters: int = Field(1_500, ge=100, le=100_000, description="length of the wider passage, about")
+    A hit of an index with parents of its own (chunker `parent_child`) gets that one.
+    """
+
+    characters: int = Field(
+        1_500, ge=100, le=100_000, description="length of the wider passage, about, where the index has no parents"
+    )
 
     def widen(self, hits: Sequence[Hit], wanted: int, documents: Documents) -> list[Hit]:
         """Return at most the wanted hits, each with its parent; one whose document is not to be had keeps none.
@@ -31,7 +40,7 @@ class Parents(Value):
             if document is None or document.text[hit.start : hit.end] != hit.text:
                 grown = hit  # a parent that does not contain its hit would be a lie
             else:
-                start, end = self._around(document.text, hit)
+                start, end = stored_parent(document.text, hit) or self._around(document.text, hit)
                 if self._taken_in(kept, document, hit, start, end):
                     continue
                 grown = replace(hit, parent=Passage(start, end, document.text[start:end]))
@@ -46,6 +55,8 @@ class Parents(Value):
                 continue
             if better.parent.start <= hit.start and hit.end <= better.parent.end:
                 return True
+            if PARENT in hit.metadata:
+                continue  # parents of an index never overlap, and stay what they are
             low, high = min(start, better.parent.start), max(end, better.parent.end)
             meets = start <= better.parent.end and better.parent.start <= end
             if meets and high - low <= 2 * self.characters:
@@ -61,3 +72,12 @@ class Parents(Value):
         after = [end for _, end in paragraphs(text, hit.end, high) if end < high] if high < len(text) else [high]
         start, end = trim(text, min(before, default=hit.start), max(after, default=hit.end))
         return min(start, hit.start), max(end, hit.end)
+
+
+def stored_parent(text: str, hit: Hit) -> tuple[int, int] | None:
+    """Return the span of the parent that the index knows of a hit; None if it knows none, or one without the hit."""
+    found = _SPAN.fullmatch(str(hit.metadata.get(PARENT, "")))
+    if found is None:
+        return None
+    start, end = int(found[1]), int(found[2])
+    return (start, end) if start <= hit.start and hit.end <= end <= len(text) else None

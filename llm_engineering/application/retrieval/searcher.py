@@ -1,12 +1,16 @@
 """The searcher: one version of the index, opened with its model, and following to the next."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from threading import Lock
+from typing import TypeVar
 
 from llm_engineering.application.retrieval.asking import Ask
 from llm_engineering.application.retrieval.facets import count_values
+from llm_engineering.application.retrieval.fields import metadata_fields, unknown_fields
 from llm_engineering.application.retrieval.filters import allowed
 from llm_engineering.application.retrieval.following import Following
+from llm_engineering.application.retrieval.neighbours import EntityNeighbours
 from llm_engineering.application.retrieval.reranking import Reranking
 from llm_engineering.application.retrieval.retrieve import Means, Tokenize, retrieve
 from llm_engineering.application.retrieval.settings import Retrieval
@@ -15,7 +19,9 @@ from llm_engineering.domain.access import Access
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.ports import Embedder, VectorIndex
-from llm_engineering.domain.queries import Filter, Found, Retrieved
+from llm_engineering.domain.queries import Filter, Found, Hit, Retrieved
+
+T = TypeVar("T")
 
 REMEMBERED_ACCESSES = 64
 
@@ -31,6 +37,7 @@ class OpenedVersion:
         texts: Texts,
         settings: Retrieval,
         reranking: Reranking | None = None,
+        graph: Callable[[], EntityNeighbours | None] | None = None,
     ) -> None:
         self.index = index
         self._embedder = embedder
@@ -38,7 +45,9 @@ class OpenedVersion:
         self._texts = texts
         self._settings = settings
         self._reranking = reranking
+        self._graph = graph
         self._facets: dict[Access, Mapping[str, Mapping[str, int]]] = {}
+        self._fields: dict[Access, frozenset[str] | None] = {}
         self._lock = Lock()
 
     def search(self, query: str, access: Access, filter: Filter | None, k: int | None, ask: Ask | None) -> Retrieved:
@@ -48,26 +57,41 @@ class OpenedVersion:
             ask=ask,
             facets=lambda: self.facets(access),
             documents=lambda ids: self.documents(ids, access),
+            graph=self._graph,
         )
-        return retrieve(
+        found = retrieve(
             query, self.index, self._embedder, self._tokenize, self._settings, filter, k, access=access, means=means
         )
+        return replace(found, warnings=unknown_fields(filter, self.index, lambda: self.fields(access)))
 
     def facets(self, access: Access) -> Mapping[str, Mapping[str, int]]:
         """Return the values of the indexed fields; counted once for each access, for this version stays as it is."""
+        return self._once(self._facets, access, count_values)
+
+    def fields(self, access: Access) -> frozenset[str] | None:
+        """Return the metadata fields of what may be seen; looked for once for each access."""
+        return self._once(self._fields, access, metadata_fields)
+
+    def _once(self, known: dict[Access, T], access: Access, look: Callable[[VectorIndex, Access], T]) -> T:
         with self._lock:
-            known = self._facets.get(access)
-        if known is None:
-            known = count_values(self.index, access)
-            with self._lock:
-                while len(self._facets) >= REMEMBERED_ACCESSES:
-                    del self._facets[next(iter(self._facets))]
-                self._facets[access] = known
-        return known
+            if access in known:
+                return known[access]
+        found = look(self.index, access)
+        with self._lock:
+            while len(known) >= REMEMBERED_ACCESSES:
+                del known[next(iter(known))]
+            known[access] = found
+        return found
 
     def documents(self, ids: Collection[str], access: Access) -> dict[str, CleanedDocument]:
         """Return the cleaned documents that the index holds and the caller may see."""
         return self._texts.of(self.index, ids, access)
+
+    def documents_of(self, hits: Collection[Hit], access: Access) -> dict[str, CleanedDocument]:
+        """Return the cleaned documents of hits: whoever was given a hit may see its document."""
+        ids = {hit.document_id for hit in hits}
+        known = self._texts.known(ids)
+        return known | self.documents(ids - known.keys(), access)
 
 
 class FollowingSearcher:
@@ -86,8 +110,7 @@ class FollowingSearcher:
         allowed(filter, access)
         with self._following.borrow() as version:
             retrieved = version.search(query, access, filter, k, self._ask)
-            documents = version.documents({hit.document_id for hit in retrieved.hits}, access)
-            return Found(retrieved, documents, version.index.manifest)
+            return Found(retrieved, version.documents_of(retrieved.hits, access), version.index.manifest)
 
     def manifest(self) -> IndexManifest:
         with self._following.borrow() as version:

@@ -9,6 +9,7 @@ from llm_engineering.application.retrieval.expansion import Expansion
 from llm_engineering.application.retrieval.fusion import Fusion, Interpolation
 from llm_engineering.application.retrieval.iterative import Iterative
 from llm_engineering.application.retrieval.mmr import Mmr
+from llm_engineering.application.retrieval.neighbours import Neighbours
 from llm_engineering.application.retrieval.parents import Parents
 from llm_engineering.application.retrieval.self_query import SelfQuery
 from llm_engineering.domain.value import Value
@@ -34,6 +35,9 @@ class Retrieval(Value):
     self_query: SelfQuery | None = Field(None, description="limit the search to values that the question names")
     expansion: Expansion | None = Field(None, description="also ask in other words")
     iterative: Iterative | None = Field(None, description="ask again until enough was found")
+    neighbours: Neighbours | None = Field(
+        None, description="also look one step further in the entity graph; the run needs a section `graph`"
+    )
     mmr: Mmr | None = Field(None, description="leave out hits that say what a better one says")
     parents: Parents | None = Field(None, description="give each hit the wider passage around it")
     answerability: Answerability | None = Field(

@@ -20,6 +20,8 @@ from llm_engineering.domain.ports import VectorIndex, Warehouse
 # Passages of a document as (start, end, text).
 Spans = tuple[tuple[int, int, str], ...]
 FIELDS = ("document_id", "start", "end", "text")
+# Of so many documents it is remembered which of their versions an index was made of.
+_REMEMBERED = 100_000
 OpenWarehouse = Callable[[], AbstractContextManager[Warehouse | None]]
 
 
@@ -47,6 +49,13 @@ class Cleaned:
                 self._room += len(self._known.popitem(last=False)[1].text)
         return made
 
+    def known(self, key: tuple[str, ...]) -> CleanedDocument | None:
+        """Return the document of a key if it is remembered."""
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+            return self._known.get(key)
+
 
 class Texts:
     """The cleaned documents of one index version.
@@ -61,6 +70,14 @@ class Texts:
         self._cleaning = Cleaning.model_validate(settings)
         self._key = self._cleaning.model_dump_json()
         self._cleaned = cleaned
+        self._fits: dict[str, tuple[str, ...]] = {}
+
+    def known(self, ids: Collection[str]) -> dict[str, CleanedDocument]:
+        """Return those of the documents that were found before and are still remembered, by id: an index version does
+        not change, so nothing has to be asked again. That the caller may see them is for whoever asks to know."""
+        fits = self._fits
+        found = {name: self._cleaned.known(fits[name]) for name in ids if name in fits}
+        return {name: document for name, document in found.items() if document is not None}
 
     def of(self, index: VectorIndex, ids: Collection[str], access: Access) -> dict[str, CleanedDocument]:
         """Return those of the documents that the index holds and the caller may see, by id."""
@@ -79,12 +96,20 @@ class Texts:
         for version in versions:
             cleaned = self._clean(version)
             if all(cleaned.text[start:end] == text for start, end, text in spans):
+                self._remember(version)
                 return cleaned
         return None
 
     def _clean(self, version: FeatureDocument) -> CleanedDocument:
-        key = (version.id, version.content_hash, self._key)
-        return self._cleaned.get(key, lambda: self._cleaning.clean(version.document))
+        return self._cleaned.get(self._key_of(version), lambda: self._cleaning.clean(version.document))
+
+    def _remember(self, version: FeatureDocument) -> None:
+        if len(self._fits) >= _REMEMBERED:
+            self._fits = {}  # begun anew as a whole: other threads go on with what they hold
+        self._fits[version.id] = self._key_of(version)
+
+    def _key_of(self, version: FeatureDocument) -> tuple[str, ...]:
+        return version.id, version.content_hash, self._key
 
 
 def spans_of(index: VectorIndex, ids: Collection[str], access: Access) -> Mapping[str, Spans]:

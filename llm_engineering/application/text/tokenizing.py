@@ -15,6 +15,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from llm_engineering.application.text.spacy_pipeline import SpacyPipeline
 from llm_engineering.application.text.stems import Language
 from llm_engineering.application.text.words import stems, terms, words
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, SparseVector
@@ -42,13 +43,29 @@ class Tokenizing(Value):
         "none", description="words without a weight: none, a short English list, or your own"
     )
 
+    lemmas: SpacyPipeline | None = Field(
+        None,
+        # Indexes that were made before there was a choice keep their fingerprint.
+        exclude_if=lambda lemmas: lemmas is None,
+        description="a spaCy pipeline whose lemmas take the place of stems; needs the extra `spacy`",
+    )
+
+    def require(self) -> None:
+        """Refuse to go on without the extra, or with a pipeline that has no lemmas.
+
+        Raises:
+            UsageError: says what to type or set.
+        """
+        if self.lemmas is not None:
+            self.lemmas.check(lemmas=True)
+
     def tokens(self, chunk: Chunk, tokenizer: SubwordTokenizer) -> ChunkTokens:
         """Return the tokens of what the embedder sees of the chunk; `tokenizer` is the embedder's own."""
         text = chunk.embedded_text
         return ChunkTokens(
             chunk_id=chunk.id,
             words=words(text),
-            stems=stems(text, self.language),
+            stems=stems(text, self.language) if self.lemmas is None else tuple(self.lemmas.terms(text)),
             subwords=tuple(text[start:end] for start, end in tokenizer.spans(text)),
             sparse=self.sparse(text),
         )
@@ -66,14 +83,15 @@ class Tokenizing(Value):
 
     def _counts(self, text: str) -> Counter[str]:
         ignored = self._ignored
-        return Counter(term for term in terms(text, self.language) if term not in ignored)
+        found = terms(text, self.language) if self.lemmas is None else self.lemmas.terms(text)
+        return Counter(term for term in found if term not in ignored)
 
     @property
     def _ignored(self) -> frozenset[str]:
         if self.stop_words == "none":
             return frozenset()
         chosen = ENGLISH_STOP_WORDS if self.stop_words == "english" else frozenset(self.stop_words)
-        return _stems_of(chosen, self.language)
+        return _stems_of(chosen, self.language) if self.lemmas is None else chosen
 
 
 @lru_cache(maxsize=16)

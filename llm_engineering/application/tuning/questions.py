@@ -17,7 +17,7 @@ def tuning_questions(rows: Sequence[RetrievalPair], settings: TuningSettings) ->
     """Return the questions to search with and those to compare with; too many of them are drawn by the seed.
 
     Raises:
-        UsageError: a row is held out, or there are none of the origins.
+        UsageError: a row is held out, or there are none of the origins to learn from.
     """
     known = refuse_held_out(rows)
     wanted = [row for row in known if row.origin in settings.origins]
@@ -34,6 +34,12 @@ def tuning_questions(rows: Sequence[RetrievalPair], settings: TuningSettings) ->
         if len(asked) > settings.questions:
             asked = Random(settings.seed).sample(asked, settings.questions)  # noqa: S311 - no secret
         result[split] = [TuningQuestion(one, clusters.get(one.documents[0], one.id)) for one in asked]
+    if not result[Split.TRAIN]:
+        raise UsageError(
+            f"none of the {len(wanted)} rows of origin {' or '.join(settings.origins)} is in split train, and the "
+            "search is tuned with those; make a data set of more documents, with smaller shares for the other splits, "
+            "or name other origins in training.trainer.origins"
+        )
     return result
 
 

@@ -62,13 +62,7 @@ def tune(
     tried = settings_of(
         default, settings.fusions, settings.pools, settings.chunk_tokens, settings.settings, settings.seed
     )
-    pool = max(one.pool for one in tried)
-    tables: dict[Split, dict[int, RankedQuestions]] = {Split.TRAIN: {}, Split.VALIDATION: {}}
-    for size, opened in searching.items():
-        found = opened()
-        for split, table in tables.items():
-            title = f"ask {split.value}" + (f", chunks of {size}" if size else "")
-            table[size] = RankedQuestions.of(list(asked(questions[split], found, pool, progress, title)))
+    tables = _tables(questions, searching, max(one.pool for one in tried), progress)
     choice = choose(
         tried, tables[Split.TRAIN], tables[Split.VALIDATION], [one.cluster for one in questions[Split.VALIDATION]],
         settings.metric, settings.k, settings.seed, settings.confidence,
@@ -92,6 +86,19 @@ def tune(
     elif judge.fits(model):
         judge = judge.model_copy(update={"threshold": calibration.threshold})
     return Tuned(better.model_copy(update={"answerability": judge}), choice, weighed, calibration)
+
+
+def _tables(
+    questions: Questions, searching: Mapping[int, Callable[[], Searching]], pool: int, progress: Progress
+) -> dict[Split, dict[int, RankedQuestions]]:
+    """Return what each index finds for the questions, by split and size of the chunks. Each question is asked once."""
+    tables: dict[Split, dict[int, RankedQuestions]] = {Split.TRAIN: {}, Split.VALIDATION: {}}
+    for size, opened in searching.items():
+        found = opened()
+        for split, table in tables.items():
+            title = f"ask {split.value}" + (f", chunks of {size}" if size else "")
+            table[size] = RankedQuestions.of(list(asked(questions[split], found, pool, progress, title)))
+    return tables
 
 
 def _calibrated(

@@ -5,7 +5,8 @@ Each port has a contract suite in `tests/contract` that every adapter passes, th
 
 from llm_engineering.domain.ports.answers import Assistant, AssistantState, Llm, Reranker, Searcher
 from llm_engineering.domain.ports.data import Dataset, Progress
-from llm_engineering.domain.ports.embedding import Embedder, SubwordTokenizer
+from llm_engineering.domain.ports.embedding import Embedder, PassageVectors, SubwordTokenizer
+from llm_engineering.domain.ports.execution import Executor, Work
 from llm_engineering.domain.ports.features import FeatureVersion, FeatureWriter
 from llm_engineering.domain.ports.sources import KnownProvenance, KnownProvenances, Source
 from llm_engineering.domain.ports.training import (
@@ -26,12 +27,14 @@ __all__ = [
     "DatasetStore",
     "Embedder",
     "EvaluationStore",
+    "Executor",
     "FeatureVersion",
     "FeatureWriter",
     "KnownProvenance",
     "KnownProvenances",
     "Llm",
     "ModelRegistry",
+    "PassageVectors",
     "Progress",
     "ReplyJournal",
     "Reranker",
@@ -43,4 +46,5 @@ __all__ = [
     "VectorIndex",
     "VectorStore",
     "Warehouse",
+    "Work",
 ]

@@ -22,6 +22,14 @@ class SubwordTokenizer(Protocol):
         ...
 
 
+class PassageVectors(Protocol):
+    """Gives texts their vectors, for those who compare passages while they cut a text."""
+
+    def of(self, texts: Sequence[str]) -> Sequence[Vector]:
+        """Return the unit-length vector of each text, in order; of one over the window, that of its beginning."""
+        ...
+
+
 class Embedder(Protocol):
     """Turns texts into unit-length vectors.
 

@@ -19,6 +19,8 @@ class VectorIndex(Protocol):
     manifest: IndexManifest
     # Whether the last writer died at work: then what the index holds is to be compared with the ledger, point by point.
     interrupted: bool
+    # Whether a vector of length 1 comes back bit for bit: then one that does not is damaged.
+    bitwise: bool
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Insert points, replacing those with the same id."""

@@ -10,11 +10,10 @@ from shutil import rmtree
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from pydantic import ValidationError
-
 from llm_engineering.domain.datasets import DATASET_ROWS, DatasetCard, DatasetRow, RetrievalPair, Split
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.ports.training import Row
+from llm_engineering.infrastructure.datasets.cards import card_text, read_card
 from llm_engineering.infrastructure.vector_stores.folders import replace_file, sync
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class DatasetFiles:
             written = write_dataset(rows, _row_type(card), partial)
             card = _completed(card, written)
             with _translated(partial):
-                replace_file(partial / CARD, card.model_dump_json(indent=2) + "\n")
+                replace_file(partial / CARD, card_text(card))
                 self._put(card, partial, folder / card.version)
                 replace_file(folder / NEWEST, json.dumps({"version": card.version}))
         finally:
@@ -72,7 +71,8 @@ class DatasetFiles:
             known = ", ".join(card.reference for card in self.all()) or "none"
             raise UsageError(
                 f"there is no data set {reference!r}; there are: {known}. "
-                "`poetry poe run-dataset-pipeline` makes one (name and settings in section `dataset`)"
+                "`poetry poe run-dataset-pipeline` makes one for a retriever (section `dataset`), "
+                "run-instruct-dataset-pipeline and run-preference-dataset-pipeline for a language model"
             )
         return card
 
@@ -180,16 +180,11 @@ class DatasetFiles:
         """Return the card of a version, or None where there is none that belongs there.
 
         Raises:
-            UsageError: the card is not one, or another version's.
+            UsageError: the card is not one, was changed by hand, or is another version's.
         """
         path = self.folder / name / version / CARD
-        try:
-            card = DatasetCard.model_validate_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError, ValidationError) as error:
-            raise UsageError(f"{path} is no card of a data set ({type(error).__name__}); remove its folder") from error
-        if (card.name, card.version, card.digest[:12]) != (name, version, version):
+        card = read_card(path)
+        if card is not None and (card.name, card.version, card.digest[:12]) != (name, version, version):
             raise UsageError(f"{path} says that it is {card.reference}: it was changed; remove its folder")
         return card
 

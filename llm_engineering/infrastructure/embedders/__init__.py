@@ -5,8 +5,10 @@ from typing import Annotated
 from pydantic import Field
 
 from llm_engineering.infrastructure.embedders.hashing import Hashing
+from llm_engineering.infrastructure.embedders.openai import OpenAIEmbeddings
 from llm_engineering.infrastructure.embedders.sentence_transformers import SentenceTransformers
+from llm_engineering.infrastructure.embedders.spacy import Spacy
 
-EmbedderSpec = Annotated[SentenceTransformers | Hashing, Field(discriminator="kind")]
+EmbedderSpec = Annotated[SentenceTransformers | Hashing | OpenAIEmbeddings | Spacy, Field(discriminator="kind")]
 
-__all__ = ["EmbedderSpec", "Hashing", "SentenceTransformers"]
+__all__ = ["EmbedderSpec", "Hashing", "OpenAIEmbeddings", "SentenceTransformers", "Spacy"]

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.indexes import ModelCard
-from llm_engineering.domain.value import Value, digest
+from llm_engineering.domain.value import digest
+from llm_engineering.infrastructure.embedders.settings import EmbedderSettings
 from llm_engineering.infrastructure.embedders.window import check_window
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ BATCH = 256
 ALGORITHM = 1  # counts the changes of `embed`: another number is another model
 
 
-class Hashing(Value):
+class Hashing(EmbedderSettings):
     """Hash words into vectors. Fast and deterministic, but it knows nothing of meaning: not for real searches."""
 
     kind: Literal["hashing"] = "hashing"
@@ -42,13 +43,9 @@ class Hashing(Value):
         """Return the tokenizer that sizes chunks."""
         return WordTokenizer(self.max_tokens)
 
-    def resolved(self, home: Path) -> "Hashing":  # noqa: ARG002 - the signature of every embedder
-        """Return these settings: no registry has versions of them."""
-        return self
-
-    def names(self, model: str) -> bool:  # noqa: ARG002 - the signature of every embedder
-        """Whether a model is a version of the registered one: never."""
-        return False
+    def cuts(self, texts: Sequence[str], home: Path) -> Iterator[Sequence[int]]:  # noqa: ARG002 - as above
+        """Yield the positions of the texts in the batches that the embedder cuts."""
+        return (range(start, min(start + BATCH, len(texts))) for start in range(0, len(texts), BATCH))
 
     def card(self, home: Path) -> ModelCard:  # noqa: ARG002 - the signature of every embedder
         """Identify the vectors: the dimension and the algorithm decide them."""

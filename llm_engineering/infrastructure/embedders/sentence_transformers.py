@@ -1,16 +1,21 @@
 """Embedding with a sentence-transformers model on this machine's CPU or GPU."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from loguru import logger
 from pydantic import Field
 
 from llm_engineering.domain.indexes import ModelCard
-from llm_engineering.domain.value import Value, digest
+from llm_engineering.domain.value import digest
 from llm_engineering.infrastructure.embedders.model_files import ModelFiles
+from llm_engineering.infrastructure.embedders.settings import EmbedderSettings
+from llm_engineering.infrastructure.embedders.window import length_buckets
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.embedders.encoder import Encoder
+    from llm_engineering.infrastructure.embedders.onnx_encoder import OnnxEncoder
     from llm_engineering.infrastructure.embedders.tokenizer import FileTokenizer
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -23,7 +28,7 @@ PINNED = {
 }
 
 
-class SentenceTransformers(Value):
+class SentenceTransformers(EmbedderSettings):
     """Embed with a model in the sentence-transformers format. Its weights are verified; no code of it is ever run."""
 
     kind: Literal["sentence_transformers"] = "sentence_transformers"
@@ -54,6 +59,17 @@ class SentenceTransformers(Value):
     max_tokens: int | None = Field(None, ge=16, le=131_072, description="window; empty = the model's own")
     query_prompt: str = Field("", description="put before each query, for models that want one ('query: ')")
     passage_prompt: str = Field("", description="put before each passage, for models that want one ('passage: ')")
+    queries: Literal["auto", "onnx", "torch"] = Field(
+        "auto",
+        description="what computes the vectors of queries; auto = ONNX Runtime, which starts in half a second, and "
+        "torch where a service has hardware that makes it faster",
+    )
+    onnx_up_to: int | None = Field(
+        None,
+        ge=0,
+        description="runs of at most so many new and changed chunks are embedded by ONNX Runtime, in fp32; empty = 64 "
+        "where torch would compute in fp32 too, else none, as vectors in bf16 are not the same to the last bit",
+    )
 
     def open(self, home: Path) -> "Encoder":
         """Verify and load the model.
@@ -67,10 +83,31 @@ class SentenceTransformers(Value):
         files = spec._files(home)
         return Encoder.load(spec, files, spec._card(files), spec._tokenizer(files))
 
+    def open_queries(self, home: Path, *, lasting: bool = False) -> "Encoder | OnnxEncoder":
+        """Open the model for queries, without torch where ONNX Runtime knows the model."""
+        from llm_engineering.infrastructure.embedders.engines import asks_onnx
+
+        return (self._open_onnx(home, 1) if asks_onnx(self, lasting=lasting) else None) or self.open(home)
+
+    def open_run(self, home: Path, chunks: int) -> "Encoder | OnnxEncoder":
+        """Open the model for a run.
+
+        Which engine computes depends on the chunks of the run, not on those that still lack a vector: a run that was
+        killed and the one that resumes it have as many, so they use the same.
+        """
+        from llm_engineering.infrastructure.embedders.engines import embeds_with_onnx
+
+        return (self._open_onnx(home, self.threads) if embeds_with_onnx(self, chunks) else None) or self.open(home)
+
     def open_tokenizer(self, home: Path) -> "FileTokenizer":
         """Return the model's tokenizer for sizing chunks; the passage prompt takes its part of the window."""
         spec = self.resolved(home)
         return spec._tokenizer(spec._files(home))
+
+    def cuts(self, texts: Sequence[str], home: Path) -> Iterator[Sequence[int]]:
+        """Yield the positions of the texts in the batches that the embedder cuts; the model is not loaded."""
+        ids = self.open_tokenizer(home).ids(texts, self.passage_prompt)
+        return length_buckets([len(tokens) for tokens in ids], self.token_budget)
 
     def card(self, home: Path) -> ModelCard:
         """Identify the model by its files, without loading it."""
@@ -101,6 +138,19 @@ class SentenceTransformers(Value):
         name = self.registered or ("" if "@" in self.model else name_in(self.model))
         return bool(name) and (model.startswith(f"{SCHEME}{name}@") or model == self.model)
 
+    def _open_onnx(self, home: Path, threads: int) -> "OnnxEncoder | None":
+        """Return the model in ONNX Runtime, or None, with a line in the log, if that does not know such models."""
+        from llm_engineering.infrastructure.embedders.bert_graph import Unfit
+        from llm_engineering.infrastructure.embedders.onnx_encoder import OnnxEncoder
+
+        spec = self.resolved(home)
+        files = spec._files(home)
+        try:
+            return OnnxEncoder.load(spec, files, spec._card(files), spec._tokenizer(files), threads)
+        except Unfit as reason:
+            logger.info("model {} is computed in torch, not in ONNX Runtime: {}", spec.model, reason)
+            return None
+
     def _card(self, files: ModelFiles) -> ModelCard:
         weights = files.verified_digest(self.digest or PINNED.get(self.model, (None, None))[1])
         return ModelCard(
@@ -109,6 +159,8 @@ class SentenceTransformers(Value):
             digest=digest([weights, self.passage_prompt]) if self.passage_prompt else weights,
             dimension=files.dimension,
             max_tokens=files.window(self.max_tokens),
+            query_prompt=self.query_prompt,
+            passage_prompt=self.passage_prompt,
         )
 
     def _tokenizer(self, files: ModelFiles) -> "FileTokenizer":

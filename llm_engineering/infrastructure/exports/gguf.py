@@ -18,7 +18,6 @@ from llm_engineering.infrastructure.exports.layouts import (
 from llm_engineering.infrastructure.exports.vocabulary import vocabulary_of
 from llm_engineering.infrastructure.llms.templates import ChatTemplate
 
-PRECISIONS = ("auto", "f32", "f16", "bf16", "q8_0")
 _STORED = {"torch.float32": "f32", "torch.float16": "f16", "torch.bfloat16": "bf16"}
 # How far a weight may be off when it is read back: relative to the largest of its row.
 _EXACT = {"f32": 0.0, "f16": 1e-3, "bf16": 8e-3, "q8_0": 8e-3}

@@ -198,8 +198,10 @@ def _wire_bytes(order: _Order) -> int:
 
 
 def _conditions(known: Metadata) -> dict[str, str]:
+    """Return what asks for a page only if it has changed; what cannot stand in a head is not sent back."""
     names = {"etag": "If-None-Match", "last_modified": "If-Modified-Since"}
-    return {header: str(known[name]) for name, header in names.items() if known.get(name)}
+    given = {header: str(known.get(name) or "") for name, header in names.items()}
+    return {header: value for header, value in given.items() if value and value.isascii() and value.isprintable()}
 
 
 def _shown(url: httpx.URL) -> str:

@@ -28,4 +28,4 @@ def likely_prompt(request: LlmRequest) -> int:
 
 def request_digest(request: LlmRequest, of: object) -> str:
     """Identify a request to a model."""
-    return digest([of, request.model_dump(mode="json", exclude={"documents"})])
+    return digest([of, request.model_dump(mode="json", exclude={"documents", "whole"})])

@@ -11,7 +11,8 @@ from llm_engineering.infrastructure.llms.layer import Layer, streaming
 
 
 class Fallback(Layer):
-    """Asks one model after the other until one answers; a stream that has begun is not given to another.
+    """Asks one model after the other until one answers; a stream that has begun is not given to another, unless nobody
+    reads it before its end.
 
     The completion names the model that answered. A mistake of the user (a wrong key) is passed on at once: hidden by
     another model's answer, it would never be mended.
@@ -37,8 +38,9 @@ class Fallback(Layer):
             try:
                 async with streaming(llm, request) as events:
                     async for event in events:
-                        begun = True
-                        yield event
+                        begun = not request.whole
+                        if begun or isinstance(event, Completion):
+                            yield event
                 return
             except (BackendError, BudgetExceeded) as error:
                 if begun:

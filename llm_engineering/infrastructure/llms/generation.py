@@ -119,13 +119,9 @@ class Generator:
         return Written("".join(streamer.pieces), read, written, "length" if is_cut else "stop")
 
     def _prompt(self, request: LlmRequest) -> torch.Tensor:
-        """Return the conversation as token ids [1, tokens]: with the model's chat template, else as plain lines."""
+        """Return the conversation as token ids [1, tokens], written as in training."""
         turns = [message.model_dump() for message in request.messages]
-        if self._tokenizer.chat_template:
-            return torch.tensor([ChatTemplate.of(self._tokenizer).prompt_ids(turns)], device=self._model.device)
-        text = "\n".join(f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns) + "\nAssistant:"
-        found: torch.Tensor = self._tokenizer(text, return_tensors="pt")["input_ids"].to(self._model.device)
-        return found
+        return torch.tensor([ChatTemplate.of(self._tokenizer).prompt_ids(turns)], device=self._model.device)
 
     def _ends(self) -> set[int]:
         ends = self._model.generation_config.eos_token_id

@@ -20,7 +20,8 @@ class Retrying(Layer):
     """Repeats calls whose failure is transient, after as long as the server asks for, else after a random wait.
 
     The wait grows (full jitter: anything up to 0.5, 1, 2 … 20 s), so that many callers do not come back together. It
-    never ends after the deadline: then the failure is passed on at once. A stream that has begun is not repeated.
+    never ends after the deadline: then the failure is passed on at once. A stream that has begun is not repeated,
+    unless nobody reads it before its end.
     """
 
     def __init__(self, inner: Llm, retries: int, within: float, first_wait: float = _FIRST_WAIT) -> None:
@@ -44,8 +45,9 @@ class Retrying(Layer):
             try:
                 async with streaming(self.inner, request) as events:
                     async for event in events:
-                        begun = True
-                        yield event
+                        begun = not request.whole
+                        if begun or isinstance(event, Completion):
+                            yield event
                 return
             except BackendError as error:
                 if begun:

@@ -4,8 +4,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from llm_engineering.domain.secrets import REFERENCE, holds_secret
 from llm_engineering.domain.value import Value
+from llm_engineering.infrastructure.environment import check_keyed
 
 
 class Price(Value):
@@ -78,14 +78,5 @@ class KeyedSettings(LlmSettings):
 
     @model_validator(mode="after")
     def _holds_no_secret(self) -> Self:
-        """Refuse secrets in the file: ZenML keeps the parameters of a run, readable for everybody."""
-        if self.api_key and not REFERENCE.fullmatch(self.api_key):
-            raise ValueError(
-                "api_key must be a reference to an environment variable, such as ${env:OPENAI_API_KEY}, not the key "
-                "itself: the configuration is stored with every run"
-            )
-        if holds_secret(self.base_url):
-            raise ValueError("base_url holds a secret; put it into api_key as a reference such as ${env:MY_KEY}")
-        if not self.base_url.startswith(("http://", "https://", "${env:")):
-            raise ValueError("base_url must begin with http:// or https://, for example http://127.0.0.1:8000/v1")
+        check_keyed(self.api_key, self.base_url)
         return self

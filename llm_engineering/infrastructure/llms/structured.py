@@ -39,7 +39,11 @@ class Structured(Layer):
         if not mistakes:
             return completion.model_copy(update={"text": plain_json(completion.text)})
         logger.info("model {}: its JSON is not valid for the schema, asking once more", self.card.name)
-        again = await self._asked(_repairing(request, completion.text, mistakes))
+        try:
+            again = await self._asked(_repairing(request, completion.text, mistakes))
+        except BackendError as error:
+            error.usage = completion.usage
+            raise
         usage = completion.usage + again.usage
         if check.mistakes(again.text):
             raise BackendError(
@@ -47,6 +51,7 @@ class Structured(Layer):
                 + (" (cut at max_tokens)" if again.finish == "length" else "")
                 + "; allow more tokens, simplify the schema, or use a larger model",
                 reply=plain_json(again.text),
+                usage=usage,
             )
         return again.model_copy(update={"text": plain_json(again.text), "usage": usage})
 
@@ -110,14 +115,25 @@ class Check:
 
 
 def plain_json(text: str) -> str:
-    """Return the JSON without the thoughts before it and the fences around it that models like to add.
+    """Return the JSON without what models like to add: thoughts before it, fences and a few words around it.
 
-    >>> plain_json('```json\\n{"a": 1}\\n```')
+    >>> plain_json('Sure:\\n```json\\n{"a": 1}\\n```\\nThat is all.')
     '{"a": 1}'
     """
     text = _THINKING.sub("", text, count=1)
     found = _FENCED.match(text)
-    return (found.group(1) if found else text).strip()
+    plain = (found.group(1) if found else text).strip()
+    # All from the first brace to the last, or nothing: one of several objects might be any.
+    braced = plain[plain.find("{") : plain.rfind("}") + 1]
+    return braced if not _is_json(plain) and _is_json(braced) else plain
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _in_words(request: LlmRequest) -> LlmRequest:

@@ -18,6 +18,7 @@ PLAIN = (
     "{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 FILE = "chat_template.jinja"
+_MARK = "what is the name of this town"
 HASH = "chat_template_hash.json"  # of the template that a model was trained with, in its folder
 Turns = Sequence[Mapping[str, str]]
 
@@ -32,10 +33,21 @@ class ChatTemplate:
 
     @classmethod
     def of(cls, tokenizer: Any) -> "ChatTemplate":
-        """Return the template of a tokenizer, or the plain one."""
+        """Return the template of a tokenizer, or the plain one.
+
+        Raises:
+            UsageError: it has several, and none is the default.
+        """
         if not tokenizer.chat_template:
             return cls(tokenizer, PLAIN, is_own=False)
-        return cls(tokenizer, tokenizer.get_chat_template())
+        try:
+            text = tokenizer.get_chat_template()
+        except ValueError as error:
+            raise UsageError(
+                f"the model has several chat templates, and none of them is called default: {error}. Give it "
+                f"one in {FILE} of its folder"
+            ) from error
+        return cls(tokenizer, text)
 
     @cached_property
     def digest(self) -> str:
@@ -48,8 +60,6 @@ class ChatTemplate:
         Raises:
             UsageError: the template refuses it.
         """
-        import jinja2
-
         try:
             found: str = self.tokenizer.apply_chat_template(
                 [dict(turn) for turn in turns],
@@ -57,16 +67,32 @@ class ChatTemplate:
                 tokenize=False,
                 add_generation_prompt=answers,
             )
-        except jinja2.exceptions.TemplateError as error:
-            raise UsageError(f"the model's chat template refuses this conversation: {error}") from error
+        except Exception as error:  # what a foreign template raises can be anything
+            raise UsageError(
+                f"the model's chat template refuses this conversation ({type(error).__name__}): {error}"
+            ) from error
         return found
+
+    @cached_property
+    def shows_what_is_said(self) -> bool:
+        """Whether the words of a user reach the model at all: a template may render none of them."""
+        return _MARK in self.render([{"role": "user", "content": _MARK}], answers=True)
 
     def prompt_ids(self, turns: Turns) -> list[int]:
         """Return the tokens after which the model is to answer."""
         return self._ids(self.render(turns, answers=True))
 
     def example_ids(self, instruction: str, answer: str) -> tuple[list[int], list[int]]:
-        """Return the tokens of an instruction, just as they are served, and those of the answer up to its end."""
+        """Return the tokens of an instruction, just as they are served, and those of the answer up to its end.
+
+        Raises:
+            UsageError: the template refuses it, or shows nothing of it.
+        """
+        if not self.shows_what_is_said:
+            raise UsageError(
+                "the model's chat template does not show what a user says, so every instruction would look the same; "
+                f"mend {FILE} (or chat_template in tokenizer_config.json) in its folder"
+            )
         turns = [{"role": "user", "content": instruction}]
         prompt = self.render(turns, answers=True)
         whole = self.render([*turns, {"role": "assistant", "content": answer}], answers=False)
@@ -82,7 +108,7 @@ class ChatTemplate:
         return ids[: last + 1] if not after else [*ids, end]
 
     def _ids(self, text: str) -> list[int]:
-        found: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        found: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         return found
 
 

@@ -9,13 +9,17 @@ from llm_engineering.infrastructure.parquet.feature_reading import (
     read_manifest,
 )
 from llm_engineering.infrastructure.parquet.feature_writing import new_export
+from llm_engineering.infrastructure.parquet.lake import incoming, is_remote, outgoing
 from llm_engineering.infrastructure.parquet.writing import spool, write_dataset
 
 __all__ = [
     "FeatureDataset",
     "Features",
     "ParquetDataset",
+    "incoming",
+    "is_remote",
     "new_export",
+    "outgoing",
     "read_dataset",
     "read_documents",
     "read_features",

@@ -1,6 +1,7 @@
 """Read data sets: rows stream from disk, one row group in memory at a time."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -18,6 +19,18 @@ from llm_engineering.infrastructure.parquet.layout import Layout, layout_in
 T = TypeVar("T")
 
 ROWS_FILE = "rows.parquet"
+_TIMING = b"llm_engineering.timing"
+_NOTES = b"llm_engineering.notes"
+
+
+def timing(seconds: float, ended: float) -> dict[str, str]:
+    """Return what the metadata of a file say of how long its rows took, and when they were done."""
+    return {_TIMING.decode(): f"{seconds:.6f} {ended:.6f}"}
+
+
+def noted(notes: Mapping[str, str]) -> dict[str, str]:
+    """Return what the metadata of a file say beside its rows."""
+    return {_NOTES.decode(): json.dumps(dict(notes))}
 
 
 class ParquetDataset(Generic[T]):
@@ -38,6 +51,23 @@ class ParquetDataset(Generic[T]):
         """The size on disk, in bytes."""
         with translated(self._path):
             return self._path.stat().st_size
+
+    @property
+    def timing(self) -> tuple[float, float] | None:
+        """How long its making took, in seconds, and when that ended, in seconds since 1970; None if it is not known."""
+        with translated(self._path), pq.ParquetFile(self._path) as file:
+            facts = file.metadata.metadata or {}
+        if _TIMING not in facts:
+            return None
+        seconds, ended = facts[_TIMING].split()
+        return float(seconds), float(ended)
+
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """What is said beside the rows: of a data set of chunks, documents that have none, and why."""
+        with translated(self._path), pq.ParquetFile(self._path) as file:
+            found: dict[str, str] = json.loads((file.metadata.metadata or {}).get(_NOTES, b"{}"))
+        return found
 
     def __len__(self) -> int:
         return self._length

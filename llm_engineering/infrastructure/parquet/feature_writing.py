@@ -28,6 +28,8 @@ from llm_engineering.infrastructure.vector_stores.locks import FileLock, Held
 
 T = TypeVar("T")
 
+EXPORTED_ROWS = 4_096  # in a row group: exports of one version have the same bytes for ever
+
 
 class FeatureFolder:
     """The ports `FeatureWriter` and `DocumentWriter` over a folder that `new_export` has claimed."""
@@ -60,7 +62,7 @@ class FeatureFolder:
             path.parent.mkdir(parents=True, exist_ok=True)
             writer = pq.ParquetWriter(path, layout.schema, compression="zstd", write_page_checksum=True)
         try:
-            for batch in batches(rows, layout):
+            for batch in batches(rows, layout, EXPORTED_ROWS):
                 encoded = layout.encode(batch)
                 with translated(path):
                     writer.write_batch(encoded)

@@ -16,6 +16,7 @@ from llm_engineering.domain.documents import CleanedDocument, Document
 from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.evaluation import QuestionOutcome
 from llm_engineering.domain.features import FeatureChunk, FeatureDocument
+from llm_engineering.domain.graphs import Entity, Mention, Relation
 from llm_engineering.domain.instructions import Draft, Instruction, Preference
 from llm_engineering.domain.llm_evaluation import ContentScore, ModelAnswer
 from llm_engineering.domain.raw_documents import RawDocument
@@ -41,6 +42,9 @@ ROW_TYPES: Mapping[str, type] = {
     "preference": Preference,
     "model_answer": ModelAnswer,
     "content_score": ContentScore,
+    "mention": Mention,
+    "entity": Entity,
+    "relation": Relation,
 }
 # How values are encoded. Raise it when `columns` writes the same Arrow type with another meaning.
 ENCODING = b"1"

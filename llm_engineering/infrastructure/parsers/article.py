@@ -10,7 +10,9 @@ from lxml.etree import ParserError
 from lxml.html import HtmlElement
 from trafilatura.metadata import extract_metadata
 from trafilatura.settings import Document
+from trafilatura.xpaths import BODY_XPATH
 
+from llm_engineering.infrastructure.parsers.boxes import open_boxes
 from llm_engineering.infrastructure.parsers.code_blocks import CodeBlocks
 from llm_engineering.infrastructure.parsers.links import Links
 from llm_engineering.infrastructure.parsers.markdown import render
@@ -33,13 +35,15 @@ _UNSEEN = frozenset({"script", "style", "title", "noscript", "template"})
 _LOWER_HEADINGS = ("h2", "h3", "h4", "h5", "h6")
 
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+_FEW_HEADINGS = 2
 _MOST_DIGITS = 20
 _NUMERIC_REFERENCE = re.compile(r"(?i)&#(x[0-9a-f]+|[0-9]+);?")
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _PERMALINKS = (
     "//a[starts-with(@href, '#')][normalize-space() = '¶' or normalize-space() = '#' or normalize-space() = '§']"
 )
-
+# What a script may show some day. The template of a shadow root is shown at once.
+_TEMPLATES = "//template[not(@shadowrootmode)]"
 
 _CODE_AROUND = "ancestor::*[self::code or self::kbd or self::samp or self::tt or self::var or self::pre]"
 # A date from the metadata or a date element; none guessed from the text.
@@ -67,7 +71,8 @@ def read_page(html: str, url: str, *, article: bool = True) -> Page:
     clean = _NUMERIC_REFERENCE.sub(_without_surrogates, _NOT_IN_XML.sub("\ufffd", _XML_DECLARATION.sub("", html)))
     links = Links(clean, url)
     visible = read_visible(clean, links)
-    main = _article(clean, url, links) if article else _Article()
+    has_sections = len(_headings(visible)) >= _FEW_HEADINGS
+    main = _article(clean, url, links, has_sections=has_sections) if article else _Article()
     coverage = _coverage(main.text, visible)
     lost = visible.ink - main.seen if article else 0
     is_whole = lost <= _MOST_UNSEEN * visible.ink
@@ -99,18 +104,34 @@ def _without_surrogates(reference: re.Match[str]) -> str:
     return "\ufffd" if 0xD800 <= code <= 0xDFFF else reference.group()
 
 
-def _article(html: str, url: str, links: Links) -> _Article:
+def _frame(tree: HtmlElement) -> None:
+    """Say that the body is the article where nothing names the main content, as in DocBook's manuals.
+
+    Without a name the extraction collects paragraphs and code alone, and drops headings and lists.
+    """
+    body = tree.find("body")
+    if body is None or any(next(iter(found(tree)), None) is not None for found in BODY_XPATH):
+        return
+    frame = body.makeelement("article")
+    frame.text, body.text = body.text, None
+    frame.extend(list(body))
+    body.append(frame)
+
+
+def _article(html: str, url: str, links: Links, *, has_sections: bool) -> _Article:
     parser = lxml_html.HTMLParser(huge_tree=True, encoding="utf-8")
     try:
         tree = lxml_html.document_fromstring(html.encode(), parser=parser)
     except ParserError:  # nothing but end tags and the like
         return _Article()
     seen = _ink_in(tree)
-    for permalink in tree.xpath(_PERMALINKS):
-        permalink.drop_tree()
-    _move_captions(tree)
+    for dropped in tree.xpath(f"{_PERMALINKS} | {_TEMPLATES}"):
+        dropped.drop_tree()
+    open_boxes(tree)
     said = extract_metadata(tree, url or None, _DATES, extensive=False)  # before there are marks
     code = CodeBlocks(tree, html)
+    if has_sections:
+        _frame(tree)
     _mark_links(tree, links)
     found = trafilatura.bare_extraction(
         tree, url=url or None, include_comments=False, include_formatting=True, output_format="xml"
@@ -134,14 +155,6 @@ def _ink_in(tree: HtmlElement) -> int:
     """Count the characters of a tree that are not blank, seen by a reader or not."""
     inside = sum(ink(element.text) for element in tree.iter() if element.text and element.tag not in _UNSEEN)
     return inside + sum(ink(element.tail) for element in tree.iter() if element.tail)
-
-
-def _move_captions(tree: HtmlElement) -> None:
-    """Put captions before their tables, because the extraction takes them for the first row."""
-    for caption in tree.xpath("//table/caption"):
-        table = caption.getparent()
-        caption.tag, caption.tail = "p", None
-        table.addprevious(caption)
 
 
 def _mark_links(tree: HtmlElement, links: Links) -> None:

@@ -47,6 +47,8 @@ def main() -> int:
     """Answer requests until the input ends."""
     answers = own_standard_output()
     logging.disable(logging.CRITICAL)  # what libraries say about odd pages is no news
+    # trafilatura takes it along where it is installed, with numpy: nothing here asks for the language of a page.
+    sys.modules["py3langid"] = None  # type: ignore[assignment]
     from llm_engineering.infrastructure.parsers.article import read_page
 
     read_page("<p>Nothing is imported later.</p>", "", article=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from llm_engineering.infrastructure.parsers.child import OUT_OF_MEMORY, TOO_DEEP, own_standard_output, receive, send
 from llm_engineering.infrastructure.parsers.confinement import confine, limit_processor_time
-from llm_engineering.infrastructure.parsers.formats import Unreadable, listings, mail, office, pdf
+from llm_engineering.infrastructure.parsers.formats import Unreadable, feeds, listings, mail, office, pdf
 
 
 def main() -> int:
@@ -51,7 +51,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
             case "sitemap":
                 return listings.read_sitemap(data)
             case "feed":
-                return listings.read_feed(data)
+                return feeds.read_feed(data)
             case "links":
                 return listings.read_links(data.decode("utf-8", "replace"), str(request["url"]))
             case _:

@@ -1,7 +1,6 @@
 """Reads PDF, office files, e-mails, sitemaps and feeds in a child process that can be killed, like HTML."""
 
 import base64
-import threading
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +11,8 @@ from loguru import logger
 
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.infrastructure.parsers.child import LARGEST
-from llm_engineering.infrastructure.parsers.worker import _Child, _Died
+from llm_engineering.infrastructure.parsers.children import Children, Died
+from llm_engineering.infrastructure.parsers.formats import SPREADSHEETS
 
 FileKind = Literal["pdf", "office", "mail", "sitemap", "feed", "links"]
 
@@ -23,16 +23,14 @@ _MOST_GROWTH, _SMALL_ANSWER = 200, 16_000_000  # text is packed well in PDFs and
 
 
 class DocumentParser:
-    """A process for files of foreign formats, started with the first one, and replaced when it dies.
+    """Processes for files of foreign formats, each started when it is needed, and replaced when it dies.
 
-    One request at a time; calls from several threads wait for each other.
+    As many files are read at once as there are processes; further calls wait.
     """
 
-    def __init__(self, timeout_seconds: float, memory_mb: int = 2048) -> None:
+    def __init__(self, timeout_seconds: float, memory_mb: int = 2048, processes: int = 1) -> None:
         self._timeout = timeout_seconds
-        self._memory = memory_mb
-        self._child: _Child | None = None
-        self._lock = threading.Lock()
+        self._children = Children(_MODULE, memory_mb, processes, _folders)
 
     def read(self, kind: FileKind, raw: bytes, *, suffix: str = "", url: str = "") -> Mapping[str, Any]:
         """Read a file; what comes back depends on its kind, see `formats`.
@@ -41,23 +39,20 @@ class DocumentParser:
             SourceError: `encrypted`, `truncated`, `unparsable`, `too_large`, `empty`, `missing_extra`.
             BackendError: the process does not start.
         """
-        self._require("pypdfium2" if kind == "pdf" else "openpyxl" if suffix == ".xlsx" else "")
-        with self._lock:
-            try:
-                answer = self._ask(kind, raw, suffix, url, plain=False)
-            except _Died as error:
-                if kind != "pdf":
-                    raise SourceError("unparsable", f"the parser gave up on this file: {error}") from error
-                answer = self._again(raw, str(error))
+        self._require("pypdfium2" if kind == "pdf" else "openpyxl" if suffix in SPREADSHEETS else "")
+        try:
+            answer = self._ask(kind, raw, suffix, url, plain=False)
+        except Died as error:
+            if kind != "pdf":
+                raise SourceError("unparsable", f"the parser gave up on this file: {error}") from error
+            answer = self._again(raw, str(error))
         if "reason" in answer:
             raise SourceError(str(answer["reason"]), str(answer.get("detail", "")))
         return answer
 
     def close(self) -> None:
-        """End the process."""
-        if self._child is not None:
-            self._child.stop()
-            self._child = None
+        """End the processes."""
+        self._children.close()
 
     def __enter__(self) -> Self:
         return self
@@ -71,15 +66,13 @@ class DocumentParser:
         """Read a PDF without its layout, which takes a small part of the time."""
         try:
             answer = self._ask("pdf", raw, "", "", plain=True)
-        except _Died as error:
+        except Died as error:
             raise SourceError("unparsable", f"the parser gave up on this file: {error}") from error
         note = f"the layout was given up, because {why}; this is the text of the pages as it stands"
         logger.warning(note)
         return {**answer, "note": note} if "reason" not in answer else answer
 
     def _ask(self, kind: str, raw: bytes, suffix: str, url: str, *, plain: bool) -> dict[str, Any]:
-        if self._child is None:
-            self._child = _Child(self._memory, _MODULE, _folders())
         request = {
             "kind": kind,
             "data": base64.b64encode(raw).decode("ascii"),
@@ -88,11 +81,8 @@ class DocumentParser:
             "plain": plain,
             "seconds": self._timeout,
         }
-        try:
-            return self._child.answer(request, self._timeout, min(_SMALL_ANSWER + _MOST_GROWTH * len(raw), LARGEST))
-        except _Died:
-            self.close()
-            raise
+        most = min(_SMALL_ANSWER + _MOST_GROWTH * len(raw), LARGEST)
+        return self._children.ask(request, self._timeout, most, dict)
 
     def _require(self, package: str) -> None:
         if package and find_spec(package) is None:

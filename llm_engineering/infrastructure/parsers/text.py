@@ -21,6 +21,8 @@ _MAGIC = (
     b"\x1f\x8b",
     b"\x7fELF",
     b"SQLite format 3\x00",
+    b"\xd0\xcf\x11\xe0",  # office files before 2007
+    b"{\\rtf",
 )
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")  # not tab, line and form feeds, nor escape
 _MAX_CONTROL_SHARE = 0.01

@@ -30,7 +30,8 @@ _NOT_FINITE = {
 
 
 def copy_files(source: Path, target: Path) -> tuple[ModelFile, ...]:
-    """Copy the files of a model and return them as they are in the copy.
+    """Copy the files of a model and return them as they are in the copy. Hidden ones (`.git`, `.gitattributes`,
+    `.DS_Store`) are no part of a model and are left behind.
 
     Raises:
         UsageError: there is none, or one of them is a link, may hold code, or names other files to be fetched.
@@ -39,13 +40,17 @@ def copy_files(source: Path, target: Path) -> tuple[ModelFile, ...]:
         raise UsageError(
             f"there is no folder {str(source)!r} to register; give the folder that holds the model's files"
         )
-    paths = sorted(files_below(source))
+    paths = sorted(path for path in files_below(source) if not _is_hidden(path.relative_to(source)))
     for path in paths:
         _let_in(path, source)
         copy = target / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy, follow_symlinks=False)
     return tuple(file_of(target / path.relative_to(source), target) for path in paths)
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def files_below(folder: Path) -> Iterator[Path]:

@@ -71,27 +71,15 @@ class CrossEncoder(Value):
         Raises:
             UsageError: the model is not here and cannot be fetched, has another digest, or is no cross-encoder.
         """
-        from sentence_transformers import CrossEncoder as LibraryModel
-
         from llm_engineering.infrastructure.embedders.encoder import chosen_device
-        from llm_engineering.infrastructure.embedders.library_model import quiet_transformers
+        from llm_engineering.infrastructure.embedders.library_model import load_cross_encoder
         from llm_engineering.infrastructure.embedders.model_files import ModelFiles
         from llm_engineering.infrastructure.embedders.model_source import find_model
 
         files = ModelFiles(self.model, find_model(self.model, self.revision, home))
         files.verified_digest(self.digest)
         _check_kind(self.model, files.settings("config.json"))
-        with files.staged() as folder, quiet_transformers():
-            try:
-                model = LibraryModel(
-                    str(folder),
-                    device=chosen_device(self.device),
-                    max_length=self.max_tokens,
-                    local_files_only=True,
-                    trust_remote_code=False,
-                )
-            except Exception as error:  # what the settings of a foreign model make the library raise can be anything
-                raise UsageError(f"reranker {self.model!r} in {files.folder} cannot be loaded: {error}") from error
+        model = load_cross_encoder(files, chosen_device(self.device), what="reranker", max_tokens=self.max_tokens)
         return CrossEncoderModel(self, model)
 
 

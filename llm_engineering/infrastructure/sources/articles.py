@@ -23,9 +23,14 @@ _FOREIGN = {
     "application/x-ipynb+json": ".ipynb",
     "message/rfc822": ".eml",
     "application/vnd.oasis.opendocument.text": ".odt",
+    "application/vnd.oasis.opendocument.spreadsheet": ".ods",
+    "application/vnd.oasis.opendocument.presentation": ".odp",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": ".pptx",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
+    "application/vnd.ms-word.document.macroenabled.12": ".docm",
+    "application/vnd.ms-powerpoint.presentation.macroenabled.12": ".pptm",
+    "application/vnd.ms-excel.sheet.macroenabled.12": ".xlsm",
 }
 _UNSAID = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/zip"})
 _HTML_BEGINNINGS = ("<!doctype html", "<html", "<head", "<body", "<?xml", "<!--")

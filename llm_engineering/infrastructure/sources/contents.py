@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING, Any
 from llm_engineering.domain.documents import Format, Metadata
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.infrastructure.sources.context import SourceContext
-from llm_engineering.infrastructure.sources.formats import FOREIGN, HTML, MAIL, NOTEBOOKS, PDF, format_of, suffix_of
+from llm_engineering.infrastructure.sources.formats import (
+    FOREIGN,
+    HTML,
+    MAIL,
+    NOTEBOOKS,
+    PDF,
+    SAVE_AS,
+    format_of,
+    suffix_of,
+)
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.parsers.documents import FileKind
 
+_LFS = b"version https://git-lfs.github.com/spec/"
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 _ATX_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$")
 _UNDERLINE = re.compile(r"[=\-~^\"'`*+#_.:]{3,}\s*$")
@@ -38,17 +48,30 @@ def read_content(raw: bytes, path: str, uri: str, context: SourceContext) -> Con
         SourceError: `binary`, `empty` or `unparsable`; of PDF and office files also `encrypted`, `truncated`,
             `too_large` and `missing_extra`.
     """
+    if raw.startswith(_LFS):
+        detail = "it is a pointer of Git LFS, and its content lies elsewhere; type git lfs pull, and read the folder"
+        raise SourceError("unparsable", f"{detail} by kind: files")
     if suffix_of(path) in HTML:
         return _html(raw, path, uri, context)
     if suffix_of(path) in FOREIGN:
         return read_foreign(raw, suffix_of(path), PurePosixPath(path).stem, context)
-    from llm_engineering.infrastructure.parsers.text import decode
-
-    text = decode(raw)
+    text = _decoded(raw, suffix_of(path))
     text_format, language = format_of(path)
     name = PurePosixPath(path)
     title = name.name if text_format == "code" else title_in(text, text_format) or name.stem
     return Content(text, text_format, title, {"language": language} if language else {})
+
+
+def _decoded(raw: bytes, suffix: str) -> str:
+    from llm_engineering.infrastructure.parsers.text import decode
+
+    try:
+        return decode(raw)
+    except SourceError as error:
+        if error.reason == "binary" and suffix in SAVE_AS:
+            detail = f"{suffix} files are not read; save it as {SAVE_AS[suffix]}, which is"
+            raise SourceError(error.reason, detail) from error
+        raise
 
 
 def _html(raw: bytes, path: str, uri: str, context: SourceContext) -> Content:
@@ -79,9 +102,13 @@ def read_foreign(raw: bytes, suffix: str, stem: str, context: SourceContext) -> 
 
         text, title, metadata = read_notebook(raw)
         return Content(text, "markdown", title or stem, metadata)
+    if not raw:
+        raise SourceError("truncated", "the file has no bytes at all: whoever wrote it did not come to the end")
     kind: FileKind = "pdf" if suffix in PDF else "mail" if suffix in MAIL else "office"
     found = context.documents.read(kind, raw, suffix=suffix)
     text = "\n\n".join(found["pages"]) if "pages" in found else str(found.get("text", ""))
+    if kind == "mail":
+        text = mail_text(found, context)
     if found.get("html"):
         text = "\n\n".join(context.parser.parse(page).text for page in found["html"])
     if not text.strip():
@@ -89,11 +116,22 @@ def read_foreign(raw: bytes, suffix: str, stem: str, context: SourceContext) -> 
     said = {"author": found.get("author"), "pages": len(found.get("pages", ())), "slides": found.get("slides")}
     return Content(
         text=text,
-        format="text" if kind == "mail" and not found.get("html") else "markdown",
+        format=mail_format(found) if kind == "mail" else "markdown",
         title=str(found.get("title") or stem),
         metadata={name: value for name, value in {**said, **found.get("metadata", {})}.items() if value},
         provenance=how_read(found),
     )
+
+
+def mail_text(found: Mapping[str, Any], context: SourceContext) -> str:
+    """Return the pieces of an e-mail as one text."""
+    pieces = (context.parser.parse(text).text if kind == "html" else text for kind, text in found["pieces"])
+    return "\n\n".join(piece for piece in pieces if piece.strip())
+
+
+def mail_format(found: Mapping[str, Any]) -> Format:
+    """Return the format of an e-mail's text: HTML becomes Markdown."""
+    return "markdown" if any(kind == "html" for kind, _ in found["pieces"]) else "text"
 
 
 def how_read(found: Mapping[str, Any]) -> Metadata:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llm_engineering.infrastructure.parsers.worker import HtmlParser
 
 # Raise it when sources make another document of the same content than before: what is stored is then read again.
-READER_VERSION = 3
+READER_VERSION = 5
 _PAGE = 500
 
 
@@ -85,7 +85,7 @@ class SourceContext:
 
         if self.parent is not None:
             return self.parent.parser
-        return HtmlParser(self.fetching.parse_timeout_seconds, self.fetching.parse_memory_mb)
+        return HtmlParser(self.fetching.parse_timeout_seconds, self.fetching.parse_memory_mb, self.fetching.parsers)
 
     @cached_property
     def documents(self) -> "DocumentParser":
@@ -94,7 +94,11 @@ class SourceContext:
 
         if self.parent is not None:
             return self.parent.documents
-        return DocumentParser(self.fetching.parse_timeout_seconds, self.fetching.parse_memory_mb)
+        return DocumentParser(self.fetching.parse_timeout_seconds, self.fetching.parse_memory_mb, self.fetching.parsers)
+
+    def share(self) -> None:
+        """Make the parsers now, no process yet: threads that ask for them at once would each make their own."""
+        _ = (self.parser, self.documents, self.reader)
 
     @cached_property
     def reader(self) -> str:

@@ -13,6 +13,7 @@ from llm_engineering.domain.secrets import redact
 from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.incidents import incident
+from llm_engineering.infrastructure.sources.naming import SourceName
 from llm_engineering.infrastructure.sources.pages import Pages
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
@@ -31,9 +32,8 @@ class Feed(Value):
     full: bool = Field(True, description="fetch the article of each entry; false takes the text that is in the feed")
     keep: bool = Field(True, description="keep the documents of entries that the feed has dropped")
     max_entries: int = Field(1000, gt=0, description="the first so many of the feed are read")
-    name: str = Field(
+    name: SourceName = Field(
         default_factory=_default_name,
-        min_length=1,
         description="what the documents are kept under; feed:URL by default. Another name is another source",
     )
     tenant: Tenant = None
@@ -59,6 +59,7 @@ class FeedSource:
         feed = self.context.documents.read("feed", response.content)
         if not feed["entries"]:
             raise SourceError("empty_source", f"the feed {shown} has no entry; what is indexed stays")
+        self.keeps_unshown = self.spec.keep or not feed["whole"]
         seen: set[tuple[str, str]] = set()
         pages = Pages(self.name, self.context)
         for number, entry in enumerate(feed["entries"][: self.spec.max_entries], start=1):

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +17,14 @@ from llm_engineering.infrastructure.sources.globs import is_below_any, matches_a
 class Listing:
     """`files` are relative and resolved paths, in order; `rejected` comes with reason and detail.
 
-    `unreadable` names folders that could not be listed: with one of them the listing is not complete.
+    `unreadable` names folders that could not be listed: with one of them the listing is not complete. `passed` counts
+    by their endings the files that no pattern wants, and none refuses.
     """
 
     files: list[tuple[str, Path]] = field(default_factory=list)
     rejected: list[tuple[Path, tuple[str, str]]] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    passed: Counter[str] = field(default_factory=Counter)
 
 
 def shown(path: str) -> str:
@@ -67,8 +70,12 @@ def list_folder(root: Path, include: Sequence[str], exclude: Sequence[str]) -> L
         folders[:] = [name for name in folders if not matches_any(prefix + name, exclude)]
         for name in names:
             relative = prefix + name
-            if matches_any(relative, include) and not matches_any(relative, exclude):
+            if matches_any(relative, exclude):
+                continue
+            if matches_any(relative, include):
                 _enter(Path(folder, name), relative, root, exclude, listing, seen)
+            else:
+                listing.passed[Path(name).suffix.lower() or name] += 1
     listing.files.sort()
     listing.rejected.sort()
     return listing

@@ -3,13 +3,20 @@
 from pathlib import PurePosixPath
 
 from llm_engineering.domain.documents import Format
+from llm_engineering.infrastructure.parsers.formats import BOOKS, OPEN_DOCUMENTS, SLIDES, SPREADSHEETS, WORD
 
 _MARKDOWN = (".md", ".markdown", ".mdown", ".mdx")
 _TEXT = (".txt", ".text", ".rst", ".adoc", ".org")
 HTML = (".html", ".htm", ".xhtml")
 PDF, MAIL, NOTEBOOKS = (".pdf",), (".eml",), (".ipynb",)
-OFFICE = (".docx", ".pptx", ".xlsx", ".odt", ".ods", ".odp", ".epub")
+OFFICE = (*WORD, *SLIDES, *SPREADSHEETS, *OPEN_DOCUMENTS, *BOOKS)
 FOREIGN = (*PDF, *OFFICE, *MAIL, *NOTEBOOKS)  # they become Markdown
+# Other formats of offices, which are not read, and what to save such files as.
+SAVE_AS = {
+    ".doc": ".docx", ".dot": ".docx", ".rtf": ".docx", ".wps": ".docx", ".wpd": ".docx", ".pages": ".docx",
+    ".xls": ".xlsx", ".xlt": ".xlsx", ".xlsb": ".xlsx", ".numbers": ".xlsx", ".ppt": ".pptx", ".pps": ".pptx",
+    ".key": ".pptx", ".msg": ".eml", ".mobi": ".epub", ".azw3": ".epub",
+}  # fmt: skip
 _LANGUAGES = {
     ".py": "python", ".pyi": "python", ".js": "javascript", ".mjs": "javascript", ".jsx": "javascript",
     ".ts": "typescript", ".tsx": "typescript", ".java": "java", ".kt": "kotlin", ".scala": "scala", ".go": "go",
@@ -23,8 +30,10 @@ _LANGUAGES = {
 # Which files are read unless a source says otherwise. A pattern without a slash holds in every folder.
 DEFAULT_INCLUDE = tuple(f"*{suffix}" for suffix in (*_MARKDOWN, *_TEXT, *HTML, *FOREIGN, *_LANGUAGES))
 
-# Hidden files and folders (".git", ".venv", ".env" …), and what tools put beside the sources.
-DEFAULT_EXCLUDE = (".*", "node_modules", "__pycache__", "venv", "site-packages", "*.egg-info", "*.min.js", "*.min.css")
+# Hidden files and folders (".git", ".venv", ".env" …), and what tools put beside the sources: ~$ are locks of Office.
+DEFAULT_EXCLUDE = (
+    ".*", "~$*", "node_modules", "__pycache__", "venv", "site-packages", "*.egg-info", "*.min.js", "*.min.css",
+)  # fmt: skip
 
 
 def suffix_of(path: str) -> str:

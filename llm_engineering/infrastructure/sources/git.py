@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from llm_engineering.domain.documents import Document, Item, Metadata, NotModified, document_id
 from llm_engineering.domain.errors import SourceError
@@ -28,6 +28,7 @@ from llm_engineering.infrastructure.sources.git_objects import (
 )
 from llm_engineering.infrastructure.sources.globs import is_below_any, matches_any
 from llm_engineering.infrastructure.sources.incidents import incident
+from llm_engineering.infrastructure.sources.naming import SourceName
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 _REMOTE = re.compile(r"(?i)(?:https?|ssh)://[^/]|[\w.-]+@[\w.-]+:(?!//)")
@@ -52,6 +53,12 @@ def _default_name(data: dict[str, Any]) -> str:
     return f"git:{_shown(data.get('url', ''))}" + (f"@{ref}" if ref != "HEAD" else "")
 
 
+def _named(ref: str) -> str:
+    if re.fullmatch(r"[^-\s~^:?*\[\\][^\s~^:?*\[\\]*", ref) is None:
+        raise ValueError(f"{ref!r} is no ref; write the name of a branch or tag, or a commit, such as main or v1.2")
+    return ref
+
+
 class Git(Value):
     """A git repository: a document per file of one commit, read without a checkout. Submodules and links are not read.
 
@@ -62,19 +69,16 @@ class Git(Value):
 
     kind: Literal["git"] = "git"
     url: str = Field(min_length=1, description="a local path, an https URL, or an ssh address (git@host:owner/repo)")
-    ref: str = Field(
-        "HEAD",
-        pattern=r"^[^-\s~^:?*\[\\][^\s~^:?*\[\\]*$",
-        description="a branch, tag or commit; HEAD is the default branch",
+    ref: Annotated[str, AfterValidator(_named)] = Field(
+        "HEAD", description="a branch, tag or commit; HEAD is the default branch"
     )
     include: tuple[str, ...] = Field(DEFAULT_INCLUDE, description="patterns of the files to read, as for `files`")
     exclude: tuple[str, ...] = Field(DEFAULT_EXCLUDE, description="patterns of files and folders to leave out")
     max_bytes: int = Field(10_000_000, gt=0, description="of one file; a larger one is rejected")
     max_repository_bytes: int = Field(2_000_000_000, gt=0, description="of the clone of a remote repository")
     timeout_seconds: float = Field(600.0, gt=0, description="for fetching the repository")
-    name: str = Field(
+    name: SourceName = Field(
         default_factory=_default_name,
-        min_length=1,
         description="what the documents are kept under; git:URL by default. Another name is another source",
     )
     tenant: Tenant = None

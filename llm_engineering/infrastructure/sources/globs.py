@@ -1,5 +1,7 @@
 """Patterns for paths: `*` and `?` within a name, `**` across folders, `[abc]`; upper and lower case are the same.
 
+So are the ways to write an accent: a pattern is typed as one character, a name from a Mac has two.
+
 A pattern without a slash holds for names in every folder (`*.md`, `node_modules`); one with a slash starts at the root
 (`docs/**/*.md`, `/README.md`).
 """
@@ -7,11 +9,12 @@ A pattern without a slash holds for names in every folder (`*.md`, `node_modules
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from unicodedata import normalize
 
 
 def matches_any(path: str, patterns: Iterable[str]) -> bool:
     """Tell whether a relative path, with forward slashes, matches one of the patterns as a whole."""
-    return _compiled(tuple(patterns)).fullmatch(path) is not None
+    return _compiled(tuple(patterns)).fullmatch(normalize("NFC", path)) is not None
 
 
 def is_below_any(path: str, patterns: Iterable[str]) -> bool:
@@ -28,7 +31,7 @@ def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _translated(pattern: str) -> str:
-    plain = pattern.removeprefix("./").removesuffix("/")
+    plain = normalize("NFC", pattern).removeprefix("./").removesuffix("/")
     anchored = plain.removeprefix("/") if "/" in plain else f"**/{plain}"
     return "".join(map(_as_regex, re.findall(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]|[^*?\[]+|\[", anchored)))
 

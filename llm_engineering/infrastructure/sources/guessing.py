@@ -23,7 +23,7 @@ _FIELDS = {"files": "root", "pdf": "root", "mailbox": "path", "web": "urls", "py
 _SITEMAP = re.compile(r"(?i)(^|/)[\w.-]*sitemap[\w.-]*\.(xml|txt)(\.gz)?$")
 _FEED = re.compile(r"(?i)(\.(rss|atom|rdf)|(^|/)(feed|rss|atom)s?(\.xml)?/?)$")
 _SCHEME = re.compile(r"^([a-z][a-z0-9]*)(\+[a-z0-9_]+)?://")
-_NO_DATABASES = ("http", "https", "file", "ssh", "git")
+_NO_DATABASES = ("http", "https", "file", "ssh", "git", "ftp", "ftps", "sftp", "ws", "wss")
 
 
 def source_at(place: str, settings: Mapping[str, Any]) -> SourceSpec:
@@ -44,7 +44,9 @@ def source_at(place: str, settings: Mapping[str, Any]) -> SourceSpec:
     try:
         return adapter.validate_python(given)
     except ValidationError as error:
-        mistakes = "; ".join(_said(mistake) for mistake in error.errors(include_input=False, include_url=False))
+        found = error.errors(include_input=False, include_url=False)
+        # A name that cannot be made of a wrong setting is no mistake of its own.
+        mistakes = "; ".join(_said(each) for each in found if each["type"] != "default_factory_not_called")
         raise UsageError(f"{redact(place)} as kind {kind or given['kind']!r}: {mistakes}") from None
 
 

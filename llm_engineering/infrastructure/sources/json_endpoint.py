@@ -14,6 +14,7 @@ from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.folders import open_regular
 from llm_engineering.infrastructure.sources.incidents import incident
+from llm_engineering.infrastructure.sources.naming import SourceName
 from llm_engineering.infrastructure.sources.record_keys import RecordKeys, title_of
 from llm_engineering.infrastructure.sources.records import Record, find_records, parse_json
 from llm_engineering.infrastructure.sources.templates import fields_of, fill
@@ -51,6 +52,12 @@ def _default_name(data: dict[str, Any]) -> str:
 Template = Annotated[str, AfterValidator(_template)]
 
 
+def _place(records: str) -> str:
+    if records and not all(records.split(".")):
+        raise ValueError(f"{records!r} is no place of records; write documents, or data.items for a level deeper")
+    return records
+
+
 class JsonEndpoint(Value):
     """A JSON endpoint, or a local JSON file, with records: a document per record.
 
@@ -64,9 +71,8 @@ class JsonEndpoint(Value):
         min_length=1, description='the text of a document, for example "{course} {section} {question} {text}"'
     )
     title: Template = Field("", description="template of the title; empty means the field title, question or name")
-    records: str = Field(
+    records: Annotated[str, AfterValidator(_place)] = Field(
         "",
-        pattern=r"^[^.]+(\.[^.]+)*$|^$",
         description="where the records are: empty for a top-level list; `documents` for a list under that key in each "
         "top-level item, whose plain fields the records inherit; `data.items` a level deeper",
     )
@@ -77,9 +83,8 @@ class JsonEndpoint(Value):
         None, description="fields kept for filtering; by default the short plain ones"
     )
     max_bytes: int = Field(100_000_000, gt=0, description="of the whole JSON document")
-    name: str = Field(
+    name: SourceName = Field(
         default_factory=_default_name,
-        min_length=1,
         description="what the documents are kept under; json:URL by default. Another name is another source",
     )
     tenant: Tenant = None
@@ -102,7 +107,7 @@ class JsonSource:
         from llm_engineering.infrastructure.parsers.text import decode
 
         uri = _uri(self.spec.url)
-        records, problem = find_records(parse_json(decode(self._bytes())), self.spec.records)
+        records, problem = find_records(_parsed(decode(self._bytes())), self.spec.records)
         if not records:
             raise SourceError(*(("wrong_shape", problem) if problem else ("empty_source", f"{uri} holds no record")))
         keys = RecordKeys(records, self.spec.key)
@@ -153,3 +158,13 @@ class JsonSource:
         if len(raw) > self.spec.max_bytes:
             raise SourceError("too_large", f"{path} is larger than max_bytes ({self.spec.max_bytes:,} bytes)")
         return raw
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return parse_json(text)
+    except SourceError as error:
+        if "Extra data" not in str(error):
+            raise
+        advice = "JSON lines, an object on each line, are read by kind: table with format: jsonl"
+        raise SourceError(error.reason, f"{error}; {advice}") from error

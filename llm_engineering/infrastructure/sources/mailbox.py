@@ -5,16 +5,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from pydantic import Field
 
 from llm_engineering.domain.documents import Document, Item, Metadata, Rejection
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.domain.value import Value
+from llm_engineering.infrastructure.sources.contents import how_read, mail_format, mail_text
 from llm_engineering.infrastructure.sources.context import SourceContext
-from llm_engineering.infrastructure.sources.folders import open_regular
+from llm_engineering.infrastructure.sources.folders import list_folder, open_regular
 from llm_engineering.infrastructure.sources.incidents import incident
+from llm_engineering.infrastructure.sources.naming import SourceName, SourcePath
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 _FROM = re.compile(rb"From \S*.*\d{4}\s*$")
@@ -30,13 +32,12 @@ class Mailbox(Value):
     """E-mails: an mbox file, or a folder with a file for each message (.eml, Maildir). Attachments are named only."""
 
     kind: Literal["mailbox"] = "mailbox"
-    path: Path = Field(description="an mbox file, or a folder of messages")
+    path: SourcePath = Field(description="an mbox file, or a folder of messages")
     max_bytes: int = Field(
         10_000_000, gt=0, description="of one message with its attachments; a larger one is rejected"
     )
-    name: str = Field(
+    name: SourceName = Field(
         default_factory=_default_name,
-        min_length=1,
         description="what the documents are kept under; mailbox:PATH by default. Another name is another source",
     )
     tenant: Tenant = None
@@ -67,49 +68,45 @@ class MailboxSource:
         if not seen:
             raise SourceError("empty_source", f"there is no message in {path}; what is indexed stays")
 
-    def _messages(self, path: Path) -> Iterator[tuple[str, bytes | None]]:
-        """Yield place and bytes of each message; no bytes where there are more than allowed."""
+    def _messages(self, path: Path) -> Iterator[tuple[str, bytes | SourceError]]:
+        """Yield place and bytes of each message, or why it cannot be read."""
+        most = self.spec.max_bytes
         if not path.is_dir():
-            yield from split_mbox(path, self.spec.max_bytes)
+            for place, raw in split_mbox(path, most):
+                yield place, _too_large(most) if raw is None else raw
             return
-        for file in sorted(path.rglob("*")):
-            is_message = file.suffix.lower() == ".eml" or file.parent.name in ("cur", "new")
-            if is_message and file.is_file() and not file.is_symlink() and not _is_hidden(file.relative_to(path)):
-                with open_regular(file) as opened:
-                    raw = opened.read(self.spec.max_bytes + 1)
-                yield file.relative_to(path).as_posix(), raw if len(raw) <= self.spec.max_bytes else None
+        listing = list_folder(path, ("*",), (".*",))
+        for file in sorted(file for _, file in listing.files):
+            if file.suffix.lower() == ".eml" or file.parent.name in ("cur", "new"):
+                yield file.relative_to(path).as_posix(), _bytes(file, most)
+        if listing.unreadable:
+            folders = ", ".join(listing.unreadable[:3])
+            raise SourceError("unreadable", f"these folders cannot be listed: {folders}; check their permissions")
 
-    def _item(self, uri: str, place: str, raw: bytes | None, seen: set[str]) -> Item:
-        if raw is None:
-            self.keeps_unshown = True
-            problem = SourceError("too_large", f"{place} is larger than max_bytes ({self.spec.max_bytes:,})")
-            return incident(problem, uri, self.name, _unique(place, seen))
+    def _item(self, uri: str, place: str, raw: bytes | SourceError, seen: set[str]) -> Item:
         try:
+            if isinstance(raw, SourceError):
+                raise raw
             found = self.context.documents.read("mail", raw)
-            html = "\n\n".join(self.context.parser.parse(page).text for page in found["html"])
+            text = mail_text(found, self.context)
         except SourceError as error:
             self.keeps_unshown = True
             return incident(SourceError(error.reason, f"{place}: {error}"), uri, self.name, _unique(place, seen))
         key = _unique(str(found["key"] or sha256(raw).hexdigest()[:16]), seen)
-        text = str(found["text"]) or html
         if not text.strip():
             return Rejection(uri, self.name, "empty", f"{place} has no text", key=key)
         metadata: Metadata = {name: value for name, value in found["metadata"].items() if value}
         return Document(
             uri=uri,
             source=self.name,
-            format="markdown" if html else "text",
+            format=mail_format(found),
             text=text,
             title=str(found["title"]) or "(no subject)",
             key=key,
             user_id=self.context.user_id,
             metadata={**self.context.authorship, **metadata},
-            provenance={"place": place},
+            provenance={"place": place, **how_read(found)},
         )
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
 
 
 def _unique(key: str, seen: set[str]) -> str:
@@ -121,14 +118,36 @@ def _unique(key: str, seen: set[str]) -> str:
     return unique
 
 
+def _bytes(file: Path, most: int) -> bytes | SourceError:
+    try:
+        with _opened(file) as opened:
+            raw = opened.read(most + 1)
+    except SourceError as error:
+        return error
+    except OSError as error:
+        return SourceError("unreadable", f"it cannot be read: {error.strerror or error}")
+    return raw if len(raw) <= most else _too_large(most)
+
+
+def _too_large(most: int) -> SourceError:
+    return SourceError("too_large", f"it is larger than max_bytes ({most:,})")
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return open_regular(path)
+    except OSError as error:
+        raise SourceError("unreadable", f"{path} cannot be read: {error.strerror or error}") from error
+
+
 def split_mbox(path: Path, most: int) -> Iterator[tuple[str, bytes | None]]:
     """Yield the messages of an mbox file, one in memory at a time; no bytes for one of more than `most`.
 
     Raises:
-        SourceError: `unparsable`, it does not begin as an mbox does.
+        SourceError: `unparsable`, it does not begin as an mbox does; `unreadable`.
     """
     number, parts, size, blank = 0, list[bytes](), 0, True
-    with open_regular(path) as file:
+    with _opened(path) as file:
         while line := file.readline(_LINE):
             if blank and _FROM.match(line):
                 if number:

@@ -10,6 +10,7 @@ from llm_engineering.domain.documents import Document, Item, Rejection
 from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.formats import format_of
+from llm_engineering.infrastructure.sources.naming import SourceName
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 
@@ -18,7 +19,7 @@ class Memory(Value):
 
     kind: Literal["memory"] = "memory"
     documents: Mapping[str, str] = Field(description="URI → text; the end of the URI gives the format, as for files")
-    name: str = Field("memory", min_length=1, description="what the documents are kept under")
+    name: SourceName = Field("memory", description="what the documents are kept under")
     tenant: Tenant = None
 
     def open(self, context: SourceContext) -> "MemorySource":

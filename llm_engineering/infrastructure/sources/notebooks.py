@@ -1,5 +1,6 @@
 """Jupyter notebooks: text as it is, code between fences, and what it printed; no images, no widgets."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ from llm_engineering.infrastructure.parsers.markup import code_block
 from llm_engineering.infrastructure.parsers.text import decode
 from llm_engineering.infrastructure.sources.records import parse_json
 
+_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)(?=[^\n])")  # a bar of progress is written over itself again and again
 _MOST_OUTPUT = 4000  # characters of one output: logs of a training run say little to a reader
 
 
@@ -25,7 +28,9 @@ def read_notebook(raw: bytes) -> tuple[str, str, Metadata]:
         raise SourceError("wrong_shape", "it is no notebook: expected a JSON object with `cells`")
     cells = content.get("cells")
     if cells is None and isinstance(content.get("worksheets"), list):  # version 3
-        cells = [cell for sheet in content["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells", [])]
+        cells = [
+            cell for sheet in content["worksheets"] if isinstance(sheet, dict) for cell in _list(sheet.get("cells"))
+        ]
     if not isinstance(cells, list):
         raise SourceError("wrong_shape", "it is no notebook: it has no list `cells`")
     language = _language(content)
@@ -42,23 +47,28 @@ def _language(content: Mapping[str, Any]) -> str:
     for place in ("language_info", "kernelspec"):
         info = said.get(place)
         if isinstance(info, dict) and isinstance(name := info.get("name" if "info" in place else "language"), str):
-            return name[:50]
+            return " ".join(name.replace("`", " ").split())[:50] or "python"  # it stands behind a fence
     return "python"
 
 
 def _blocks(cell: Mapping[str, Any], language: str) -> Iterator[str]:
     source = _text(cell.get("source", cell.get("input", "")))
     if cell.get("cell_type") != "code":
-        yield f"{'#' * cell['level']} {source}" if isinstance(cell.get("level"), int) else source
+        level = cell.get("level")
+        yield f"{'#' * max(1, min(level, 6))} {source}" if isinstance(level, int) else source
         return
     if source.strip():
         yield code_block(source, language)
-    outputs = cell.get("outputs")
-    for output in outputs if isinstance(outputs, list) else ():
-        printed = _printed(output) if isinstance(output, dict) else ""
+    for output in _list(cell.get("outputs")):
+        printed = _shown(_printed(output)) if isinstance(output, dict) else ""
         if printed.strip():
             cut = f"{printed[:_MOST_OUTPUT]}\n…" if len(printed) > _MOST_OUTPUT else printed
             yield code_block(cut, "text")
+
+
+def _shown(printed: str) -> str:
+    """Return what a terminal shows in the end: no control sequences, and no text that was written over."""
+    return _OVERWRITTEN.sub("", _COLOURS.sub("", printed))
 
 
 def _printed(output: Mapping[str, Any]) -> str:
@@ -68,6 +78,10 @@ def _printed(output: Mapping[str, Any]) -> str:
     if output.get("output_type") == "error":
         return f"{_text(output.get('ename', ''))}: {_text(output.get('evalue', ''))}"
     return _text(output.get("text", ""))
+
+
+def _list(found: object) -> list[Any]:
+    return found if isinstance(found, list) else []
 
 
 def _text(source: object) -> str:

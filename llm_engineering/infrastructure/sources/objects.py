@@ -19,6 +19,7 @@ from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.formats import DEFAULT_EXCLUDE, DEFAULT_INCLUDE
 from llm_engineering.infrastructure.sources.globs import is_below_any, matches_any
 from llm_engineering.infrastructure.sources.incidents import incident
+from llm_engineering.infrastructure.sources.naming import SourceName
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 # Protocol → what to install. Web pages, git and this machine's files have kinds of their own, with their own guards.
@@ -36,7 +37,7 @@ class Objects(Value):
     """Objects below a prefix of a bucket: a document per object, read again only when its ETag changes."""
 
     kind: Literal["objects"] = "objects"
-    url: str = Field(pattern=r"^[a-z0-9]+://[^:]*$", description="s3://bucket/prefix, gs://…, az://container/prefix")
+    url: str = Field(description="s3://bucket/prefix, gs://…, az://container/prefix")
     options: Mapping[str, Scalar] = Field(
         default_factory=dict,
         description="for the store's client: anon: true, endpoint_url: https://…, key: ${env:KEY}, secret: "
@@ -45,9 +46,8 @@ class Objects(Value):
     include: tuple[str, ...] = Field(DEFAULT_INCLUDE, description="patterns of the objects to read, below the prefix")
     exclude: tuple[str, ...] = Field(DEFAULT_EXCLUDE, description="patterns of objects and prefixes to leave out")
     max_bytes: int = Field(50_000_000, gt=0, description="of one object; a larger one is rejected")
-    name: str = Field(
+    name: SourceName = Field(
         default_factory=_default_name,
-        min_length=1,
         description="what the documents are kept under; objects:URL by default. Another name is another source",
     )
     tenant: Tenant = None
@@ -55,9 +55,15 @@ class Objects(Value):
     @field_validator("url")
     @classmethod
     def _is_an_object_store(cls, url: str) -> str:
-        protocol = url.partition("://")[0]
+        protocol, _, place = url.partition("://")
         if protocol not in PROTOCOLS:
-            raise ValueError(f"{protocol}:// is no object store; known are {', '.join(PROTOCOLS)}")
+            shown = redact(protocol[:50])
+            raise ValueError(
+                f"{shown}:// is no object store; write s3://bucket/prefix; known are {', '.join(PROTOCOLS)}"
+            )
+        bucket, _, prefix = place.partition("/")
+        if not bucket or ":" in bucket or "://" in prefix or "::" in prefix:
+            raise ValueError("it names no bucket; write s3://bucket/prefix, without keys or passwords (see options)")
         return url
 
     @field_validator("options")

@@ -8,11 +8,12 @@ from pydantic import Field, field_validator
 
 from llm_engineering.domain.documents import Document, Item, Rejection
 from llm_engineering.domain.errors import LLMEngineeringError, SourceError
-from llm_engineering.domain.functions import FUNCTION, function_named
+from llm_engineering.domain.functions import FunctionName, function_named
 from llm_engineering.domain.secrets import redacted
 from llm_engineering.domain.value import Scalar, Value
 from llm_engineering.infrastructure.environment import filled
 from llm_engineering.infrastructure.sources.context import SourceContext
+from llm_engineering.infrastructure.sources.naming import SourceName
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 _FORMATS = ("markdown", "text", "code", "record")
@@ -27,13 +28,12 @@ class PythonLoader(Value):
     """
 
     kind: Literal["python"] = "python"
-    function: str = Field(pattern=FUNCTION, description="package.module:name, importable from the working folder")
+    function: FunctionName = Field(description="package.module:name, importable from the working folder")
     options: Mapping[str, Scalar] = Field(
         default_factory=dict, description="arguments of the function by name; secrets as ${env:NAME}"
     )
-    name: str = Field(
+    name: SourceName = Field(
         default_factory=lambda data: f"python:{data.get('function', '')}",
-        min_length=1,
         description="what the documents are kept under; python:FUNCTION by default. Another name is another source",
     )
     tenant: Tenant = None
@@ -80,7 +80,8 @@ class PythonSource:
                 yield item
         except (LLMEngineeringError, GeneratorExit):
             raise
-        except Exception as error:  # it is not our code: whatever it raises is the failure of this source
+        # It is not our code: whatever it raises is the failure of this source, and it may not end the run either.
+        except (Exception, SystemExit) as error:
             detail = f"{self.spec.function} raised {type(error).__name__}: {str(error)[:500]}"
             raise SourceError("loader", detail) from error
 

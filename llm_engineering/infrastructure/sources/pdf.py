@@ -16,6 +16,7 @@ from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.folders import list_folder, open_regular, shown
 from llm_engineering.infrastructure.sources.formats import DEFAULT_EXCLUDE
 from llm_engineering.infrastructure.sources.incidents import incident
+from llm_engineering.infrastructure.sources.naming import SourceName, SourcePath
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 
@@ -27,13 +28,12 @@ class Pdf(Value):
     """PDF files: a document per page, with its number as metadata. `kind: files` makes one document of a whole PDF."""
 
     kind: Literal["pdf"] = "pdf"
-    root: Path = Field(description="a PDF, or a folder, which is read with its subfolders")
+    root: SourcePath = Field(description="a PDF, or a folder, which is read with its subfolders")
     include: tuple[str, ...] = Field(("*.pdf",), description="patterns of the files to read")
     exclude: tuple[str, ...] = Field(DEFAULT_EXCLUDE, description="patterns of files and folders to leave out")
     max_bytes: int = Field(100_000_000, gt=0, description="of one file; a larger one is rejected")
-    name: str = Field(
+    name: SourceName = Field(
         default_factory=_default_name,
-        min_length=1,
         description="what the documents are kept under; pdf:ROOT by default. Another name is another source",
     )
     tenant: Tenant = None

@@ -20,6 +20,7 @@ from llm_engineering.infrastructure.sources.record_keys import title_of
 from llm_engineering.infrastructure.sources.row_templates import RowTemplate, all_columns, filled
 
 _SHORT = 200  # characters; a longer value is text and no property to filter by
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -133,7 +134,8 @@ class RowReader:
 
 
 def plain(value: Any) -> Any:
-    """Return a value of a database or of Arrow as JSON can hold it: dates in ISO form, decimals and others as text."""
+    """Return a value of a database or of Arrow as JSON can hold it: dates in ISO form, decimals and others as text;
+    None for bytes that are no text, and for numbers that are none."""
     if isinstance(value, str):
         return _UNSTORABLE.sub("\ufffd", value)
     if value is None or isinstance(value, bool | int):
@@ -143,9 +145,37 @@ def plain(value: Any) -> Any:
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value).decode("utf-8", "replace").replace("\x00", "\ufffd")
+        return _text_of(bytes(value))
     if isinstance(value, Mapping):
         return {str(name): plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple | set):
         return [plain(inner) for inner in value]
     return str(value)
+
+
+def _text_of(content: bytes) -> str | None:
+    """Return bytes that are text, of any encoding; None for an image and the like, which nobody can read in a text."""
+    from llm_engineering.infrastructure.parsers.text import decode
+
+    if (text := _utf8(content)) is not None:
+        return text
+    try:
+        return decode(content)
+    except SourceError:
+        return None
+
+
+def _utf8(content: bytes) -> str | None:
+    """Return bytes in UTF-8 as a text, or None if they are not in UTF-8, or hold signs that no text has."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return None
+    if _CONTROLS.search(text.rstrip("\x00")):  # some databases fill texts up with NULs
+        return None
+    return text.replace("\x00", "\ufffd")
+
+
+def too_long(place: str, most: int) -> tuple[str, str]:
+    """Return the problem of a row that is larger than allowed."""
+    return "too_large", f"{place} is longer than max_row_bytes ({most:,} bytes)"

@@ -16,6 +16,7 @@ from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.globs import matches_any
 from llm_engineering.infrastructure.sources.incidents import incident, is_failure
+from llm_engineering.infrastructure.sources.naming import SourceName
 from llm_engineering.infrastructure.sources.pages import Pages, host_of
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
@@ -48,9 +49,8 @@ class Site(Value):
     max_pages: int = Field(500, gt=0, description="fetched in all; that there are more is logged")
     max_depth: int = Field(10, ge=0, description="links away from the first page")
     follow_queries: bool = Field(False, description="fetch addresses with a ?query too; calendars have endless ones")
-    name: str = Field(
+    name: SourceName = Field(
         default_factory=_default_name,
-        min_length=1,
         description="what the documents are kept under; site:URL by default. Another name is another source",
     )
     tenant: Tenant = None

@@ -16,6 +16,7 @@ from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.globs import matches_any
 from llm_engineering.infrastructure.sources.incidents import incident, is_failure
+from llm_engineering.infrastructure.sources.naming import SourceName
 from llm_engineering.infrastructure.sources.pages import Pages, host_of
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
@@ -40,9 +41,8 @@ class Sitemap(Value):
     max_pages: int = Field(10_000, gt=0, description="the first so many are read, and it is logged that there are more")
     max_depth: int = Field(3, ge=0, description="of sitemaps that name sitemaps")
     trust_lastmod: bool = Field(True, description="do not fetch a page whose lastmod has not changed")
-    name: str = Field(
+    name: SourceName = Field(
         default_factory=_default_name,
-        min_length=1,
         description="what the documents are kept under; sitemap:URL by default. Another name is another source",
     )
     tenant: Tenant = None

@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import quote, unquote
 
 from pydantic import AfterValidator, Field
 
@@ -13,6 +14,7 @@ from llm_engineering.domain.documents import Item
 from llm_engineering.domain.errors import SourceError, UsageError
 from llm_engineering.domain.secrets import redact, remember
 from llm_engineering.infrastructure.sources.context import SourceContext
+from llm_engineering.infrastructure.sources.naming import SourceName
 from llm_engineering.infrastructure.sources.rows import Row, RowReader, RowSettings
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
@@ -21,11 +23,17 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 _BATCH = 500
+_KNOWN = "postgresql+psycopg, mysql+pymysql, mssql+pyodbc, oracle+oracledb, sqlite"
 _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _TEXTS = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 _READING = re.compile(r"(?i)\s*\(*\s*(select|with|values|table)\b")
-_DRIVERS = {"postgresql": "psycopg[binary]", "mysql": "pymysql", "mariadb": "pymysql", "mssql": "pyodbc",
-            "oracle": "oracledb", "snowflake": "snowflake-sqlalchemy", "duckdb": "duckdb-engine"}  # fmt: skip
+# What to write before :// and what to install.
+_DRIVERS = {
+    "postgresql": ("postgresql+psycopg", "psycopg[binary]"), "postgres": ("postgresql+psycopg", "psycopg[binary]"),
+    "mysql": ("mysql+pymysql", "pymysql"), "mariadb": ("mariadb+pymysql", "pymysql"),
+    "mssql": ("mssql+pyodbc", "pyodbc"), "oracle": ("oracle+oracledb", "oracledb"),
+    "snowflake": ("snowflake", "snowflake-sqlalchemy"), "duckdb": ("duckdb", "duckdb-engine"),
+}  # fmt: skip
 
 
 def _reads(query: str) -> str:
@@ -51,9 +59,8 @@ class Sql(RowSettings):
         description="one SELECT; with an ORDER BY the documents come in the same order each time"
     )
     timeout_seconds: float = Field(600.0, gt=0, description="for the statement, where the database can be told")
-    name: str = Field(
+    name: SourceName = Field(
         default_factory=_default_name,
-        min_length=1,
         description="what the documents are kept under; sql:URL by default: name it if there are two of one database",
     )
     tenant: Tenant = None
@@ -78,7 +85,12 @@ class SqlSource:
         reader = RowReader(self.name, uri, self.spec, self.context)
         found = False
         # The cursor is closed before its connection, also where nobody reads to the end.
-        with _translated(uri), self._connected(url) as connection, closing(self._result(connection)) as result:
+        with (
+            _translated(uri),
+            self._connected(url) as connection,
+            _translated(uri, answered=True),
+            closing(self._result(connection)) as result,
+        ):
             for item in reader.items(_rows(result)):
                 found = True
                 yield item
@@ -109,12 +121,10 @@ class SqlSource:
         from sqlalchemy.pool import NullPool
 
         name = url.get_backend_name()
-        driver = _DRIVERS.get(name, f"the SQLAlchemy driver of {name}")
         try:
             engine: Engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
         except (ModuleNotFoundError, NoSuchModuleError) as error:
-            message = f"{_shown(url)} needs a driver that is not installed ({error}); type: pip install '{driver}'"
-            raise UsageError(message) from error
+            raise UsageError(f"{_shown(url)} needs a driver that is not there ({error}); {_advice(url)}") from error
         try:
             with engine.connect() as connection:
                 self._only_reading(connection, name)
@@ -147,6 +157,15 @@ class SqlSource:
         return connection.execution_options(**options).exec_driver_sql(self.spec.query)
 
 
+def _advice(url: "URL") -> str:
+    name = url.get_backend_name()
+    if name not in _DRIVERS:
+        return f"{name} is no database that SQLAlchemy knows by itself: install its dialect, or write one of {_KNOWN}"
+    scheme, package = _DRIVERS[name]
+    install = f"type: pip install '{package}'"
+    return install if url.drivername == scheme else f"write {scheme}://… and, if it is missing, {install}"
+
+
 def _rows(result: "CursorResult[Any]") -> Iterator[Row]:
     names = list(result.keys())
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -159,11 +178,12 @@ def _read_only_sqlite(url: "URL") -> "URL":
     """Return the URL of a SQLite file that opens it without the right to write, nor to create it."""
     database = url.database or ""
     if database.startswith("file:"):
-        database = database.removeprefix("file:").partition("?")[0]
+        database = unquote(database.removeprefix("file:").partition("?")[0])
     path = Path(database).expanduser().resolve()
     if not database or database == ":memory:" or not path.is_file():
         raise SourceError("missing", f"the database {database or ':memory:'} does not exist (looked for {path})")
-    return url.set(database=f"file:{path.as_posix()}", query={"mode": "ro", "uri": "true"})
+    # A # or % in a path would end the address, and with it the right to read alone, or name another file.
+    return url.set(database=f"file:{quote(path.as_posix())}", query={"mode": "ro", "uri": "true"})
 
 
 def _limit_sqlite(connection: "Connection", seconds: float) -> None:
@@ -179,19 +199,21 @@ def _shown(url: "URL") -> str:
     """Return the URL as it may be stored and shown: no password, no user, and no parameters, which may hold either."""
     from sqlalchemy.engine import URL
 
-    database = (url.database or "").removeprefix("file:")
+    database = url.database or ""
+    if database.startswith("file:"):
+        database = unquote(database.removeprefix("file:"))
     return URL.create(url.drivername, host=url.host, port=url.port, database=database).render_as_string()
 
 
 @contextmanager
-def _translated(uri: str) -> Iterator[None]:
-    """Turn the errors of databases into ours."""
+def _translated(uri: str, *, answered: bool = False) -> Iterator[None]:
+    """Turn the errors of databases into ours. One that has answered is not called unreachable, unless it went away."""
     from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
     try:
         yield
     except OperationalError as error:
-        if error.connection_invalidated or not error.statement:
+        if error.connection_invalidated or not (answered or error.statement):
             raise SourceError("unreachable", f"{uri} does not answer: {_said(error)}") from None
         raise SourceError("sql_error", f"the query on {uri} failed: {_said(error)}") from None
     except DBAPIError as error:

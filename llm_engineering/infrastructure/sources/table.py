@@ -1,17 +1,20 @@
 """Tables in files: CSV, TSV, JSON lines and Parquet, a document per row."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from llm_engineering.domain.documents import Item
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.infrastructure.sources.context import SourceContext
+from llm_engineering.infrastructure.sources.delimited import csv_rows
 from llm_engineering.infrastructure.sources.formats import suffix_of
-from llm_engineering.infrastructure.sources.lines import csv_rows, json_rows, text_lines
+from llm_engineering.infrastructure.sources.json_lines import json_rows
+from llm_engineering.infrastructure.sources.lines import text_lines
+from llm_engineering.infrastructure.sources.naming import SourceName
 from llm_engineering.infrastructure.sources.places import opened, uri_of
 from llm_engineering.infrastructure.sources.rows import Row, RowReader, RowSettings
 from llm_engineering.infrastructure.sources.tenancy import Tenant
@@ -23,6 +26,8 @@ _FORMATS: dict[str, TableFormat] = {
     ".pq": "parquet",
 }  # fmt: skip
 TABLES = tuple(_FORMATS)
+# What Arrow says of a value that Python cannot hold: a date beyond the year 9999, an unknown time zone, no UTF-8.
+_UNHELD = (OverflowError, ValueError, LookupError)
 
 
 def _default_name(data: dict[str, Any]) -> str:
@@ -35,16 +40,42 @@ class Table(RowSettings):
     kind: Literal["table"] = "table"
     url: str = Field(min_length=1, description="path of a file, or http(s) address; secrets as ${env:NAME}")
     format: TableFormat | None = Field(None, description="csv, tsv, jsonl or parquet; null: by the ending of the name")
-    delimiter: str = Field("", max_length=1, description="between the cells of a CSV; empty: , ; | or tab, by the head")
-    encoding: str = Field("", description="of lines that are no UTF-8, for example cp1250; empty: Windows-1252")
+    delimiter: str = Field(
+        "", description="between the cells of a CSV, one character, or `tab`; empty: , ; | or tab, by the first lines"
+    )
+    encoding: str = Field(
+        "",
+        description="of lines that are no UTF-8, for example cp1250; empty: Windows-1252. UTF-16 and UTF-32 are known "
+        "by their byte order mark; without one, name them here",
+    )
     max_bytes: int = Field(1_000_000_000, gt=0, description="of the whole table")
     max_row_bytes: int = Field(1_000_000, ge=100, description="of one row; a longer one is rejected, the others go on")
-    name: str = Field(
+    name: SourceName = Field(
         default_factory=_default_name,
-        min_length=1,
         description="what the documents are kept under; table:URL by default. Another name is another source",
     )
     tenant: Tenant = None
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_one_character(cls, delimiter: str) -> str:
+        if delimiter in ("tab", "\\t"):
+            return "\t"
+        if len(delimiter) > 1 or delimiter in ('"', "\r", "\n"):
+            raise ValueError(f"{delimiter!r} is no delimiter; write one character, such as ; or |, or the word tab")
+        return delimiter
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str) -> str:
+        try:
+            b"    ".decode(encoding or "ascii")
+        except UnicodeError:
+            pass  # four blanks are nothing in UTF-32; the encoding is known
+        except (LookupError, ValueError):
+            known = "utf-16-le, cp1250, iso8859-2, koi8-r, shift_jis, gb18030"
+            raise ValueError(f"{encoding!r} is no encoding of text that is known; write for example {known}") from None
+        return encoding
 
     def open(self, context: SourceContext) -> "TableSource":
         """Open the source; nothing is read yet."""
@@ -66,7 +97,10 @@ class TableSource:
         table_format = spec.format or _FORMATS.get(suffix_of(urlsplit(spec.url).path))
         if table_format is None:
             known = ", ".join(TABLES)
-            raise SourceError("content_type", f"{uri_of(spec.url)} ends in none of {known}; set `format`")
+            advice = (
+                "set `format`; JSON that is no JSON lines is read by kind: json, and what is packed must be unpacked"
+            )
+            raise SourceError("content_type", f"{uri_of(spec.url)} ends in none of {known}; {advice}")
         reader = RowReader(self.name, uri_of(spec.url), spec, self.context, provenance={"format": table_format})
         found = False
         with opened(spec.url, self.context, spec.max_bytes) as file:
@@ -90,7 +124,7 @@ def parquet_rows(file: BinaryIO, most: int) -> Iterator[Row]:
     """Yield the rows of a Parquet file, one batch in memory at a time.
 
     Raises:
-        SourceError: `unparsable`, it is damaged or no Parquet.
+        SourceError: `unparsable`, it is damaged or no Parquet; `wrong_shape`, two columns have one name.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -98,15 +132,40 @@ def parquet_rows(file: BinaryIO, most: int) -> Iterator[Row]:
     number = 0
     try:
         with pq.ParquetFile(file) as table:
+            names = table.schema_arrow.names
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise SourceError("wrong_shape", f"the column {twice[0]!r} is there twice; give each a name of its own")
             for batch in table.iter_batches(batch_size=256):
-                for values in batch.to_pylist():
+                for values in _batch_values(batch):
                     number += 1
-                    place = f"row {number}"
-                    size = sum(len(value) for value in values.values() if isinstance(value, str | bytes))
-                    if size > most:
-                        problem = ("too_large", f"{place} has {size:,} characters, more than max_row_bytes ({most:,})")
-                        yield Row(number, place, problem=problem)
-                    else:
-                        yield Row(number, place, values)
+                    yield _parquet_row(number, values, most)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise SourceError("unparsable", f"after row {number} it is no readable Parquet: {error}") from error
+
+
+def _batch_values(batch: Any) -> Iterator[Mapping[str, Any] | str]:
+    """Yield the values of each row, or what is wrong with it."""
+    try:
+        yield from batch.to_pylist()
+    except _UNHELD:
+        for number in range(batch.num_rows):
+            values = {}
+            for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                try:
+                    values[name] = column[number].as_py()
+                except _UNHELD as error:
+                    yield f"the {column.type} in column {name!r} cannot be read: {error}"
+                    break
+            else:
+                yield values
+
+
+def _parquet_row(number: int, values: Mapping[str, Any] | str, most: int) -> Row:
+    place = f"row {number}"
+    if isinstance(values, str):
+        return Row(number, place, problem=("unparsable", f"{place}: {values}"))
+    size = sum(len(value) for value in values.values() if isinstance(value, str | bytes))
+    if size > most:
+        problem = ("too_large", f"{place} has {size:,} characters, more than max_row_bytes ({most:,})")
+        return Row(number, place, problem=problem)
+    return Row(number, place, values)

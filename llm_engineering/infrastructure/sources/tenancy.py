@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from llm_engineering.domain.access import TENANT
 from llm_engineering.domain.documents import Document, Item
 from llm_engineering.domain.ports import Source
+from llm_engineering.infrastructure.sources.naming import readable
 
 Tenant = Annotated[
-    str | None,
+    Annotated[str, AfterValidator(readable)] | None,
     Field(
-        min_length=1,
         max_length=200,
         description="whose the documents are: kept as metadata `tenant`, over whatever the documents themselves say; "
         "callers that are bound to tenants find theirs only. null: what the documents say counts",

@@ -12,6 +12,7 @@ from llm_engineering.domain.value import Value
 from llm_engineering.infrastructure.sources.articles import read_article
 from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.incidents import incident
+from llm_engineering.infrastructure.sources.naming import SourceName
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ class Web(Value):
 
     kind: Literal["web"] = "web"
     urls: tuple[str, ...] = Field(min_length=1, description="http(s) addresses of articles; secrets as ${env:NAME}")
-    name: str = Field(
-        "web", min_length=1, description="what the documents are kept under. Another name is another source"
-    )
+    name: SourceName = Field("web", description="what the documents are kept under. Another name is another source")
     tenant: Tenant = None
 
     def open(self, context: SourceContext) -> "WebSource":

@@ -7,6 +7,7 @@ from sqlalchemy import delete, select
 from llm_engineering.infrastructure.state.keeping import document_marks, microseconds
 from llm_engineering.infrastructure.state.sql_tables import entries, entry_documents
 from llm_engineering.infrastructure.state.sql_transactions import Part
+from llm_engineering.infrastructure.state.sql_upserts import put, put_if_new
 from llm_engineering.infrastructure.state.writing import hashed
 from llm_engineering.infrastructure.warehouse.database import execute_many
 
@@ -30,12 +31,11 @@ class Entries(Part):
             if self._is_forgotten(connection, marks):
                 connection.execute(delete(entries).where(entries.c.key == name))
                 return
-            row = {"value": value, "expires_at": self._now(connection) + lasting}
-            put = self._database.insert(entries).values(key=name, **row)
-            connection.execute(put.on_conflict_do_update(index_elements=[entries.c.key], set_=row))
+            row = {"key": name, "value": value, "expires_at": self._now(connection) + lasting}
+            connection.execute(put(entries), row)
             connection.execute(delete(entry_documents).where(entry_documents.c.key == name))
             quoted = [{"mark": mark, "key": name} for mark in sorted(marks)]
-            execute_many(connection, self._database.insert(entry_documents).on_conflict_do_nothing(), quoted)
+            execute_many(connection, put_if_new(entry_documents), quoted)
 
     def claim(self, key: str, seconds: float) -> bool:
         lasting, name = microseconds("a claim", seconds), hashed(key)
@@ -43,10 +43,11 @@ class Entries(Part):
         with self._writing() as connection:
             now = self._now(connection)
             row = {"value": None, "expires_at": now + lasting}
-            put = self._database.insert(entries).values(key=name, **row)
+            claim = self._database.insert(entries).values(key=name, **row)
             # One statement: the database lets one caller after the other see whether the key is free.
-            put = put.on_conflict_do_update(index_elements=[entries.c.key], set_=row, where=entries.c.expires_at <= now)
-            won = connection.execute(put.returning(entries.c.key)).first() is not None
+            free = entries.c.expires_at <= now
+            claim = claim.on_conflict_do_update(index_elements=[entries.c.key], set_=row, where=free)
+            won = connection.execute(claim.returning(entries.c.key)).first() is not None
             if won:
                 connection.execute(delete(entry_documents).where(entry_documents.c.key == name))
             return won

@@ -9,6 +9,7 @@ from llm_engineering.infrastructure.state.keeping import answer_mark, check_shor
 from llm_engineering.infrastructure.state.sql_tables import feedback as given
 from llm_engineering.infrastructure.state.sql_tables import receipts
 from llm_engineering.infrastructure.state.sql_transactions import Part
+from llm_engineering.infrastructure.state.sql_upserts import put
 from llm_engineering.infrastructure.state.writing import from_text, to_text
 
 
@@ -26,10 +27,8 @@ class Receipts(Part):
             if self._is_forgotten(connection, {*marks, answer_mark(answer_id)}):
                 self._remember_forgotten(connection, {answer_mark(answer_id)})
                 return
-            row = {"content": content, "kept_at": self._now(connection)}
-            put = self._database.insert(receipts).values(answer_id=answer_id, owner=owner, **row)
-            key = [receipts.c.answer_id, receipts.c.owner]
-            connection.execute(put.on_conflict_do_update(index_elements=key, set_=row))
+            row = {"answer_id": answer_id, "owner": owner, "content": content, "kept_at": self._now(connection)}
+            connection.execute(put(receipts), row)
             self._cite(connection, answer_id, marks)
 
     def receipt(self, owner: str | None, answer_id: str) -> Receipt | None:
@@ -47,10 +46,8 @@ class Receipts(Part):
         with self._writing(answers=True) as connection:
             if self._is_forgotten(connection, {answer_mark(feedback.answer_id)}):
                 return
-            row = {"content": to_text(feedback), "kept_at": self._now(connection)}
-            put = self._database.insert(given).values(answer_id=feedback.answer_id, owner=feedback.owner, **row)
-            key = [given.c.answer_id, given.c.owner]
-            connection.execute(put.on_conflict_do_update(index_elements=key, set_=row))
+            row = {"answer_id": feedback.answer_id, "owner": feedback.owner, "content": to_text(feedback)}
+            connection.execute(put(given), row | {"kept_at": self._now(connection)})
 
     def feedback(self, answer_id: str) -> Sequence[Feedback]:
         query = select(given.c.content).where(given.c.answer_id == answer_id).order_by(given.c.kept_at, given.c.owner)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table
 
-from llm_engineering.infrastructure.warehouse.tables import ExactText, Identifier
+from llm_engineering.infrastructure.warehouse.column_types import ExactText, Identifier
 
 HEAD = "0001"
 VERSION_TABLE = "assistant_version"

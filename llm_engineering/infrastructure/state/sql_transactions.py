@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from threading import Lock
 
-from sqlalchemy import Connection, and_, delete, select, text
+from sqlalchemy import Connection, and_, bindparam, delete, select, text
 
 from llm_engineering.infrastructure.state.keeping import Keeping
 from llm_engineering.infrastructure.state.sql_tables import (
@@ -17,11 +17,13 @@ from llm_engineering.infrastructure.state.sql_tables import (
     receipts,
     turns,
 )
+from llm_engineering.infrastructure.state.sql_upserts import put_if_new
 from llm_engineering.infrastructure.warehouse.database import Database, execute_many
 from llm_engineering.infrastructure.warehouse.paging import in_groups
 
 _PRUNE_SECONDS = 60.0
 _CLOCK = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+_FORGOTTEN = select(forgotten.c.mark).where(forgotten.c.mark.in_(bindparam("marks", expanding=True))).limit(1)
 # Numbers of our own among a PostgreSQL server's advisory locks, next to that of the migrations.
 _KEEP_ERASURES_OUT = text(f"SELECT pg_advisory_xact_lock_shared({0x11E6_5C4F})")
 _KEEP_WRITERS_OUT = text(f"SELECT pg_advisory_xact_lock({0x11E6_5C4F})")
@@ -60,18 +62,15 @@ class Part:
 
     def _is_forgotten(self, connection: Connection, marks: Collection[str]) -> bool:
         """Return whether something with these marks must not be kept."""
-        return any(
-            connection.execute(select(forgotten.c.mark).where(forgotten.c.mark.in_(group)).limit(1)).first()
-            for group in in_groups(sorted(marks))
-        )
+        return any(connection.execute(_FORGOTTEN, {"marks": group}).first() for group in in_groups(sorted(marks)))
 
     def _cite(self, connection: Connection, answer_id: str, marks: Collection[str]) -> None:
         rows = [{"mark": mark, "answer_id": answer_id} for mark in sorted(marks)]
-        execute_many(connection, self._database.insert(citations).on_conflict_do_nothing(), rows)
+        execute_many(connection, put_if_new(citations), rows)
 
     def _remember_forgotten(self, connection: Connection, marks: Collection[str]) -> None:
         rows = [{"mark": mark} for mark in sorted(marks)]
-        execute_many(connection, self._database.insert(forgotten).on_conflict_do_nothing(), rows)
+        execute_many(connection, put_if_new(forgotten), rows)
 
     def _prune(self) -> None:
         """Remove what has expired, now and then: reading passes it over meanwhile."""

@@ -27,6 +27,7 @@ def places_in(home: Path, warehouse: Warehouse) -> list[Place]:
     """Return the places of a home, in the order in which they are to be emptied."""
     from llm_engineering.infrastructure.traces.answers import Answers
     from llm_engineering.infrastructure.traces.datasets import Datasets, Replies
+    from llm_engineering.infrastructure.traces.descriptions import Descriptions
     from llm_engineering.infrastructure.traces.evaluations import Evaluations, Trainings, Verdicts
     from llm_engineering.infrastructure.traces.leftovers import Clones, Exports, Spools, Strays
     from llm_engineering.infrastructure.traces.llm_evaluations import LlmEvaluations
@@ -39,6 +40,7 @@ def places_in(home: Path, warehouse: Warehouse) -> list[Place]:
         Evaluations(home),
         LlmEvaluations(home),
         Verdicts(home),
+        Descriptions(home, warehouse),
         Trainings(home),
         ZenMLRecords(home),
         Spools(home),

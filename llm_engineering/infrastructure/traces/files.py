@@ -1,5 +1,6 @@
 """Whether a file mentions what is to be forgotten: Parquet is decoded, everything else is read as text."""
 
+import html
 import shutil
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,10 @@ def _holds_texts(type: Any) -> bool:
 
 def _text_mentions(path: Path, traces: Traces) -> bool:
     before = b""
+    unescaped = html.unescape if path.suffix == ".html" else str
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
-            if traces.are_in((before + piece).decode("utf-8", "replace")):
+            if traces.are_in(unescaped((before + piece).decode("utf-8", "replace"))):
                 return True
             before = piece[-_OVERLAP:]
     return False

@@ -9,6 +9,7 @@ from llm_engineering.domain.erasure import Found
 from llm_engineering.domain.lineage import Derivative
 from llm_engineering.domain.ports import Warehouse
 from llm_engineering.domain.traces import Traces
+from llm_engineering.infrastructure.settings import STATE_FOLDERS
 from llm_engineering.infrastructure.traces.files import mentions, remove
 
 
@@ -67,7 +68,7 @@ class Exports:
         self.warehouse.drop_derivatives(items)
 
     def _is_here(self, derivative: Derivative) -> bool:
-        if derivative.kind in KEPT_ELSEWHERE:
+        if derivative.kind in KEPT_ELSEWHERE or derivative.place.startswith("s3://"):
             return False
         path = _path(derivative).resolve()
         # Only what has a folder or file of its own; never a store, and never the home itself.
@@ -100,15 +101,11 @@ class Strays:
 EXPORTS = "exports"
 # Data sets lose the rows that have to go. A model that learnt from documents is named, so that people can decide.
 KEPT_ELSEWHERE = frozenset({"dataset", "model"})
-# What has a place of its own among those that are searched, or never holds a document.
-_SEARCHED = frozenset(
-    {"feature_store", "zenml", "git", "spool", "models", "matplotlib", "erasures", "states", "datasets", "evaluations"}
-)
-# Never removed as an export; what mentions the target in the card of a model is left to people.
-_STORES = _SEARCHED | {"registry", "training"}
+# What has no place of its own among those that are searched: the card of a model may mention the target.
+_NOT_SEARCHED = frozenset({"registry", "training"})
 
 
-def is_ours(entry: str, stores: Collection[str] = _STORES) -> bool:
+def is_ours(entry: str, stores: Collection[str] = STATE_FOLDERS) -> bool:
     """Return whether an entry of the home may be removed: it is no store and no database."""
     return entry not in stores and not entry.startswith(("warehouse.db", "assistant.db"))
 
@@ -116,7 +113,7 @@ def is_ours(entry: str, stores: Collection[str] = _STORES) -> bool:
 def others_in(home: Path, traces: Traces) -> Iterator[str]:
     """Yield the files of the home that mention the target and were put there by somebody else."""
     for entry in sorted(home.glob("*")):
-        if is_ours(entry.name, _SEARCHED) and entry.name != EXPORTS and entry.suffix != ".log":
+        if is_ours(entry.name, STATE_FOLDERS - _NOT_SEARCHED) and entry.name != EXPORTS and entry.suffix != ".log":
             yield from _named(entry, home, traces)
 
 

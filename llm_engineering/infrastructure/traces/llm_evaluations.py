@@ -6,7 +6,7 @@ from pathlib import Path
 
 from llm_engineering.domain.erasure import Found
 from llm_engineering.domain.traces import Traces
-from llm_engineering.infrastructure.evaluations.llms import FOLDER
+from llm_engineering.infrastructure.evaluations.llms import LlmEvaluationFiles
 from llm_engineering.infrastructure.traces.files import mentions, remove
 
 
@@ -27,7 +27,7 @@ class LlmEvaluations:
                 remove(folder)
 
     def _folders(self) -> Iterator[Path]:
-        return (path for path in sorted((self.home / FOLDER).glob("*")) if path.is_dir())
+        return (path for path in sorted((self.home / LlmEvaluationFiles.FOLDER).glob("*")) if path.is_dir())
 
     def _concerns(self, folder: Path, traces: Traces) -> bool:
         return any(mentions(path, traces) for path in folder.rglob("*") if path.is_file())

@@ -10,8 +10,16 @@ def uris_meant(text: str) -> Iterator[str]:
     if text.lower().startswith(("http://", "https://")):
         yield from _normalised(text)
     elif "://" not in text and "\0" not in text:
-        yield Path(text).expanduser().absolute().as_uri()
-        yield Path(text).expanduser().resolve().as_uri()
+        path = _at_home(text)
+        yield path.absolute().as_uri()
+        yield path.resolve().as_uri()
+
+
+def _at_home(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # `~name` of nobody, as in the pattern `~$*`
+        return Path(text)
 
 
 def _normalised(url: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ def check_rows(data: TrainingData[Row]) -> None:
     _check_split(data.train, Split.TRAIN, data.reference)
     _check_split(data.validation, Split.VALIDATION, data.reference)
     if not data.train:
-        raise UsageError(f"data set {data.reference} has no row to learn from; make a larger one")
+        raise UsageError(f"data set {data.reference} has no row to learn from (split train); make a larger one")
     shared = documents_learned(data.train) & {row.document_id for row in data.validation} - {""}
     if shared:
         raise UsageError(

@@ -1,6 +1,5 @@
 """The trainers of sentence-transformers, with our batches, our losses, and checkpoints without pickled weights."""
 
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback
 from llm_engineering.domain import failpoints
 from llm_engineering.domain.models import TrainingRecord
 from llm_engineering.domain.training import Watch
+from llm_engineering.infrastructure.trainers.arguments import loop_arguments
 from llm_engineering.infrastructure.trainers.batches import Rows, SpreadBatches
 from llm_engineering.infrastructure.trainers.checkpoints import Clock, newest_whole
 from llm_engineering.infrastructure.trainers.optimising import Optimising
@@ -108,18 +108,14 @@ def train(
     Raises:
         UsageError: the loss became infinite or no number.
     """
-    kind: Any
-    arguments: Any
-    kind, arguments = (
-        (EmbedderLoop, SentenceTransformerTrainingArguments)
-        if hasattr(model, "encode")
-        else (RerankerLoop, CrossEncoderTrainingArguments)
-    )
+    kind, arguments = _kinds_for(model)
     with Clock(folder) as clock, quiet(spec.threads):
         checkpoint = newest_whole(folder)
+        chosen = measure is not None
+        settings = loop_arguments(spec, len(batches[0]), folder, f"eval_{METRIC}", higher=True, chosen=chosen)
         loop: Any = kind(
             model=model,
-            args=arguments(**_arguments(spec, batches[0], folder, chosen=measure is not None)),
+            args=arguments(**settings),
             loss=loss,
             evaluator=_Measuring(measure) if measure else None,
             callbacks=[Telling(watch, clock, METRIC)],
@@ -145,38 +141,8 @@ def train(
         )
 
 
-def _arguments(spec: Optimising, sampler: SpreadBatches, folder: Path, *, chosen: bool) -> dict[str, Any]:
-    """Return the settings in the words of the library."""
-    each, total = spec.steps(len(sampler))
-    every = max(1, math.ceil(each / spec.evaluations))
-    return {
-        "output_dir": str(folder),
-        "num_train_epochs": spec.epochs,
-        "per_device_train_batch_size": spec.batch,
-        "gradient_accumulation_steps": spec.accumulation,
-        "learning_rate": spec.learning_rate,
-        "warmup_steps": round(spec.warmup * total),
-        "lr_scheduler_type": "constant_with_warmup" if spec.schedule == "constant" else spec.schedule,
-        "weight_decay": spec.weight_decay,
-        "max_grad_norm": spec.max_grad_norm,
-        "optim": "adamw_torch_fused",
-        "seed": spec.seed,
-        "data_seed": spec.seed,
-        "eval_strategy": "steps" if chosen else "no",
-        "eval_steps": every,
-        "save_strategy": "steps",
-        "save_steps": every,
-        # The best, the newest whole one, and the one that is being written.
-        "save_total_limit": 3,
-        "load_best_model_at_end": chosen,
-        "metric_for_best_model": f"eval_{METRIC}",
-        "greater_is_better": True,
-        "logging_strategy": "steps",
-        "logging_steps": max(1, every // 4),
-        "logging_nan_inf_filter": False,
-        "restore_callback_states_from_checkpoint": True,
-        "report_to": "none",
-        "disable_tqdm": True,
-        "dataloader_pin_memory": False,
-        "use_cpu": spec.device == "cpu",
-    }
+def _kinds_for(model: Any) -> tuple[Any, Any]:
+    """Return the library's trainer for a model, with ours in it, and the library's settings for that."""
+    if hasattr(model, "encode"):
+        return EmbedderLoop, SentenceTransformerTrainingArguments
+    return RerankerLoop, CrossEncoderTrainingArguments

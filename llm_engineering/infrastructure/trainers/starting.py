@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,21 +13,43 @@ from torch import nn
 
 from llm_engineering.domain import failpoints
 from llm_engineering.domain.errors import UsageError
+from llm_engineering.domain.evaluation import Estimate
+from llm_engineering.domain.models import TrainingRecord
+from llm_engineering.domain.training import Trained
+from llm_engineering.infrastructure.embedders.encoder import chosen_device, chosen_precision
 from llm_engineering.infrastructure.embedders.library_model import quiet_transformers
 from llm_engineering.infrastructure.embedders.model_files import HARMLESS, REFUSED, ModelFiles
 from llm_engineering.infrastructure.embedders.model_source import find_model
 from llm_engineering.infrastructure.embedders.sentence_transformers import PINNED
+from llm_engineering.infrastructure.trainers.optimising import Optimising
 
 
-def base_files(name: str, revision: str | None, digest: str | None, home: Path) -> tuple[ModelFiles, str]:
-    """Return the files of the model to begin with and the SHA-256 of its weights, which must be the expected one.
+@dataclass(frozen=True)
+class Start:
+    """What a training begins with: the files of the base, the SHA-256 of its weights, and what it computes with."""
+
+    files: ModelFiles
+    digest: str
+    device: str
+    precision: str
+
+    def trained(self, record: TrainingRecord, metrics: Mapping[str, Estimate]) -> Trained:
+        """Return how a training went that began so."""
+        record = record.model_copy(update={"precision": self.precision, "device": self.device})
+        return Trained(record=record, base=self.files.name, base_digest=self.digest, metrics=dict(metrics))
+
+
+def start(spec: Optimising, base: str, home: Path) -> Start:
+    """Find the model to begin with, and choose the device.
 
     Raises:
-        UsageError: it is not here and cannot be fetched, or has another digest.
+        UsageError: the model is not here and cannot be fetched, or has another digest; there is no such device.
     """
-    known = PINNED.get(name, (None, None))
-    files = ModelFiles(name, find_model(name, revision or known[0], home))
-    return files, files.verified_digest(digest or known[1])
+    device = chosen_device(spec.device)
+    precision = chosen_precision(spec.precision, device)
+    known = PINNED.get(base, (None, None))
+    files = ModelFiles(base, find_model(base, spec.revision or known[0], home))
+    return Start(files, files.verified_digest(spec.digest or known[1]), device, precision)
 
 
 def set_dropout(model: nn.Module, share: float) -> None:

@@ -1,13 +1,14 @@
 """What a point must be before it reaches a store. Engines differ in what they let pass: some accept a NaN and never
 find the point again, Qdrant Edge is damaged by a sparse vector whose values are fewer than its indices."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from math import hypot, isfinite
 from uuid import UUID
 
 from llm_engineering.domain.chunks import Point, SparseVector, Vector
 from llm_engineering.domain.errors import BackendError
+from llm_engineering.infrastructure.vector_stores.conditions.matching import field_value
 
 # Largest index of a sparse vector: engines keep them as unsigned 32-bit numbers.
 LARGEST_INDEX = 2**32 - 1
@@ -49,6 +50,17 @@ def check_sparse(vector: SparseVector, whose: str) -> None:
         raise BackendError(f"the sparse vector of {whose} has an index outside 0 … {LARGEST_INDEX}")
     if not all(map(isfinite, values)):
         raise BackendError(f"the sparse vector of {whose} holds NaN or infinity")
+
+
+def first_values(points: Sequence[Point], fields: Iterable[str]) -> dict[str, object]:
+    """Return, of each payload field that any of the points has, the first value that is there."""
+    found = {}
+    for name in fields:
+        values = (field_value(point.payload, name) for point in points)
+        first = next((value for value in values if value is not None), None)
+        if first is not None:
+            found[name] = first
+    return found
 
 
 def is_uuid(text: str) -> bool:

@@ -3,6 +3,8 @@
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.indexes import IndexManifest
 
+READ_ONLY = "this index was opened for reading; use VectorStore.write to change it"
+
 
 class Overtaken(BackendError):  # noqa: N818 - a state of the run
     """A run may not write to a collection any more, because `last`, a later one, did."""

@@ -15,6 +15,10 @@ from llm_engineering.infrastructure.warehouse.tables import indexed_documents as
 from llm_engineering.infrastructure.warehouse.values import from_json
 
 _CHARACTERS_PER_PAGE = 4_000_000
+_STORED = select(documents.c.uri, documents.c.key, documents.c.source, versions).join(
+    versions, versions.c.document_id == documents.c.id
+)
+_NEWEST_FIRST = (versions.c.document_id, versions.c.version.desc())
 
 
 class Snapshots(IndexVersions):
@@ -29,22 +33,27 @@ class Snapshots(IndexVersions):
     def indexed_documents(self, collection: str, version: str, source: str) -> Iterator[FeatureDocument]:
         for page in _by_size(self._sizes(self._index_id(collection, version), source)):
             mine = [(row.document_id, row.version) for row in page]
-            query = select(documents.c.uri, documents.c.key, documents.c.source, versions)
-            query = query.join(versions, versions.c.document_id == documents.c.id)
-            query = query.where(tuple_(versions.c.document_id, versions.c.version).in_(mine))
+            query = _STORED.where(tuple_(versions.c.document_id, versions.c.version).in_(mine))
             yield from map(_document, self._all(query.order_by(documents.c.id)))
 
     def stored_versions(self, document_ids: Collection[str]) -> Iterator[FeatureDocument]:
-        columns = (versions.c.document_id, versions.c.version, versions.c.characters)
-        order = (versions.c.document_id, versions.c.version.desc())
         for group in in_groups(sorted(set(document_ids))):
-            sizes = self._all(select(*columns).where(versions.c.document_id.in_(group)).order_by(*order))
-            for page in _by_size(iter(sizes)):
-                mine = [(row.document_id, row.version) for row in page]
-                query = select(documents.c.uri, documents.c.key, documents.c.source, versions)
-                query = query.join(versions, versions.c.document_id == documents.c.id)
-                query = query.where(tuple_(versions.c.document_id, versions.c.version).in_(mine))
-                yield from map(_document, self._all(query.order_by(*order)))
+            yield from map(_document, self._together(group) or self._page_by_page(group))
+
+    def _together(self, document_ids: Sequence[str]) -> Sequence[Row[Any]]:
+        """Return all versions of some documents, or nothing if their texts together are longer than a page."""
+        mine = versions.c.document_id.in_(document_ids)
+        characters = select(func.sum(versions.c.characters)).where(mine).scalar_subquery()
+        query = _STORED.where(mine, characters <= _CHARACTERS_PER_PAGE)
+        return self._all(query.order_by(*_NEWEST_FIRST))
+
+    def _page_by_page(self, document_ids: Sequence[str]) -> Iterator[Row[Any]]:
+        columns = (versions.c.document_id, versions.c.version, versions.c.characters)
+        sizes = self._all(select(*columns).where(versions.c.document_id.in_(document_ids)).order_by(*_NEWEST_FIRST))
+        for page in _by_size(iter(sizes)):
+            mine = [(row.document_id, row.version) for row in page]
+            query = _STORED.where(tuple_(versions.c.document_id, versions.c.version).in_(mine))
+            yield from self._all(query.order_by(*_NEWEST_FIRST))
 
     def indexed_places(self, collection: str, version: str) -> Iterator[Place]:
         query = select(documents.c.id, documents.c.uri, documents.c.key)

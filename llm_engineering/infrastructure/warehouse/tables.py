@@ -6,7 +6,6 @@ Runs are named by number without a foreign key, so that old runs can be deleted 
 from sqlalchemy import (
     Boolean,
     Column,
-    Dialect,
     Float,
     ForeignKey,
     ForeignKeyConstraint,
@@ -16,35 +15,10 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
-    TypeDecorator,
     UniqueConstraint,
 )
 
-from llm_engineering.infrastructure.warehouse.exact_text import original, storable
-
-# Ids and hashes: ASCII, ordered by code point on every database, whatever its locale.
-Identifier = Text().with_variant(Text(collation="C"), "postgresql")
-
-# Times are UTC in ISO 8601 with offset, such as 2026-01-31T12:00:00.000000+00:00: sortable, and the same everywhere.
-Time = String(32)
-
-
-class ExactText(TypeDecorator[str]):
-    """Any Python string, given back unchanged."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
-        return None if value is None else storable(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
-        return None if value is None else original(value)
-
-
-# JSON as ASCII text: unlike the databases' JSON types it keeps NaN, NUL and lone surrogates.
-Json = Text
+from llm_engineering.infrastructure.warehouse.column_types import ExactText, Identifier, Json, Time
 
 metadata = MetaData(
     naming_convention={

@@ -24,6 +24,8 @@ const ICONS = {
 };
 // Format characters (direction marks, zero-width spaces), but not the joiners that scripts and emoji need.
 const DECEIVING = /(?![\u200c\u200d])\p{Cf}/gu;
+// Of these, those that turn the direction of what follows. Each is shown by itself, so that it turns nothing.
+const TURNING = /([\u202a-\u202e\u2066-\u2069])/;
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Return the element of the page with this id. */
@@ -31,7 +33,8 @@ export const byId = (id) => document.getElementById(id);
 
 /**
  * Build an element: properties are set as attributes, `on…` functions as listeners, `class` as its class.
- * Children are elements or texts; null and false are left out.
+ * Children are elements or texts; null and false are left out. Signs in a text that could disguise it stay, visible and
+ * without effect.
  */
 export function el(name, properties = {}, ...children) {
   const element = document.createElement(name);
@@ -40,7 +43,21 @@ export function el(name, properties = {}, ...children) {
     if (typeof value === "function") element.addEventListener(key.slice(2), value);
     else element.setAttribute(key, value === true ? "" : String(value));
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  const shown = children.filter((child) => child !== null && child !== undefined && child !== false);
+  element.append(...shown.flatMap((child) => (typeof child === "string" ? partsOf(child) : [child])));
+  return element;
+}
+
+function partsOf(text) {
+  if (!TURNING.test(text)) return [text];
+  return text.split(TURNING).filter(Boolean).map((part) => (TURNING.test(part) ? sign(part) : part));
+}
+
+function sign(character) {
+  const element = document.createElement("bdi");
+  element.className = "sign";
+  element.title = `U+${character.codePointAt(0).toString(16).toUpperCase()}: a sign that turns the text around`;
+  element.append(character);
   return element;
 }
 

@@ -25,21 +25,24 @@ export function markButton(citation, open) {
   }, String(citation.number));
 }
 
-/** Build the list of sources; without any, null. */
-export function sourceList(citations, open) {
+/** Build the list of sources, or of the passages that are nearest where there is no answer; without any, null. */
+export function sourceList(citations, open, nearest = false) {
   if (!citations.length) return null;
+  const shown = (citation) => (nearest ? { ...citation, verdict: null } : citation);
+  const rowOf = (citation) => row(shown(citation), (_, button) => open(citation, button), citation.number);
+  const rows = citations.map(rowOf);
   return el("section", { class: "sources" },
-    el("h3", {}, plural(citations.length, "source")),
-    el("ol", {}, ...citations.map((citation) => el("li", {}, row(citation, open, citation.number)))));
+    el("h3", {}, plural(citations.length, nearest ? "nearest passage" : "source")),
+    el("ol", {}, ...rows.map((entry) => el("li", {}, entry))));
 }
 
 /** Build the folded list of passages that were found and not cited; without any, null. */
-export function otherPassages(hits, citations, open, words) {
+export function otherPassages(hits, citations, open) {
   const cited = new Set(citations.map((citation) => citation.chunk_id));
   const others = hits.filter((hit) => !cited.has(hit.chunk_id));
   if (!others.length) return null;
   return el("details", { class: "others" },
-    el("summary", {}, words ?? `${plural(others.length, "other passage")} found`),
+    el("summary", {}, `${plural(others.length, "other passage")} found`),
     el("ul", {}, ...others.map((hit) => el("li", {}, row(hit, open)))));
 }
 

@@ -37,6 +37,7 @@ export class Turn {
     this.#text = "";
     this.#hits = [];
     for (const place of [this.before, this.after]) place.replaceChildren();
+    this.body.classList.remove("nothing");
     show(this.body, "", this.#streaming);
     this.element.classList.add("running");
     this.progress.textContent = "Searching…";
@@ -67,11 +68,11 @@ export class Turn {
     const linked = new Set(citations.map((citation) => citation.uri));
     const marks = (number) => (cited.has(number) ? markButton(cited.get(number), open) : null);
     show(this.body, answer.text, new Renderer({ marks, linked }));
-    const nothing = answer.outcome === "no_answer";
-    this.before.replaceChildren(...(nothing ? [note("The sources do not answer this.", "empty")] : []));
-    for (const sentence of flagsOf(answer.flags)) this.before.append(note(sentence));
-    const words = nothing ? `${plural(hits.length, "nearest passage")}, in case one helps` : null;
-    const lists = [sourceList(citations, open), otherPassages(hits, citations, open, words)].filter(Boolean);
+    // What is cited then proves nothing: it is what is nearest, and the text says so in its own words.
+    const nothing = answer.outcome === "no_answer" && !(answer.flags ?? []).includes("unsupported");
+    this.body.classList.toggle("nothing", nothing);
+    this.before.replaceChildren(...flagsOf(answer.flags).map((sentence) => note(sentence)));
+    const lists = [sourceList(citations, open, nothing), otherPassages(hits, citations, open)].filter(Boolean);
     this.after.replaceChildren(...lists, ...this.#foot(answer, citations));
     this.#onChange();
   }
@@ -125,6 +126,6 @@ export class Turn {
   }
 }
 
-function note(sentence, kind = "") {
-  return el("p", { class: `note ${kind}` }, icon("warn"), el("span", {}, sentence));
+function note(sentence) {
+  return el("p", { class: "note" }, icon("warn"), el("span", {}, sentence));
 }

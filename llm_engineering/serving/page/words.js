@@ -16,6 +16,7 @@ const FLAGS = {
   unsupported: "No citation in this answer could be verified. Treat it with caution.",
   cut: "The answer reached its length limit and ends early.",
   llm_failed: "The language model failed; these are quotations in place of its words.",
+  unknown_field: "The filter names a field that no document has.",
   withdrawn: "Some sources of this answer can no longer be seen.",
   outdated: "A source has changed since this answer was given.",
 };
@@ -53,6 +54,12 @@ export const count = (number) => NUMBERS.format(number);
 export const percent = (share) => `${Math.round(share * 100)} %`;
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
+/** A time in words: an answer without a model takes milliseconds, one with a model seconds. */
+function lasting(seconds) {
+  if (seconds < 0.9995) return `${Math.max(1, Math.round(seconds * 1000))} ms`;
+  return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+}
+
 /** The one quiet line below an answer: which model, how long, how much. */
 export function metaOf(answer) {
   const { seconds = {}, usage = {}, versions = {} } = answer;
@@ -62,7 +69,7 @@ export function metaOf(answer) {
   return [
     versions.llm,
     Number.isFinite(answer.confidence) ? `confidence ${percent(answer.confidence)}` : null,
-    time > 0 ? `${time < 10 ? time.toFixed(1) : Math.round(time)} s` : null,
+    time > 0 ? lasting(time) : null,
     tokens ? plural(tokens, "token") : null,
     answer.cached ? "from the cache" : null,
   ].filter(Boolean);

@@ -116,10 +116,19 @@ def targets(archive: Archive, part: str) -> dict[str, str]:
     rels = f"{folder}/_rels/{name}.rels".lstrip("/")
     if rels not in archive:
         return {}
-    found = {}
-    for relation in archive.xml(rels):
-        target = attribute(relation, "Target")
-        is_outside = attribute(relation, "TargetMode") == "External"
-        path = target if is_outside else posixpath.normpath(posixpath.join(folder, target)).lstrip("/")
-        found[attribute(relation, "Id")] = path
-    return found
+    return {attribute(relation, "Id"): _target(relation, folder) for relation in archive.xml(rels)}
+
+
+def main_part(archive: Archive, usual: str) -> str:
+    """Return the part that is the document itself: programs are free to name it, and some write document2.xml."""
+    if "_rels/.rels" not in archive:
+        return usual
+    relations = archive.xml("_rels/.rels")
+    named = (_target(each, "") for each in relations if attribute(each, "Type").endswith("/officeDocument"))
+    return next((part for part in named if part in archive), usual)
+
+
+def _target(relation: Any, folder: str) -> str:
+    target = attribute(relation, "Target")
+    is_outside = attribute(relation, "TargetMode") == "External"
+    return target if is_outside else posixpath.normpath(posixpath.join(folder, target)).lstrip("/")

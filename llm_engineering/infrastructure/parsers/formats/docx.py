@@ -6,11 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm_engineering.infrastructure.parsers.formats import Unreadable
-from llm_engineering.infrastructure.parsers.formats.archive import Archive, attribute, core_properties, local, targets
+from llm_engineering.infrastructure.parsers.formats.archive import (
+    Archive,
+    attribute,
+    core_properties,
+    local,
+    main_part,
+    targets,
+)
 from llm_engineering.infrastructure.parsers.markup import table
 from llm_engineering.infrastructure.parsers.visible import ink
 
-_MAIN = "word/document.xml"
 _LEAST_COVERAGE = 0.9
 # Never shown: deleted text, the second form of a drawing, field codes, comments' marks.
 _HIDDEN = frozenset({"del", "moveFrom", "Fallback", "instrText", "delText", "pPr", "rPr", "sectPr", "tblPr", "tcPr"})
@@ -33,9 +39,10 @@ def read_docx(archive: Archive) -> dict[str, Any]:
     Raises:
         Unreadable: `unparsable`, `empty`.
     """
-    root = archive.xml(_MAIN)
+    main = main_part(archive, "word/document.xml")
+    root = archive.xml(main)
     body = next((element for element in root if local(element) == "body"), root)
-    word = _Word(_levels(archive), targets(archive, _MAIN), _notes(archive))
+    word = _Word(_levels(archive), targets(archive, main), _notes(archive))
     blocks = [*_blocks(body, word)]
     blocks += [f"[^{note}]: {word.notes[note]}" for note in word.used]
     text = "\n\n".join(block for block in blocks if block.strip())
@@ -121,9 +128,17 @@ def _is_hidden(element: Any, top: Any) -> bool:
     for parent in element.iterancestors():
         if parent is top:
             return False
-        if local(parent) in _HIDDEN:
+        if local(parent) in _HIDDEN or _is_invisible(parent):
             return True
     return False
+
+
+def _is_invisible(element: Any) -> bool:
+    """Tell whether it is a run that its writer has hidden."""
+    if local(element) != "r":
+        return False
+    marks = (mark for properties in element if local(properties) == "rPr" for mark in properties)
+    return any(local(mark) == "vanish" and attribute(mark, "val") not in ("0", "false", "off") for mark in marks)
 
 
 def _paragraph(paragraph: Any, word: _Word) -> str:
@@ -165,7 +180,7 @@ def _marked(element: Any, word: _Word) -> str:
             pieces.append(_reference(name[0] + attribute(child, "id"), word))
         elif name == "hyperlink":
             pieces.append(_link(_marked(child, word), word.links.get(_relation(child), "")))
-        elif name and name not in _HIDDEN and name != "txbxContent":
+        elif name and name not in _HIDDEN and name != "txbxContent" and not _is_invisible(child):
             pieces.append(_marked(child, word))
     return "".join(pieces)
 

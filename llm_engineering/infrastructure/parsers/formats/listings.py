@@ -1,8 +1,8 @@
-"""What points at pages: sitemaps, RSS and Atom feeds, and the links of an HTML page."""
+"""What points at pages: sitemaps, and the links of an HTML page."""
 
 import gzip
+import re
 import zlib
-from email.utils import parsedate_to_datetime
 from io import BytesIO
 from typing import Any
 from urllib.parse import urljoin
@@ -12,7 +12,7 @@ from llm_engineering.infrastructure.parsers.formats.archive import local, parse_
 
 _MOST_BYTES = 64 * 1024 * 1024  # unpacked; the protocol of sitemaps says 50 MB
 _MOST_LINKS = 20_000
-_CONTENT = ("encoded", "content", "description", "summary")
+_LINE_ENDS = re.compile(r"[\t\r\n]")
 
 
 def read_sitemap(raw: bytes) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def read_sitemap(raw: bytes) -> dict[str, Any]:
     Raises:
         Unreadable: `unparsable`, `too_large`.
     """
-    content = _unpacked(raw)
+    content = unpacked(raw)
     if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         lines = [line.strip() for line in content.decode("utf-8", "replace").splitlines() if line.strip()]
         if not lines or not all(line.startswith(("http://", "https://")) for line in lines):
@@ -31,71 +31,15 @@ def read_sitemap(raw: bytes) -> dict[str, Any]:
         return {"pages": [[line, ""] for line in lines], "sitemaps": []}
     root = parse_xml(content, "the sitemap")
     if local(root) not in ("urlset", "sitemapindex"):
-        raise Unreadable("unparsable", f"it is no sitemap: its root is <{local(root)}>, expected <urlset>")
+        advice = "; a feed is read by kind: feed" if local(root).lower() in ("rss", "rdf", "feed") else ""
+        raise Unreadable("unparsable", f"it is no sitemap: its root is <{local(root)}>, expected <urlset>{advice}")
     found = []
     for entry in root:
         said = {local(child): (child.text or "").strip() for child in entry}
         if said.get("loc"):
-            found.append([said["loc"], said.get("lastmod", "")])
+            found.append([encoded(said["loc"]), said.get("lastmod", "")])
     is_index = local(root) == "sitemapindex"
     return {"pages": [] if is_index else found, "sitemaps": [loc for loc, _ in found] if is_index else []}
-
-
-def read_feed(raw: bytes) -> dict[str, Any]:
-    """Return the title of a feed (RSS, RDF or Atom) and its entries: id, link, title, author, date, html.
-
-    Raises:
-        Unreadable: `unparsable`, `too_large`.
-    """
-    root = parse_xml(_unpacked(raw), "the feed", recover=True)
-    if local(root).lower() not in ("rss", "rdf", "feed"):
-        raise Unreadable("unparsable", f"it is no feed: its root is <{local(root)}>, expected <rss> or <feed>")
-    channel = next((e for e in root if local(e) == "channel"), root)
-    entries = [_entry(e) for e in root.iter() if local(e) in ("item", "entry")]
-    return {"title": _first(channel, "title"), "entries": entries}
-
-
-def _entry(element: Any) -> dict[str, str]:
-    link = _first(element, "link")
-    for child in element:
-        if local(child) == "link" and child.get("href") and child.get("rel", "alternate") == "alternate":
-            link = child.get("href").strip()
-            break
-    author = next((e for e in element if local(e) in ("author", "creator")), None)
-    name = " ".join("".join(author.itertext()).split()) if author is not None else ""
-    content = next((text for tag in _CONTENT if (text := _inner(element, tag))), "")
-    return {
-        "id": _first(element, "guid") or _first(element, "id") or link,
-        "link": link,
-        "title": _first(element, "title"),
-        "author": name[:200],
-        "date": _date(_first(element, "pubDate") or _first(element, "updated") or _first(element, "date")),
-        "html": content,
-    }
-
-
-def _first(element: Any, name: str) -> str:
-    found = next((child for child in element if local(child) == name), None)
-    return " ".join("".join(found.itertext()).split()) if found is not None else ""
-
-
-def _inner(element: Any, name: str) -> str:
-    """Return the content of an entry as HTML, whether it was written as text or as elements (XHTML)."""
-    from lxml import etree
-
-    found = next((child for child in element if local(child) == name), None)
-    if found is None:
-        return ""
-    if len(found):
-        return "".join(etree.tostring(child, encoding="unicode") for child in found)
-    return (found.text or "").strip()
-
-
-def _date(text: str) -> str:
-    try:
-        return parsedate_to_datetime(text).date().isoformat()
-    except (ValueError, TypeError, IndexError):
-        return text[:10] if len(text) >= 10 and text[4:5] == "-" else ""
 
 
 def read_links(html: str, url: str) -> dict[str, Any]:
@@ -130,13 +74,23 @@ def read_links(html: str, url: str) -> dict[str, Any]:
 
 def _joined(url: str, reference: str) -> str:
     try:
-        joined = urljoin(url, reference.strip()) if reference.strip() else ""
+        joined = urljoin(url, encoded(reference)) if reference.strip() else ""
     except ValueError:
         return ""
     return joined.partition("#")[0] if joined.startswith(("http://", "https://")) else ""
 
 
-def _unpacked(raw: bytes) -> bytes:
+def encoded(reference: str) -> str:
+    """Return an address as browsers read it where it stands on a page: no line ends or tabs, blanks as %20."""
+    return _LINE_ENDS.sub("", reference.strip()).replace(" ", "%20")
+
+
+def unpacked(raw: bytes) -> bytes:
+    """Return the content of a file that may be gzipped.
+
+    Raises:
+        Unreadable: `unparsable`, `too_large`.
+    """
     if not raw.startswith(b"\x1f\x8b"):
         return raw
     try:

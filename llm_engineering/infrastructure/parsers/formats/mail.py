@@ -1,6 +1,8 @@
-"""E-mails: headers, and the text that its writer meant to be read, plain if there is one, else the HTML."""
+"""E-mails: headers, and the text that its writer meant to be read: of two forms of one text the plain one."""
 
 import re
+from codecs import BOM_UTF8
+from collections.abc import Iterator
 from email import policy
 from email.errors import MessageError
 from email.message import EmailMessage, Message
@@ -12,29 +14,39 @@ from llm_engineering.infrastructure.parsers.formats import Unreadable
 
 _MOST_PARTS = 1000
 _SHOWN = 500
+_TEXTS = {"text/plain": "text", "text/markdown": "text", "text/html": "html"}
+_ENCRYPTED = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def read_mail(raw: bytes) -> dict[str, Any]:
-    """Return subject, text or html, the headers worth filtering by, and the names of the attachments.
+    """Return subject, the pieces of text in their order, the headers worth filtering by, and what is attached.
+
+    A piece is `["text", …]` or `["html", …]`. HTML that stands beside a plain text, and not in its place, is one too:
+    mailing lists put their plain footer below a message that is HTML alone.
 
     Raises:
-        Unreadable: `unparsable`, `empty`.
+        Unreadable: `unparsable`, `empty`, `encrypted`, `binary`, `too_large`.
     """
     try:
-        message = BytesParser(EmailMessage, policy=policy.default).parsebytes(raw)
-        plain, html, attachments = _parts(message)
+        message = BytesParser(EmailMessage, policy=policy.default).parsebytes(raw.removeprefix(BOM_UTF8))
+        attachments = [_clean(_attached(part))[:100] for part in _parts(message) if _attached(part)]
+        pieces, lost = _pieces(message)
         said = {name: _header(message, name) for name in ("from", "to", "subject", "message-id", "list-id")}
     except (MessageError, ValueError, LookupError, AttributeError, IndexError, TypeError) as error:
         raise Unreadable("unparsable", f"it is no readable e-mail: {type(error).__name__}: {error}") from error
     if not any((said["from"], said["subject"], said["message-id"])):
         raise Unreadable("unparsable", "it has neither sender nor subject, so it is no e-mail")
-    if not plain.strip() and not html.strip():
+    if not pieces and lost:
+        raise Unreadable("binary", "what it says is text holds bytes that are in no text")
+    if not pieces and message.get_content_type() in _ENCRYPTED:
+        raise Unreadable("encrypted", "it is encrypted; save it decrypted")
+    if not pieces:
         raise Unreadable("empty", f"it has no text{': only ' + ', '.join(attachments) if attachments else ''}")
     return {
         "title": said["subject"],
-        "text": plain,
-        "html": [] if plain.strip() else [html],
+        "pieces": pieces,
+        "note": f"{lost} of its parts that say they are text are none, and were left out" if lost else "",
         "author": said["from"],
         "key": said["message-id"].strip("<> "),
         "metadata": {
@@ -47,33 +59,47 @@ def read_mail(raw: bytes) -> dict[str, Any]:
     }
 
 
-def _parts(message: Message) -> tuple[str, str, list[str]]:
-    plain, html, attachments = [], [], []
+def _parts(message: Message) -> Iterator[Message]:
     for number, part in enumerate(message.walk()):
         if number > _MOST_PARTS:
             raise Unreadable("too_large", f"it has more than {_MOST_PARTS:,} parts")
-        if part.is_multipart():
-            continue
-        name = part.get_filename()
-        if name or part.get_content_disposition() == "attachment":
-            attachments.append(_clean(str(name or part.get_content_type()))[:100])
-        elif part.get_content_type() == "text/plain":
-            plain.append(_decoded(part))
-        elif part.get_content_type() == "text/html":
-            html.append(_decoded(part))
-    return "\n\n".join(plain), "\n".join(html), attachments
+        if not part.is_multipart():
+            yield part
 
 
-def _decoded(part: Message) -> str:
+def _attached(part: Message) -> str:
+    """Return the name of an attachment, or its type; nothing of what is to be read with the message."""
+    name = part.get_filename()
+    return str(name or part.get_content_type()) if name or part.get_content_disposition() == "attachment" else ""
+
+
+def _pieces(message: Message) -> tuple[list[tuple[str, str]], int]:
+    """Return the pieces of text, and how many parts say that they are text and are none."""
+    found = {id(part): (_TEXTS[kind], _decoded(part)) for part in _parts(message) if (kind := _kind(part)) in _TEXTS}
+    for choice in message.walk():
+        if choice.get_content_type() == "multipart/alternative":
+            inside = found.keys() & {id(part) for part in choice.walk()}
+            if any(kind == "text" and text for kind, text in map(found.__getitem__, inside)):
+                found = {part: piece for part, piece in found.items() if part not in inside or piece[0] == "text"}
+    return [(kind, text) for kind, text in found.values() if text], sum(text is None for _, text in found.values())
+
+
+def _kind(part: Message) -> str:
+    return "" if _attached(part) else part.get_content_type()
+
+
+def _decoded(part: Message) -> str | None:
+    """Return the text of a part, empty if there is nothing but white space; None if it is no text, whatever it says."""
     payload = part.get_payload(decode=True)
     content = payload if isinstance(payload, bytes) else b""
     from llm_engineering.domain.errors import SourceError
     from llm_engineering.infrastructure.parsers.text import decode
 
     try:
-        return decode(content, str(part.get_content_charset() or "")) if content.strip() else ""
+        text = decode(content, str(part.get_content_charset() or "")) if content.strip() else ""
     except SourceError:
-        return ""  # a part that says it is text, and is none
+        return None
+    return text if text.strip() else ""
 
 
 def _header(message: Message, name: str) -> str:

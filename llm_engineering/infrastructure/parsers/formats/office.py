@@ -1,16 +1,21 @@
 """Office files: DOCX, PPTX, XLSX, OpenDocument and EPUB as Markdown, or as the HTML pages that an EPUB is made of."""
 
-import posixpath
 from collections.abc import Iterator
 from typing import Any
 
-from llm_engineering.infrastructure.parsers.formats import Unreadable
-from llm_engineering.infrastructure.parsers.formats.archive import Archive, core_properties, local, targets
+from llm_engineering.infrastructure.parsers.formats import BOOKS, OPEN_DOCUMENTS, SLIDES, WORD, Unreadable
+from llm_engineering.infrastructure.parsers.formats.archive import (
+    Archive,
+    core_properties,
+    local,
+    main_part,
+    targets,
+)
 from llm_engineering.infrastructure.parsers.formats.docx import read_docx
+from llm_engineering.infrastructure.parsers.formats.epub import read_epub
 from llm_engineering.infrastructure.parsers.formats.opendocument import read_opendocument
+from llm_engineering.infrastructure.parsers.formats.xlsx import read_xlsx
 from llm_engineering.infrastructure.parsers.markup import table
-
-_MOST_CELLS = 500_000
 
 
 def read_office(raw: bytes, suffix: str) -> dict[str, Any]:
@@ -20,22 +25,20 @@ def read_office(raw: bytes, suffix: str) -> dict[str, Any]:
         Unreadable: `encrypted`, `unparsable`, `too_large`, `empty`, `missing_extra`.
     """
     archive = Archive(raw)
-    if suffix in (".odt", ".ods", ".odp"):
+    if suffix in OPEN_DOCUMENTS:
         return read_opendocument(archive)
-    if suffix == ".docx":
+    if suffix in WORD:
         return read_docx(archive)
-    if suffix == ".pptx":
+    if suffix in SLIDES:
         return _pptx(archive)
-    return _epub(archive) if suffix == ".epub" else _xlsx(archive, raw)
+    return read_epub(archive) if suffix in BOOKS else read_xlsx(archive, raw)
 
 
 def _pptx(archive: Archive) -> dict[str, Any]:
     """Slides in their order: titles are headings, tables are tables, the notes of the speaker stand at the end."""
-    main = "ppt/presentation.xml"
+    main = main_part(archive, "ppt/presentation.xml")
     rels = targets(archive, main)
-    # A slide has two attributes named id; the one of the relationship is a text such as rId2.
-    relation = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-    slides = [rels.get(e.get(relation, ""), "") for e in archive.xml(main).iter() if local(e) == "sldId"]
+    slides = [rels.get(_relation(e), "") for e in archive.xml(main).iter() if local(e) == "sldId"]
     blocks: list[str] = []
     for slide in slides:
         if slide in archive:
@@ -46,6 +49,11 @@ def _pptx(archive: Archive) -> dict[str, Any]:
     said = core_properties(archive)
     title = said.get("title") or next((b.lstrip("# ") for b in blocks if b.startswith("#")), "")
     return {"text": text, "title": title, "author": said.get("author", ""), "slides": len(slides)}
+
+
+def _relation(slide: Any) -> str:
+    """Return which relationship leads to a slide: of its two attributes named id the one with a name space."""
+    return next((value for name, value in slide.attrib.items() if name.endswith("}id")), "")
 
 
 def _slide(root: Any, archive: Archive, part: str) -> Iterator[str]:
@@ -79,50 +87,3 @@ def _drawn_paragraphs(element: Any) -> Iterator[str]:
             pieces = [e.text or "" if local(e) == "t" else " " for e in paragraph.iter() if local(e) in ("t", "br")]
             if text := " ".join("".join(pieces).split()):
                 yield text
-
-
-def _xlsx(archive: Archive, raw: bytes) -> dict[str, Any]:
-    """Each sheet is a heading and a table: values as they were last calculated, dates as dates."""
-    from io import BytesIO
-
-    try:
-        from openpyxl import load_workbook
-    except ModuleNotFoundError as error:
-        raise Unreadable("missing_extra", "spreadsheets need the extra 'office'") from error
-    for name in archive.names:  # the sizes are counted before anything is unpacked for good
-        archive.read(name)
-    try:
-        book = load_workbook(BytesIO(raw), read_only=True, data_only=True, keep_links=False)
-    except Exception as error:
-        raise Unreadable("unparsable", f"the spreadsheet cannot be read: {type(error).__name__}: {error}") from error
-    blocks, cells = [], 0
-    for sheet in book.worksheets:
-        sheet.reset_dimensions()  # what a file says of its own size is not believed
-        rows = []
-        for row in sheet.iter_rows(values_only=True):
-            cells += len(row)
-            if cells > _MOST_CELLS:
-                raise Unreadable("too_large", f"it has more than {_MOST_CELLS:,} cells; save it as CSV (kind: table)")
-            rows.append(["" if value is None else str(value) for value in row])
-        if written := table(rows):
-            blocks += [f"## {sheet.title}", written]
-    if not blocks:
-        raise Unreadable("empty", "none of its sheets holds a value")
-    said = book.properties
-    return {"text": "\n\n".join(blocks), "title": said.title or "", "author": said.creator or ""}
-
-
-def _epub(archive: Archive) -> dict[str, Any]:
-    """The pages of the book in reading order, as HTML."""
-    container = archive.xml("META-INF/container.xml")
-    package = next((e.get("full-path", "") for e in container.iter() if local(e) == "rootfile"), "")
-    root = archive.xml(package)
-    folder = posixpath.dirname(package)
-    items = {e.get("id"): e.get("href", "") for e in root.iter() if local(e) == "item"}
-    spine = [items.get(e.get("idref"), "") for e in root.iter() if local(e) == "itemref"]
-    paths = [posixpath.normpath(posixpath.join(folder, href.partition("#")[0])) for href in spine if href]
-    pages = [archive.read(path).decode("utf-8", "replace") for path in dict.fromkeys(paths) if path in archive]
-    if not pages:
-        raise Unreadable("empty", "the book has no pages")
-    names = {local(e): (e.text or "").strip() for e in root.iter() if local(e) in ("title", "creator")}
-    return {"html": pages, "title": names.get("title", ""), "author": names.get("creator", "")}

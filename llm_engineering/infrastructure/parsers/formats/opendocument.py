@@ -5,10 +5,9 @@ from typing import Any
 
 from llm_engineering.infrastructure.parsers.formats import Unreadable
 from llm_engineering.infrastructure.parsers.formats.archive import Archive, attribute, local
-from llm_engineering.infrastructure.parsers.markup import table
+from llm_engineering.infrastructure.parsers.formats.sheets import Sheets
 
-_MOST_CELLS = 500_000
-# Repeated cells are nearly always blank ones up to the edge of the sheet: these many are believed.
+# Repeated cells are nearly always blank ones up to the edge of the sheet: of others, these many are believed.
 _MOST_REPEATED = 100
 _HIDDEN = frozenset({"tracked-changes", "annotation", "forms", "sequence-decls"})
 
@@ -39,41 +38,51 @@ def _blocks(parent: Any, depth: int = -1) -> Iterator[str]:
         if name == "h":
             level = attribute(element, "outline-level")
             yield f"{'#' * (min(6, int(level)) if level.isdigit() and int(level) else 1)} {_text(element)}"
+            yield from _notes(element)
         elif name == "p":
             text = _text(element)
             yield f"{'  ' * depth}- {text}" if depth >= 0 and text else text
+            yield from _notes(element)
         elif name == "list":
             yield from _blocks(element, min(depth + 1, 8))
         elif name == "table":
             sheet = attribute(element, "name") if _is_sheet(element) else ""
-            if written := table(list(_rows(element))):
+            if written := Sheets().table(_rows(element)):
                 yield f"## {sheet}\n\n{written}" if sheet else written
         elif name and name not in _HIDDEN:
             yield from _blocks(element, depth)
+
+
+def _notes(element: Any) -> Iterator[str]:
+    """Yield the foot and end notes of a paragraph, which stand in the middle of it in the file."""
+    for note in element.iter():
+        if local(note) == "note":
+            yield f"{_mark(note)}: {' '.join(_text(part) for part in note if local(part) == 'note-body')}"
+
+
+def _mark(note: Any) -> str:
+    return f"[^{' '.join(_text(part) for part in note if local(part) == 'note-citation')}]"
 
 
 def _is_sheet(element: Any) -> bool:
     return local(element.getparent()) == "spreadsheet"
 
 
-def _rows(element: Any) -> Iterator[list[str]]:
-    cells = 0
+def _rows(element: Any) -> Iterator[dict[int, str]]:
+    """Yield the cells of each row that hold something, by column."""
     for row in element.iter():
         if local(row) != "table-row":
             continue
-        values: list[str] = []
+        cells: dict[int, str] = {}
+        column = 0
         for cell in row:
             if local(cell) in ("table-cell", "covered-table-cell"):
                 repeated = attribute(cell, "number-columns-repeated")
-                times = min(int(repeated), _MOST_REPEATED) if repeated.isdigit() else 1
-                values += [" ".join(_text(p) for p in cell.iter() if local(p) == "p")] * times
-        while values and not values[-1]:
-            values.pop()
-        cells += len(values)
-        if cells > _MOST_CELLS:
-            raise Unreadable("too_large", f"it has more than {_MOST_CELLS:,} cells; save it as CSV (kind: table)")
-        if values:
-            yield values
+                times = int(repeated) if repeated.isdecimal() else 1
+                if text := " ".join(_text(p) for p in cell.iter() if local(p) == "p"):
+                    cells |= dict.fromkeys(range(column, column + min(times, _MOST_REPEATED)), text)
+                column += times
+        yield cells
 
 
 def _text(element: Any) -> str:
@@ -86,6 +95,10 @@ def _pieces(element: Any) -> str:
         name = local(child)
         if name in ("s", "tab", "line-break"):
             pieces.append(" ")
+        elif name == "note":
+            pieces.append(_mark(child))
+        elif name in ("p", "h"):  # of a text box, which stands in the middle of a paragraph
+            pieces.append(f" {_pieces(child)} ")
         elif name and name not in _HIDDEN:
             pieces.append(_pieces(child))
         pieces.append(child.tail or "")

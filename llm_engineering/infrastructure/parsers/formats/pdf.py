@@ -1,10 +1,13 @@
 """PDF: text in paragraphs, headings where the type size tells them, code where the type is monospaced, page by page."""
 
+import math
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from llm_engineering.infrastructure.parsers.formats import Unreadable
+from llm_engineering.infrastructure.parsers.formats.pdf_columns import LEAST_ROWS, in_reading_order
 from llm_engineering.infrastructure.parsers.formats.pdf_layout import Line, markdown, without_running_lines
 from llm_engineering.infrastructure.parsers.visible import ink
 
@@ -15,6 +18,13 @@ _LENGTH = re.compile(rb"/Linearized\b.{0,200}?/L\s+(\d+)", re.DOTALL)
 _NO_TITLE = re.compile(
     r"(?i)\s*(untitled.*|microsoft (word|powerpoint) - .*|.*\.(docx?|indd|tex|dvi|pptx?|qxd|pdf))?\s*"
 )
+_SAMPLE = 50  # characters of a page that are asked for their angle
+_DIVIDED = re.compile("[\ufffe\x02]")  # how PDFium marks the hyphen of a divided word
+_BLANK = re.compile(r"\s+")
+_SHOWN = re.compile(r"\S(?:[^\n]*\S)?")
+_ROW = re.compile("(?=\\S)(?:[^\ufffe\x02]*[\ufffe\x02]|[^\ufffe\x02]+)")
+_LONG, _SAMPLED_LINES = 30, 6  # characters of a line that may hold two columns; lines that are looked at first
+_WIDE = 0.8  # of the height of the type: wider than a blank of justified text
 _MONO = re.compile(r"(?i)mono|courier|consol|typewriter|cmtt|inconsolata|menlo|fixed")
 
 
@@ -75,15 +85,34 @@ def _pages(pdf: Any, *, plain: bool) -> tuple[list[str], list[list[Line]]]:
     for number in range(len(pdf)):
         try:
             page = pdf[number]
-            textpage = page.get_textpage()
+            textpage, quarters = _upright(page)
         except pdfium.PdfiumError as error:
             raise Unreadable("unparsable", f"page {number + 1} of {len(pdf)} cannot be read: {error}") from error
         text = textpage.get_text_range()
         seen.append(_tidied(text))
-        laid_out.append([] if plain else list(_lines(textpage, text)))
+        laid_out.append([] if plain else _lines(textpage, text, quarters))
         textpage.close()
         page.close()
     return seen, laid_out
+
+
+def _upright(page: Any) -> tuple[Any, int]:
+    """Return the text page as somebody reads it who turns the page, and by how many quarters the text is turned.
+
+    PDFium takes the lines of a page whose text is not upright from the bottom to the top, or one letter each.
+    """
+    from pypdfium2 import raw as pdfium
+
+    textpage = page.get_textpage()
+    count = textpage.count_chars()
+    sample = range(0, count, max(1, count // _SAMPLE))
+    angles = Counter(round(pdfium.FPDFText_GetCharAngle(textpage, index) / (math.pi / 2)) % 4 for index in sample)
+    quarters = -angles.most_common(1)[0][0] % 4 if angles else 0
+    if count and page.get_rotation() != quarters * 90:
+        textpage.close()
+        page.set_rotation(quarters * 90)  # of what is in memory
+        textpage = page.get_textpage()
+    return textpage, quarters
 
 
 def _chosen(seen: Sequence[str], laid_out: Sequence[Sequence[Line]]) -> tuple[list[str], str, str]:
@@ -102,38 +131,85 @@ def _ink(pages: Sequence[str]) -> int:
 
 
 def _tidied(text: str) -> str:
-    # U+FFFE (or U+0002) is how PDFium marks the hyphen of a divided word.
-    return re.sub(r"[\ufffe\x02]\s*", "", text.replace("\r\n", "\n").replace("\r", "\n")).replace("\x00", "")
+    return re.sub(rf"{_DIVIDED.pattern}\s*", "", text.replace("\r\n", "\n").replace("\r", "\n")).replace("\x00", "")
 
 
-def _lines(textpage: Any, text: str) -> Iterator[Line]:
+def _lines(textpage: Any, text: str, quarters: int) -> list[Line]:
     if textpage.count_chars() != len(text):  # characters outside the basic plane: places cannot be told
-        return
-    start = 0
-    for part in text.split("\n"):
-        stripped = part.strip()
-        if stripped:
-            first = start + part.index(stripped[0])
-            yield _line(textpage, stripped, first)
-        start += len(part) + 1
+        return []
+    places = [(found.start(), found.group()) for found in _SHOWN.finditer(text)]
+    rows = _rows(textpage, places, quarters)
+    columns = in_reading_order(rows) if rows else None
+    return columns or [_line(textpage, shown, first, quarters) for first, shown in places]
 
 
-def _line(textpage: Any, text: str, first: int) -> Line:
+def _rows(textpage: Any, places: Sequence[tuple[int, str]], quarters: int) -> list[list[Line]]:
+    """Return the pieces of each line, divided at wide blanks; nothing if hardly any line has a wide blank."""
+    long = [place for place in places if len(place[1]) > _LONG]
+    sample = long[:: max(1, len(long) // _SAMPLED_LINES)]
+    divided = sum(len(_pieces(textpage, *place, quarters)) > 1 for place in sample)
+    if len(long) < LEAST_ROWS // 2 or divided < len(sample) / 2:
+        return []
+    # PDFium ends no line after a divided word, so what follows it is a row of its own.
+    ends = ((first + found.start(), found.group()) for first, shown in places for found in _ROW.finditer(shown))
+    return [
+        [_line(textpage, piece, start, quarters) for start, piece in _pieces(textpage, first, shown, quarters)]
+        for first, shown in ends
+    ]
+
+
+def _pieces(textpage: Any, first: int, shown: str, quarters: int) -> list[tuple[int, str]]:
+    """Return the pieces of a line that stand apart by more than a wide blank, with their offsets."""
+    pieces, start = [], 0
+    for blank in _BLANK.finditer(shown):
+        before = _box(textpage, first + blank.start() - 1, quarters)
+        after = _box(textpage, first + blank.end(), quarters)
+        if before and after and after.left - before.right > _WIDE * (after.top - after.bottom):
+            pieces.append((first + start, shown[start : blank.start()]))
+            start = blank.end()
+    return [*pieces, (first + start, shown[start:])]
+
+
+def _line(textpage: Any, text: str, first: int, quarters: int) -> Line:
     import ctypes
 
     from pypdfium2 import raw as pdfium
 
-    box, flags, name = pdfium.FS_RECTF(), ctypes.c_int(), ctypes.create_string_buffer(128)
+    flags, name = ctypes.c_int(), ctypes.create_string_buffer(128)
     boxes, mono = [], True
     solid = [index for index, character in enumerate(text) if not character.isspace()]
+    # PDFium ends no line after a divided word: only what stands at the end is for the paragraph to join.
+    whole = _DIVIDED.sub("", text[:-1]) + text[-1]
     for index in {solid[0], solid[len(solid) // 2], solid[-1]}:
-        if pdfium.FPDFText_GetLooseCharBox(textpage, first + index, ctypes.byref(box)):
-            boxes.append((box.top - box.bottom, box.top, box.bottom, box.left, box.right))
+        if (box := _box(textpage, first + index, quarters)) is not None:
+            boxes.append((box.top - box.bottom, box.top, box.bottom))
         pdfium.FPDFText_GetFontInfo(textpage, first + index, name, 128, ctypes.byref(flags))
         mono = mono and _MONO.search(name.value.decode("utf-8", "replace")) is not None
-    if not boxes:
-        return Line(text)
+    start, end = (_box(textpage, first + solid[place], quarters) for place in (0, -1))
+    if not boxes or start is None:
+        return Line(whole)
     boxes.sort()
-    size, top, bottom, *_ = boxes[len(boxes) // 2]
-    pdfium.FPDFText_GetLooseCharBox(textpage, first + solid[0], ctypes.byref(box))
-    return Line(text, size, top, bottom, box.left, box.right - box.left, mono)
+    size, top, bottom = boxes[len(boxes) // 2]
+    return Line(whole, size, top, bottom, start.left, end.right if end else 0.0, start.right - start.left, mono)
+
+
+class _Box(NamedTuple):
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+
+def _box(textpage: Any, index: int, quarters: int) -> _Box | None:
+    """Return where a character stands, in points, on the page turned so that the text is upright."""
+    import ctypes
+
+    from pypdfium2 import raw as pdfium
+
+    rect = pdfium.FS_RECTF()
+    if not pdfium.FPDFText_GetLooseCharBox(textpage, index, ctypes.byref(rect)):
+        return None
+    box = _Box(rect.left, rect.bottom, rect.right, rect.top)
+    for _ in range(quarters):
+        box = _Box(box.bottom, -box.right, box.top, -box.left)
+    return box

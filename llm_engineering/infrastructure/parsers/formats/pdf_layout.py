@@ -28,6 +28,7 @@ class Line:
     top: float = 0.0
     bottom: float = 0.0
     left: float = 0.0
+    right: float = 0.0
     advance: float = 0.0
     mono: bool = False
 

@@ -193,7 +193,7 @@ def _config(settings: GptSettings) -> dict[str, object]:
             "n_head": settings.heads,
             "activation_function": "gelu",
             "layer_norm_epsilon": 1e-5,
-            "attn_pdrop": settings.dropout,
+            "attn_pdrop": 0.0,
             "embd_pdrop": settings.dropout,
             "resid_pdrop": settings.dropout,
         }
@@ -209,7 +209,7 @@ def _config(settings: GptSettings) -> dict[str, object]:
         "layer_norm_eps": 1e-5,
         "use_parallel_residual": False,
         "attention_bias": True,
-        "attention_dropout": settings.dropout,
+        "attention_dropout": 0.0,
         "hidden_dropout": settings.dropout,
         # The first is read by version 5 of transformers, the other two by those before and by other programs.
         "rope_parameters": {"rope_type": "default", "rope_theta": THETA, "partial_rotary_factor": 1.0},

@@ -28,7 +28,7 @@ class GptSettings:
     channels: int = 128
     positions: Literal["learned", "rotary"] = "learned"
     tied: bool = True  # the head has the weights of the token embeddings
-    dropout: float = 0.0
+    dropout: float = 0.0  # of what is added; not of attention's weights, for which the fast kernels have no place
     attention: Literal["fused", "by_hand"] = "fused"
 
     def __post_init__(self) -> None:
@@ -89,24 +89,22 @@ def causal_mask(new: int, known: int, device: torch.device | None = None) -> Ten
     return torch.ones(new, known, dtype=torch.bool, device=device).tril(known - new)  # [T, S]
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Let each token gather the values of those before it, weighted by how well their keys fit its query."""
     fit = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])  # [B, H, T, D] @ [B, H, D, S] → [B, H, T, S]
     if query.shape[2] > 1:
         unseen = ~causal_mask(fit.shape[-2], fit.shape[-1], fit.device)
         fit = fit.masked_fill(unseen, float("-inf"))
     weights = functional.softmax(fit, dim=-1)  # of each row the sum is 1, and what comes later has 0
-    if dropout:
-        weights = functional.dropout(weights, dropout)
     return weights @ value  # [B, H, T, S] @ [B, H, S, D] → [B, H, T, D]
 
 
-def attend_fused(query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0) -> Tensor:
+def attend_fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Do what `attend` does in one kernel of PyTorch, which never writes the [T, S] weights down."""
     new, known = query.shape[2], key.shape[2]
     mask = causal_mask(new, known, query.device) if 1 < new < known else None
     return functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=new == known and new > 1
+        query, key, value, attn_mask=mask, is_causal=new == known and new > 1
     )
 
 
@@ -147,7 +145,7 @@ class Attention(nn.Module):
         if cache is not None:
             key, value = cache.extend(self.layer, key, value)
         work = attend_fused if self.settings.attention == "fused" else attend
-        gathered = work(query, key, value, self.settings.dropout if self.training else 0.0)
+        gathered = work(query, key, value)  # [B, H, T, D]
         joined: Tensor = self.output(gathered.transpose(1, 2).reshape(batch, length, channels))  # [B, T, C]
         return joined
 

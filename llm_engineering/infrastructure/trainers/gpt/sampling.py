@@ -9,6 +9,8 @@ from torch import Tensor
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.infrastructure.trainers.gpt.model import Cache, Gpt
 
+COLD = 1e-6  # below, scores divided by the temperature are no numbers any more; only the best one would be left anyway
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -23,7 +25,7 @@ class Sampling:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.temperature < 0 or self.top_k < 0 or not 0 < self.top_p <= 1:
+        if not 0 <= self.temperature < float("inf") or self.top_k < 0 or not 0 < self.top_p <= 1:
             raise UsageError(
                 f"temperature {self.temperature} is 0 or more, top_k {self.top_k} is 0 or more, and top_p {self.top_p} "
                 "lies above 0 and at 1 at most; at least one of them does not"
@@ -32,7 +34,7 @@ class Sampling:
 
 def probabilities(logits: Tensor, sampling: Sampling) -> Tensor:
     """Return with which probability each token is drawn, [..., V], from scores [..., V]. Those left out have 0."""
-    if sampling.temperature == 0:
+    if sampling.temperature < COLD:
         return torch.zeros_like(logits).scatter_(-1, logits.argmax(-1, keepdim=True), 1.0)
     logits = logits / sampling.temperature
     # A stable order: of equal scores, the lower id comes first, so that k are k.

@@ -1,13 +1,14 @@
 """Windows over a long row of ids: what the model reads, and what it should say next at every place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from llm_engineering.domain.errors import UsageError
+from llm_engineering.infrastructure.trainers.gpt.vocabulary import Vocabulary, documents_to_ids
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,18 @@ class Windows:
         """
         places = range(step * batch, (step + 1) * batch)
         return self.batch([_order(len(self), seed, place // len(self))[place % len(self)] for place in places])
+
+
+def windows_of(vocabulary: Vocabulary, texts: Sequence[str], width: int, stride: int) -> Windows:
+    """Return the windows over the ids of texts."""
+    return Windows(torch.tensor(documents_to_ids(vocabulary, texts), dtype=torch.long), width, stride)
+
+
+def tested_windows(vocabulary: Vocabulary, texts: Sequence[str], width: int) -> Windows:
+    """Return windows that do not overlap over texts to be tested on; one that is narrower for texts that are short."""
+    whole = windows_of(vocabulary, texts, width, width)
+    narrow = max(1, min(width, len(whole.ids) - 1))
+    return replace(whole, width=narrow, stride=narrow)
 
 
 @lru_cache(maxsize=4)

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from llm_engineering.domain.datasets import DatasetRow
 from llm_engineering.domain.evaluation import Estimate
@@ -31,7 +31,20 @@ class DpoTrainer(LanguageTraining):
         description="weight of the better answer's own loss beside the other (Pang et al. 2024); with 0 both may get "
         "less likely",
     )
-    label_smoothing: float = Field(0.0, ge=0, lt=0.5, description="share of pairs that may be the wrong way round")
+    label_smoothing: float = Field(
+        0.0,
+        ge=0,
+        lt=0.5,
+        description="share of pairs that may be the wrong way round (Chowdhury et al. 2024); with loss: sigmoid",
+    )
+
+    @model_validator(mode="after")
+    def _is_smoothed(self) -> Self:
+        if self.label_smoothing and self.loss != "sigmoid":
+            raise ValueError(
+                f"label_smoothing changes nothing with loss: {self.loss}; set loss: sigmoid, or leave it 0"
+            )
+        return self
 
     def train(self, data: TrainingData[Preference], folder: Path, home: Path, watch: Watch = unwatched) -> Trained:
         """Train on the rows, leave the model in the folder (`model`), and return how it went.
@@ -77,9 +90,11 @@ class _Dpo(FineTuning[Preference]):
         }
 
     def arguments(self) -> dict[str, Any]:
+        # The library smooths in the loss that it calls robust alone: the sigmoid one, for pairs that may be wrong.
+        loss = "robust" if self.spec.label_smoothing else self.spec.loss
         return {
             "beta": self.spec.beta,
-            "loss_type": [self.spec.loss, "sft"] if self.spec.likelihood else [self.spec.loss],
+            "loss_type": [loss, "sft"] if self.spec.likelihood else [loss],
             "loss_weights": [1.0, self.spec.likelihood] if self.spec.likelihood else None,
             "label_smoothing": self.spec.label_smoothing,
             "precompute_ref_log_probs": True,
@@ -87,17 +102,18 @@ class _Dpo(FineTuning[Preference]):
         }
 
     def measure(self, model: Any, validation: Sequence[Any]) -> Callable[[Any], float]:
-        import numpy as np
+        from llm_engineering.infrastructure.trainers.language.measuring import likelihoods, preference_loss
 
-        from llm_engineering.infrastructure.trainers.language.measuring import likelihoods
-
-        self.before = likelihoods(model, validation, self.spec.token_budget)
+        spec = self.spec
+        self.before = likelihoods(model, validation, spec.token_budget)
 
         def loss(trained: Any) -> float:
-            found = likelihoods(trained, validation, self.spec.token_budget)
-            moved = self.spec.beta * (found.sums - self.before.sums)
-            told = -found.sums[:, 0].sum() / found.tokens[:, 0].sum()
-            return float(np.logaddexp(0, -(moved[:, 0] - moved[:, 1])).mean() + self.spec.likelihood * told)
+            """Return the loss that is trained with: another one may be best at another checkpoint."""
+            found = likelihoods(trained, validation, spec.token_budget)
+            own = -found.sums[:, 0].sum() / found.tokens[:, 0].sum()
+            return preference_loss(found, self.before, spec.loss, spec.beta, spec.label_smoothing) + float(
+                spec.likelihood * own
+            )
 
         return loss
 

@@ -1,25 +1,34 @@
 """Held-out rows read by two language models, so that they can be compared row by row."""
 
 import gc
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from loguru import logger
 
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.evaluation import Estimate
 from llm_engineering.domain.instructions import Instruction, Preference
+from llm_engineering.domain.training import HeldText
+from llm_engineering.domain.value import digest
 from llm_engineering.infrastructure.embedders.encoder import chosen_device
 from llm_engineering.infrastructure.llms.templates import ChatTemplate, check_template
 from llm_engineering.infrastructure.registries import FileRegistry
+from llm_engineering.infrastructure.trainers.gpt.export import load
+from llm_engineering.infrastructure.trainers.gpt.trigrams import Trigrams
+from llm_engineering.infrastructure.trainers.gpt.vocabulary import END, documents_to_ids
 from llm_engineering.infrastructure.trainers.language.examples import Example, instruction_example, preference_example
 from llm_engineering.infrastructure.trainers.language.loading import Base, find_base, load_base, window
 from llm_engineering.infrastructure.trainers.language.measuring import Floats, Likelihoods, likelihoods, mean_figure
 from llm_engineering.infrastructure.trainers.language.sft import SftTrainer
 
 BUDGET = 8_192
+TRIGRAM_TOKENS = 2_000_000  # more are counted in gigabytes
 Row = Instruction | Preference
 
 
@@ -71,6 +80,85 @@ def judge_rows(before: str, after: str, rows: Sequence[Row], home: Path) -> Both
     return BothJudged(tuple(row.id for row in kept), clusters, first, second, len(rows) - len(kept))
 
 
+def judge_texts(
+    before: str | None, after: str, texts: Sequence[HeldText], learnt: Sequence[str], home: Path
+) -> BothJudged:
+    """Read whole texts with two models. Without the first one, it is trigrams of the texts that were `learnt` from, or,
+    without these, a model that finds all tokens of the second one's vocabulary equally likely.
+
+    A text's value is its log-likelihood per byte. A model that cannot read it at once reads it in windows that overlap
+    by half.
+
+    Raises:
+        UsageError: a model cannot be loaded, or no text is left that spells no control token of it.
+    """
+    second = _read_texts(after, texts, home)
+    first = _read_texts(before, texts, home) if before else _count_texts(after, texts, learnt, home)
+    kept = [one for one in texts if one.id in first.found and one.id in second.found]
+    if not kept:
+        raise UsageError(f"all of {len(texts)} held-out texts spell control tokens of a model")
+    clusters = tuple(one.cluster for one in kept)
+
+    def judged(side: _Side) -> Judged:
+        values = np.array([float(side.found[one.id][0]) / len(one.text.encode()) for one in kept])
+        took = round(side.milliseconds, 3)
+        return Judged(side.weights, values, mean_figure(values, clusters), took, took)
+
+    return BothJudged(tuple(one.id for one in kept), clusters, judged(first), judged(second), len(texts) - len(kept))
+
+
+def _read_texts(name: str, texts: Sequence[HeldText], home: Path) -> _Side:
+    base = found_model(name, None, home)
+    device = chosen_device("auto")
+    model, tokenizer = load_base(base, "bf16" if device == "cuda" else "fp32", device)
+    width, began = window(model, None, name), time.perf_counter()
+    found: dict[str, Floats] = {}
+    for one in texts:
+        if any(token in one.text for token in tokenizer.all_special_tokens):
+            continue
+        parts = _windows(one, tokenizer, width)
+        found[one.id] = np.array([likelihoods(model, parts, BUDGET).sums.sum()])
+    seconds = time.perf_counter() - began
+    del model
+    gc.collect()
+    return _Side(base.digest, {}, found, 1_000 * seconds / max(1, len(found)))
+
+
+def _windows(one: HeldText, tokenizer: Any, width: int) -> list[Example]:
+    """Return a text as examples: each has the last half window as its prompt, and what comes next as its answer."""
+    end = tokenizer.eos_token_id
+    begin = end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    ids = [begin, *tokenizer(one.text, add_special_tokens=False, verbose=False)["input_ids"], end]
+    found, place = [], 1
+    while place < len(ids):
+        first = max(0, place - max(1, width // 2)) if place > 1 else 0
+        until = min(len(ids), first + width)
+        found.append(Example(one.id, one.cluster, ids[first:place], (ids[place:until],)))
+        place = until
+    return found
+
+
+def _count_texts(model: str, texts: Sequence[HeldText], learnt: Sequence[str], home: Path) -> _Side:
+    """Count the texts that a GPT of this project learnt from, with its vocabulary, and let the counts read others."""
+    _, vocabulary = load(found_model(model, None, home).folder)
+    read = {one.id: [END, *documents_to_ids(vocabulary, [one.text])] for one in texts}
+    if not learnt:
+        found = {name: np.array([-math.log(vocabulary.size) * (len(ids) - 1)]) for name, ids in read.items()}
+        return _Side(digest(["untrained", vocabulary.size]), {}, found, 0.0)
+    rows, tokens = [], 0
+    for text in learnt:
+        if tokens > TRIGRAM_TOKENS:
+            logger.info("the trigrams are counted in the first {:,} tokens", tokens)
+            break
+        rows.append(documents_to_ids(vocabulary, [text]))
+        tokens += len(rows[-1])
+    began, trigrams = time.perf_counter(), Trigrams.of(rows, vocabulary.size)
+    found = {name: np.array([trigrams.log_likelihood(ids)]) for name, ids in read.items()}
+    seconds = time.perf_counter() - began
+    weights = digest([trigrams.discounts, [vocabulary.described(), *learnt]])
+    return _Side(weights, {}, found, 1_000 * seconds / max(1, len(texts)))
+
+
 def found_model(name: str, revision: str | None, home: Path) -> Base:
     """Find a model that is to be judged; one of the registry has the template that it was trained with.
 
@@ -92,8 +180,6 @@ def template_digest(base: Base) -> str:
 
 
 def _read(name: str, rows: Sequence[Row], home: Path) -> _Side:
-    import time
-
     base = found_model(name, None, home)
     device = chosen_device("auto")
     model, tokenizer = load_base(base, "bf16" if device == "cuda" else "fp32", device)

@@ -1,7 +1,9 @@
 """The language model that training begins with: found, compared with its digest, loaded; and the finished one saved."""
 
 import shutil
+from collections import Counter
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +33,7 @@ from llm_engineering.infrastructure.trainers.weights import restore, trainable
 _KEPT = {".json", ".txt", ".model", ".jinja"}
 _LEFT = {"adapter_config.json", "trainer_state.json", HASH}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_STORED = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16, "F64": torch.float64}
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,13 @@ def find_base(spec: LanguageTraining, home: Path) -> Base:
     Raises:
         UsageError: it is not here and cannot be fetched, has another digest, is quantised, or is no language model.
     """
-    name = spec.base
+    name, digest = spec.base, spec.digest
     if name.startswith("registry:"):
         registry = FileRegistry(home)
         model = registry.find(name)
         if model.kind != "llm":
             raise UsageError(f"{name!r} is a model of kind {model.kind}; a language model (kind llm) is needed")
-        name = f"registry:{model.reference}"
+        name, digest = f"registry:{model.reference}", digest or model.weights
         split_reference(name)
     folder = find_model(name, spec.revision, home)
     files = ModelFiles(name, folder)
@@ -65,7 +68,7 @@ def find_base(spec: LanguageTraining, home: Path) -> Base:
         )
     if expected := noted_template(folder):
         check_template(folder, expected, name)
-    return Base(name, folder, files.verified_digest(spec.digest))
+    return Base(name, folder, files.verified_digest(digest))
 
 
 def load_base(base: Base, weights: str, device: str) -> tuple[Any, Any]:
@@ -103,14 +106,20 @@ def load_base(base: Base, weights: str, device: str) -> tuple[Any, Any]:
 
 
 def stored_dtype(base: Base) -> torch.dtype:
-    """Return in what the weights of a model are stored, so that the trained ones are stored in the same."""
+    """Return in what most weights of a model are stored, so that the trained ones are stored in the same.
+
+    Not every tensor of a file is a weight: some models store masks, which are truth values.
+    """
     from safetensors import safe_open
 
-    file = min(base.folder.glob("*.safetensors"))
-    with safe_open(file, framework="pt") as weights:
-        name = min(weights.keys())
-        found: torch.dtype = weights.get_tensor(name).dtype
-    return found
+    amounts: Counter[torch.dtype] = Counter()
+    for file in base.folder.glob("*.safetensors"):
+        with safe_open(file, framework="pt") as weights:
+            for name in weights.keys():  # noqa: SIM118 - it is no dictionary
+                part = weights.get_slice(name)
+                kind = _STORED.get(part.get_dtype())
+                amounts[kind or torch.float32] += prod(part.get_shape()) if kind else 0
+    return amounts.most_common(1)[0][0]
 
 
 def finished_model(model: Any, base: Base, weights: str) -> Any:

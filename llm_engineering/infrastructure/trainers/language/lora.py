@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from llm_engineering.domain.errors import UsageError
 from llm_engineering.infrastructure.trainers.language.settings import Lora
 
 if TYPE_CHECKING:
@@ -9,9 +10,19 @@ if TYPE_CHECKING:
 
 
 def adapters(lora: Lora, model: Any) -> "LoraConfig":
-    """Return the settings of PEFT for a model."""
+    """Return the settings of PEFT for a model.
+
+    Raises:
+        UsageError: the model has no layer of a name under `targets`.
+    """
     from peft import LoraConfig
+    from torch import nn
     from transformers.pytorch_utils import Conv1D
+
+    layers = {name for name, module in model.named_modules() if isinstance(module, (nn.Linear, nn.Embedding, Conv1D))}
+    if absent := [one for one in lora.targets if not any(f".{name}".endswith(f".{one}") for name in layers)]:
+        known = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
+        raise UsageError(f"lora.targets names {absent[0]!r}, and the model has no such layer; its layers are {known}")
 
     return LoraConfig(
         r=lora.rank,

@@ -88,6 +88,24 @@ def preference_figures(found: Likelihoods, seed: int) -> dict[str, Estimate]:
     }
 
 
+def preference_loss(found: Likelihoods, base: Likelihoods, loss: str, beta: float, smoothing: float = 0.0) -> float:
+    """Return the mean loss of pairs of a better and a worse answer, as the library's trainer computes it.
+
+    `loss` is sigmoid (Rafailov et al. 2023; with smoothing that of Chowdhury et al. 2024), hinge, or ipo (Azar et al.
+    2023), which compares means over tokens instead of sums.
+    """
+    moved = found.sums - base.sums
+    if loss == "ipo":
+        moved = moved / found.tokens
+    delta = moved[:, 0] - moved[:, 1]
+    if loss == "ipo":
+        return float(((delta - 1 / (2 * beta)) ** 2).mean())
+    if loss == "hinge":
+        return float(np.maximum(0, 1 - beta * delta).mean())
+    right, wrong = np.logaddexp(0, -beta * delta), np.logaddexp(0, beta * delta)
+    return float((((1 - smoothing) * right - smoothing * wrong) / (1 - 2 * smoothing)).mean())
+
+
 def reward_figures(found: Likelihoods, base: Likelihoods, beta: float, seed: int) -> dict[str, Estimate]:
     """Return how often training raised the better answer above the worse one, and the margin of their rewards."""
     rewards = beta * (found.sums - base.sums)

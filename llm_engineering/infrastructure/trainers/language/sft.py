@@ -43,9 +43,11 @@ class _Sft(FineTuning[Instruction]):
 
         return instruction_example(row, template)
 
-    def given(self, model: Any, train: Sequence[Any], longest: int) -> dict[str, Any]:  # noqa: ARG002 - one signature
+    def given(self, model: Any, train: Sequence[Any], longest: int) -> dict[str, Any]:
         from datasets import Dataset, disable_progress_bars  # type: ignore[import-untyped]
         from trl.data_utils import pack_dataset
+
+        from llm_engineering.infrastructure.trainers.language.packing import check_packing
 
         rows = Dataset.from_list(
             [
@@ -57,6 +59,7 @@ class _Sft(FineTuning[Instruction]):
             ]
         )
         if self.spec.packing:
+            check_packing(model, longest, self.spec.base)
             disable_progress_bars()
             rows = pack_dataset(rows.shuffle(seed=self.spec.seed), longest, "bfd")
         return {"train_dataset": rows}

@@ -1,5 +1,6 @@
 """One fine-tuning from rows to a finished model; SFT and DPO differ in what they read and what they count."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -78,17 +79,11 @@ class FineTuning(ABC, Generic[Row]):
 
         with quiet_transformers():
             from llm_engineering.infrastructure.trainers.language import loading, loops
-        from llm_engineering.infrastructure.trainers.language.acceleration import load_unsloth
-        from llm_engineering.infrastructure.trainers.language.arguments import common_arguments
-        from llm_engineering.infrastructure.trainers.language.lora import adapters
         from llm_engineering.infrastructure.trainers.starting import set_dropout
 
         spec: LanguageTraining = self.spec
         weights = spec.kept_in(precision)
-        fast = spec.accelerator == "unsloth"
-        model, tokenizer = (
-            load_unsloth(spec, base.folder, weights) if fast else loading.load_base(base, weights, device)
-        )
+        model, tokenizer, lora = self._loaded(base, weights, device)
         template, longest = ChatTemplate.of(tokenizer), loading.window(model, spec.max_tokens, base.name)
         train, left = examples_of(self.data.train, self.example, template, longest, self.data.reference)
         validation, _ = examples_of(self.data.validation, self.example, template, longest, self.data.reference)
@@ -96,18 +91,12 @@ class FineTuning(ABC, Generic[Row]):
         measure = self.measure(model, validation) if validation else None
         given = self.given(model, train, longest)
         set_dropout(model, spec.dropout)
+        given |= {"model": model, "processing_class": tokenizer, "peft_config": lora}
+        given |= {"eval_dataset": given["train_dataset"].select([0])} if validation else {}
         # Another base under the same name begins anew.
         folder = work_folders(self.folder)[0] / base.digest[:16]
-        arguments = common_arguments(
-            spec, len(given["train_dataset"]), longest, folder, precision, chosen=bool(validation)
-        )
-        arguments |= self.arguments()
-        given |= {
-            "model": model,
-            "processing_class": tokenizer,
-            "peft_config": adapters(spec.lora, model) if spec.lora and not fast else None,
-        }
-        given |= {"eval_dataset": given["train_dataset"].select([0])} if validation else {}
+        common = {"bf16": precision == "bf16", "max_length": longest}
+        arguments = self._arguments(len(given["train_dataset"]), folder, chosen=bool(validation)) | common
         model, record = loops.train(spec, given, arguments, measure, folder, watch)
         del given
         model = loading.finished_model(model, base, weights)
@@ -125,6 +114,26 @@ class FineTuning(ABC, Generic[Row]):
             template=template.digest,
             notes=self._notes(template, left),
         )
+
+    def _loaded(self, base: Any, weights: str, device: str) -> tuple[Any, Any, Any]:
+        """Return model, tokenizer, and the adapters that the library is to put into the model; None if none."""
+        from llm_engineering.infrastructure.trainers.language.acceleration import load_unsloth
+        from llm_engineering.infrastructure.trainers.language.loading import load_base
+        from llm_engineering.infrastructure.trainers.language.lora import adapters
+
+        spec: LanguageTraining = self.spec
+        if spec.accelerator == "unsloth":  # which puts adapters in by itself
+            return *load_unsloth(spec, base.folder, weights), None
+        model, tokenizer = load_base(base, weights, device)
+        return model, tokenizer, adapters(spec.lora, model) if spec.lora else None
+
+    def _arguments(self, rows: int, folder: Path, *, chosen: bool) -> dict[str, Any]:
+        """Return the settings of the loop, in the words of the library."""
+        from llm_engineering.infrastructure.trainers.arguments import loop_arguments
+
+        spec: LanguageTraining = self.spec
+        common = loop_arguments(spec, math.ceil(rows / spec.batch), folder, "eval_loss", higher=False, chosen=chosen)
+        return common | {"activation_checkpointing": spec.gradient_checkpointing} | self.arguments()
 
     def _notes(self, template: Any, left: int) -> tuple[str, ...]:
         notes = []

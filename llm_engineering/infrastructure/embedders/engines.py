@@ -1,0 +1,53 @@
+"""Which of two engines computes: torch, or ONNX Runtime, which starts in half a second and knows fewer models."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llm_engineering.infrastructure.embedders.sentence_transformers import SentenceTransformers
+
+# Chunks of a run that is small. In fp32 torch takes a tenth less of a processor, which pays for its import much later.
+SMALL = 64
+
+
+def asks_onnx(spec: "SentenceTransformers", *, lasting: bool) -> bool:
+    """Whether ONNX Runtime computes the vectors of queries.
+
+    By itself it does, but for two cases: a GPU is asked for, or a process that lasts has hardware that torch makes
+    more of. There a query takes torch half the time, and torch has to be loaded only once.
+    """
+    if spec.queries != "auto":
+        return spec.queries == "onnx"
+    if spec.device in ("cuda", "mps"):
+        return False
+    return not (lasting and (_may_have_gpu(spec) or (spec.precision != "fp32" and has_amx())))
+
+
+def embeds_with_onnx(spec: "SentenceTransformers", chunks: int) -> bool:
+    """Whether ONNX Runtime embeds a run of so many chunks.
+
+    By itself it embeds small runs where torch would compute in fp32 too: the vectors are the same then, and importing
+    torch costs more than they do.
+    """
+    if spec.device in ("cuda", "mps"):
+        return False
+    if spec.onnx_up_to is not None:
+        return chunks <= spec.onnx_up_to
+    in_fp32 = spec.precision == "fp32" or (spec.precision == "auto" and not has_amx())
+    return chunks <= SMALL and in_fp32 and not _may_have_gpu(spec)
+
+
+def _may_have_gpu(spec: "SentenceTransformers") -> bool:
+    """Whether a GPU that torch knows may be here; only torch could say for certain."""
+    return spec.device == "auto" and (sys.platform == "darwin" or Path("/dev/nvidiactl").exists())
+
+
+def has_amx() -> bool:
+    """Return whether the CPU multiplies bf16 matrices in hardware (Intel AMX); known on Linux only."""
+    if sys.platform != "linux":
+        return False
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""ClickHouse and MyScaleDB, over HTTP."""

@@ -1,0 +1,1 @@
+"""FAISS over files of this machine."""

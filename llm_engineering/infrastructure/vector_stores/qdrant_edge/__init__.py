@@ -1,0 +1,1 @@
+"""Qdrant Edge, the embedded default: versions are folders, published by a pointer."""
