@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from chat_answers import answer, document, events
 from chat_server import Chat, Script
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from .conftest import Desk, desk_of
 
@@ -179,6 +179,20 @@ def test_without_a_key_the_page_stays_usable_and_asks_again_with_the_question(lo
     page.keyboard.press("Enter")
     expect(page.locator(".sources")).to_be_visible()
     assert len(locked.chat.asked) == 1
+
+
+def test_a_refusal_that_comes_after_the_person_said_no_does_not_ask_them_again(locked: Desk) -> None:
+    late: list[Route] = []
+    locked.page.route("**/facets", lambda route: late.append(route))
+    page = locked.open()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    late[0].continue_()
+    expect(page.locator(".welcome .failure")).to_contain_text("A key is needed")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.unroute("**/facets")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
 
 
 def test_a_key_that_runs_out_in_the_middle_is_asked_for_and_the_question_is_not_lost(locked: Desk) -> None:

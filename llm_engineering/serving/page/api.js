@@ -18,6 +18,7 @@ export class Service {
   #key;
   #askKey;
   #asking = null;
+  #declined = 0;
 
   constructor(askKey) {
     this.#askKey = askKey;
@@ -71,6 +72,7 @@ export class Service {
   async #send(path, { method = "GET", body, signal, headers = {} } = {}) {
     for (;;) {
       const key = this.#key;
+      const declined = this.#declined;
       const response = await this.#fetch(path, {
         method,
         signal,
@@ -85,7 +87,7 @@ export class Service {
       });
       if (response.ok) return response;
       const failure = await failureOf(response);
-      if (response.status !== 401 || !(await this.#newKey(key))) throw failure;
+      if (response.status !== 401 || !(await this.#newKey(key, declined))) throw failure;
     }
   }
 
@@ -100,15 +102,18 @@ export class Service {
     }
   }
 
-  /** Whether there is now another key than the one that was refused; requests in flight ask the person only once. */
-  async #newKey(refused) {
+  /** Whether there is now another key than the one that was refused. Requests that were in flight together ask the
+   * person only once, also where one's answer comes after a no: `declined` counts the noes when it was sent. */
+  async #newKey(refused, declined) {
     if (this.#key !== refused) return true;
-    this.#asking ??= this.#askKey(refused !== "").finally(() => {
+    if (this.#declined !== declined) return false;
+    this.#asking ??= this.#askKey(refused !== "").then((key) => {
       this.#asking = null;
+      if (key) this.setKey(key);
+      else this.#declined += 1;
+      return Boolean(key);
     });
-    const key = await this.#asking;
-    if (key) this.setKey(key);
-    return Boolean(key);
+    return this.#asking;
   }
 }
 
