@@ -125,18 +125,6 @@ def test_spools_have_a_folder_each_and_a_failed_one_leaves_none(tmp_path: Path) 
     assert {*(tmp_path / "spool").iterdir()} == {first.folder, second.folder}
 
 
-def test_a_copy_is_a_data_set_of_its_own(tmp_path: Path) -> None:
-    dataset = write_dataset([chunk(1)], Chunk, tmp_path / "a")
-    copy = dataset.copy_to(tmp_path / "b" / "c")
-    (dataset.folder / ROWS_FILE).unlink()
-    assert list(copy) == [chunk(1)]
-    assert (copy.nbytes, copy.folder, copy.row_type) == (
-        (tmp_path / "b/c" / ROWS_FILE).stat().st_size,
-        tmp_path / "b/c",
-        Chunk,
-    )
-
-
 def test_the_fingerprint_does_not_depend_on_the_order_of_metadata(tmp_path: Path) -> None:
     one = write_dataset([chunk(metadata={"a": 1, "b": 2})], Chunk, tmp_path / "1")
     other = write_dataset([chunk(metadata={"b": 2, "a": 1})], Chunk, tmp_path / "2")
@@ -202,7 +190,7 @@ def test_a_missing_data_set_is_an_error_that_names_the_folder(tmp_path: Path) ->
 def test_a_data_set_that_goes_while_it_is_used_is_an_error(tmp_path: Path) -> None:
     dataset = write_dataset([chunk()], Chunk, tmp_path)
     (tmp_path / ROWS_FILE).unlink()
-    for use in (lambda: list(dataset), dataset.fingerprint, lambda: dataset.nbytes, lambda: dataset.copy_to(tmp_path)):
+    for use in (lambda: list(dataset), dataset.fingerprint, lambda: dataset.nbytes):
         with pytest.raises(BackendError, match="is missing"):
             use()
 

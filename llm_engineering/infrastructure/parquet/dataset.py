@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from shutil import copyfile
 from typing import Generic, TypeVar
 from uuid import uuid4
 
@@ -90,12 +89,6 @@ class ParquetDataset(Generic[T]):
         if not self._fingerprint:
             self._fingerprint = fingerprint(self._layout, self._row_groups())
         return self._fingerprint
-
-    def copy_to(self, folder: Path) -> "ParquetDataset[T]":
-        """Copy the data set into a folder, replacing one that is there, and return the copy."""
-        with new_file(folder / ROWS_FILE) as partial, translated(partial):
-            copyfile(self._path, partial)
-        return ParquetDataset(folder, self._layout, self._length)
 
     @property
     def _path(self) -> Path:
