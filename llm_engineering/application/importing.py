@@ -17,7 +17,7 @@ from llm_engineering.domain.errors import GateFailed, UsageError
 from llm_engineering.domain.features import FeatureChunk, FeatureDocument
 from llm_engineering.domain.index_reports import VerifyReport
 from llm_engineering.domain.indexes import IndexManifest, Plan
-from llm_engineering.domain.ports import Dataset, FeatureVersion, Progress, VectorStore, Warehouse
+from llm_engineering.domain.ports import Dataset, FeatureVersion, Progress, VectorIndex, VectorStore, Warehouse
 from llm_engineering.domain.reports import LoadReport
 
 T = TypeVar("T")
@@ -102,12 +102,15 @@ def load(
     """
     manifest = warehouse.register_index(collection, export.manifest.index, run, taken=store.versions().keys())
     plan = Plan(run=run, collection=collection, manifest=manifest, new=len(export.documents), activates=True)
-    with store.write(manifest) as index:
+
+    def written(index: VectorIndex) -> tuple[LoadReport, VerifyReport]:
         planning.reconcile(warehouse, index, collection)
         _refuse_others(warehouse, export, collection, manifest)
         _keep_vectors(warehouse, export)
         report = loading.load(plan, _features(warehouse, export), index, warehouse, progress)
-        verified = verification.examine(warehouse, index, collection, deep=True).report()
+        return report, verification.examine(warehouse, index, collection, deep=True).report()
+
+    report, verified = verification.with_writer(store, manifest, written)
     if not verified.ready or verified.chunks != len(export.chunks):
         raise GateFailed(
             f"index {collection} {manifest.version} does not hold what {export.manifest.id} does: "

@@ -10,6 +10,15 @@ from pydantic_core import ErrorDetails
 from llm_engineering.config.lines import Key, Lines
 
 
+def follows(mistake: ErrorDetails) -> bool:
+    """Tell whether a finding only follows from another one: a default that depends on a wrong value cannot be made, and
+    a list is too short because its wrong items were not counted."""
+    if mistake["type"] == "too_short":
+        given = mistake["input"]
+        return isinstance(given, list | tuple) and len(given) >= mistake["ctx"]["min_length"]
+    return mistake["type"] == "default_factory_not_called"
+
+
 def describe(mistake: ErrorDetails, model: type[BaseModel], data: Any, lines: Lines) -> str:
     """Return one mistake as `file, line N: what is wrong; what is valid`."""
     key, owner, annotation = _locate(mistake["loc"], model, data)

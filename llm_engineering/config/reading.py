@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from llm_engineering.config.lines import Lines, load_with_lines
-from llm_engineering.config.mistakes import describe
+from llm_engineering.config.mistakes import describe, follows
 from llm_engineering.config.pipelines import C
 from llm_engineering.config.project import ProjectConfig
 from llm_engineering.domain.errors import UsageError
@@ -35,9 +35,7 @@ def read_config(model: type[C], path: Path | None, overrides: Sequence[str] = ()
     try:
         whole = ProjectConfig.model_validate(data)
     except ValidationError as error:
-        # A default that depends on a wrong value cannot be made either; that is no mistake of its own.
-        found = [mistake for mistake in error.errors() if mistake["type"] != "default_factory_not_called"]
-        mistakes = [describe(mistake, ProjectConfig, data, lines) for mistake in found]
+        mistakes = [describe(one, ProjectConfig, data, lines) for one in error.errors() if not follows(one)]
         raise UsageError("\n".join(dict.fromkeys(mistakes))) from None
     return whole.of(model)
 

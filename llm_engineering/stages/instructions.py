@@ -61,7 +61,8 @@ def collect_drafts(config: LanguageConfig, run: int) -> "tuple[DatasetPlan, Parq
     plan = _plan(config, run, manifest, drafts, material)
     if not drafts:
         told = dict.fromkeys(f"{one.reason}: {one.detail}" for one in plan.failures)
-        detail = "; ".join([*told][:3]) or plan.stopped
+        left = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(material.dropped.items()))
+        detail = "; ".join([*told][:3]) or plan.stopped or left
         raise UsageError(
             f"there is nothing to learn from ({detail or 'no document has a question or a heading'}); index documents "
             "with questions or headings, or let a model write (`pairs` of kind llm)"

@@ -180,3 +180,24 @@ def test_half_of_the_passages_lose_the_words_of_their_title(tmp_path: Path) -> N
     count = sum(row.question.casefold() in row.passage.casefold() for row in half)
     assert 0 < count < 12
     assert json.loads(half[0].filter) == {}
+
+
+SHOP = {
+    "如何申请退款？": "您可以在订单页面点击退款按钮，填写原因后提交，客服会在三个工作日内处理您的申请。",
+    "怎样开具发票？": "在个人中心选择发票管理，输入公司名称和税号，电子发票会在一小时内发送到您的邮箱。",
+    "忘记密码怎么办？": "请点击登录页面的忘记密码链接，输入注册时使用的手机号，收到验证码以后即可设置新的密码。",
+    "会员权益说明": "会员购买所有商品享受九五折优惠，每个月赠送两张运费券，生日当天还可以领取一份小礼物。",
+    "会员权益的说明": "会员购买全部商品享受九五折优惠，每个月赠送两张运费券，生日当天还可以领取一份小礼物。",
+}
+
+
+def test_a_script_without_spaces_has_words_and_near_duplicates_as_well(tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for number, (title, text) in enumerate(SHOP.items()):
+        (folder / f"{number}.md").write_text(f"# {title}\n\n{text}\n")
+    fill(folder, {})
+    _, rows = made(plain.dataset(config_of("dataset.duplicates.passage_cosine=null", pairs="{kind: structure}")))
+    assert {row.question for row in rows} >= set(SHOP) - {"会员权益的说明"}
+    assert len({row.cluster for row in rows}) == len(SHOP) - 1
+    assert leaks(rows) == []

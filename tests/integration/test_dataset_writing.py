@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from dataset_world import config_of, fill
+from dataset_world import TOPICS, config_of, fill
 from llm_server import LlmServer
 
 from llm_engineering import plain, stages
@@ -70,9 +70,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-
         monkeypatch.delenv(proxy, raising=False)
     fill(tmp_path / "docs")
     with LlmServer() as running:
-        topics = ("anchor", "bakery", "cello", "desert", "engine", "falcon", "glacier", "harbour")
         running.replies = [
-            json.dumps({"questions": [f"Tell me about {one} number {n}?"]}) for n, one in enumerate(topics)
+            json.dumps({"questions": [f"Tell me about {one} number {n}?"]}) for n, one in enumerate(TOPICS)
         ]
         yield running
 
@@ -92,6 +91,15 @@ def test_a_template_with_a_variable_that_is_not_there_is_refused(tmp_path: Path)
     mine = tmp_path / "mine.jinja"
     mine.write_text("{% block system %}{{ chunk }}{% endblock %}{% block user %}x{% endblock %}")
     with pytest.raises(UsageError, match="'chunk' is undefined"):
+        Writing(prompt_file=mine).open_prompt()
+    mine.write_text(
+        "{% block system %}x{% endblock %}"
+        "{% block user %}{{ passage }}{% if title %}{{ chunk }}{% endif %}{% endblock %}"
+    )
+    with pytest.raises(UsageError, match="'chunk' is undefined"):  # hidden while there is no title
+        Writing(prompt_file=mine).open_prompt()
+    mine.write_text("{% block system %}x{% endblock %}{% block user %}{passage}{% endblock %}")
+    with pytest.raises(UsageError, match="'passage' does not reach the model"):
         Writing(prompt_file=mine).open_prompt()
     with pytest.raises(UsageError, match="cannot read the prompt"):
         Writing(prompt_file=tmp_path / "none.jinja").open_prompt()
@@ -133,9 +141,11 @@ def test_a_damaged_or_cut_line_of_what_was_written_is_asked_again(server: LlmSer
 
 
 def test_a_spent_budget_keeps_what_is_there_and_says_how_to_go_on(server: LlmServer, home: Path) -> None:
+    replies = [*server.replies]
     whole = account(plain.dataset(writing(server)))
     replies_of(home).unlink()
     server.requests.clear()
+    server.replies = replies
     each = (whole.input_tokens + whole.output_tokens) // 12
     largest = max(most_tokens(one) for one in requests()) + 100
     report = plain.dataset(writing(server, tokens=largest + 5 * each))
@@ -177,3 +187,14 @@ def test_questions_that_the_search_does_not_answer_are_left_out(server: LlmServe
     card = rows.find(report.reference)
     kept = rows.rows(card, list(Split))
     assert sum(card.dropped.values()) + len({row.question for row in kept}) == sum(report.questions.values())
+
+
+def test_a_model_that_repeats_itself_does_not_tie_all_documents_together(server: LlmServer) -> None:
+    own = [json.loads(text)["questions"] for text in server.replies]
+    server.replies = [json.dumps({"questions": ["What is this?", *one]}) for one in own]
+    report = account(plain.dataset(writing(server)))
+    rows = open_datasets(Workspace())
+    card = rows.find(report.reference)
+    kept = rows.rows(card, list(Split))
+    assert card.dropped["names_many_documents"] == len(own)
+    assert len({row.cluster for row in kept}) == len({row.document_id for row in kept}) > 1

@@ -153,6 +153,17 @@ def test_questions_that_need_the_passage_or_are_their_own_answer_are_left_out() 
         }
 
 
+def test_a_question_that_is_written_for_many_documents_is_left_out_and_ties_none_of_them() -> None:
+    def reply(prompt: str) -> str:
+        own = json.loads(honest(prompt))["items"][0]
+        return items({**own, "question": "What is it for?"}, own)
+
+    with WritingLlm(reply) as llm:
+        found = account(plain.instruct_dataset(instruct(llm, WRITING.replace("each: 1", "each: 2"))))
+    assert found.dropped == {"names_many_documents": 12}
+    assert (found.origins, found.clusters) == ({"llm": 12}, 12)
+
+
 def test_a_spent_budget_keeps_what_is_there_and_the_next_run_goes_on(home: Path) -> None:
     with WritingLlm(honest) as llm:
         with Workspace().store(Load()) as store, store.read() as index:

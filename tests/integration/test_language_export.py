@@ -16,6 +16,7 @@ from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.models import RegisteredModel
 from llm_engineering.infrastructure.exports.layouts import rope_factors, rotated
 from llm_engineering.infrastructure.exports.ollama import turned
+from llm_engineering.infrastructure.exports.vocabulary import vocabulary_of
 from llm_engineering.infrastructure.llms.templates import ChatTemplate
 from llm_engineering.promotions import export_model
 
@@ -75,6 +76,7 @@ def test_a_gguf_file_holds_weights_vocabulary_and_template(kind: str, tmp_path: 
     assert reader.fields["tokenizer.chat_template"].contents() == CHAT_TEMPLATE
     assert reader.fields["tokenizer.ggml.eos_token_id"].contents() == 2
     assert reader.fields["tokenizer.ggml.pre"].contents() == "gpt-2"
+    assert reader.fields["general.quantization_version"].contents() == gguf.GGML_QUANT_VERSION
     layers = reader.fields[f"{reader.fields['general.architecture'].contents()}.block_count"].contents()
     assert layers == 2
     if kind in ("Llama", "Mistral"):
@@ -167,6 +169,38 @@ def test_a_folder_for_vllm_is_the_model_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "to" / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
     with pytest.raises(UsageError, match="not empty"):
         export_model("own@1", str(tmp_path / "to"), "huggingface")
+
+
+REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
+# Of Mistral Nemo: words end at a capital letter, and llama.cpp would read other tokens if it were called qwen2.
+TEKKEN = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def splitting(folder: Path, expression: str) -> Path:
+    """Let the tokenizer of a folder split texts by an expression."""
+    known = json.loads((folder / "tokenizer.json").read_text())
+    known["pre_tokenizer"] = {
+        "type": "Sequence",
+        "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": expression}, "behavior": "Isolated", "invert": False},
+            {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False},
+        ],
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(known))
+    return folder
+
+
+def test_how_texts_are_split_is_named_only_where_the_whole_expression_is_known(tmp_path: Path) -> None:
+    folder, size = tiny_llm(tmp_path / "m"), 259
+    for digits, name in ((r"\p{N}{1,3}", "llama-bpe"), (r"\p{N}", "qwen2")):
+        assert vocabulary_of(splitting(folder, WORDS + digits + REST), size).split == name
+    with pytest.raises(UsageError, match="splits texts in a way"):
+        vocabulary_of(splitting(folder, TEKKEN), size)
 
 
 def test_what_cannot_be_exported_is_refused_and_leaves_nothing(tmp_path: Path) -> None:

@@ -157,6 +157,11 @@ def test_a_wrong_value_that_others_depend_on_is_one_mistake(write: Write) -> Non
     assert "template" in message
 
 
+def test_a_wrong_item_of_a_list_is_one_mistake(write: Write) -> None:
+    lines = refusal(write("evaluation:\n  k: [0]\nload:\n  collection: x\ndataset:\n  pairs: []\n")).splitlines()
+    assert sorted(line.split(": ")[1] for line in lines) == ["dataset.pairs", "evaluation.k.0"]
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "cannot read the configuration" in refusal(tmp_path / "absent.yaml")
 

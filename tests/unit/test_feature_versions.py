@@ -3,7 +3,7 @@
 import json
 import shutil
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -19,6 +19,7 @@ from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.features import FeatureManifest
 from llm_engineering.feature_versions import export_features, import_features, read_features
 from llm_engineering.infrastructure.settings import Settings
+from llm_engineering.infrastructure.vector_stores.qdrant_edge.index import EdgeIndex
 
 ODD = [
     "docs",
@@ -406,6 +407,26 @@ def test_an_import_can_be_repeated_and_continued(export: Path, elsewhere: Callab
     again = import_features(load(), export)
     assert (again.points, again.index_version) == (first.points, "v1")
     assert 0 < again.written < first.points
+
+
+def test_an_import_makes_files_that_cannot_be_read_again_in_the_same_run(
+    export: Path, elsewhere: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere("other")
+    first = import_features(load(), export)
+    tries = 0
+
+    def broken_once(index: EdgeIndex) -> Iterator[str]:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise BackendError("the shard cannot be read")
+        return ids(index)
+
+    ids = EdgeIndex.ids
+    monkeypatch.setattr(EdgeIndex, "ids", broken_once)
+    assert import_features(load(), export).points == first.points
+    assert tries > 1
 
 
 def test_an_import_under_another_name_beside_the_original(export: Path, home: Path) -> None:

@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from llm_engineering.application.answering.templates import open_template
 from llm_engineering.application.datasets.corpus import Passage
 from llm_engineering.application.instructions.replies import items_in
 from llm_engineering.application.instructions.structure import Sections, entry, sections
-from llm_engineering.application.instructions.templates import FOLDER, open_template
-from llm_engineering.application.instructions.writing import Comparing, Instructing
+from llm_engineering.application.instructions.writing import FOLDER, Comparing, Instructing
 from llm_engineering.application.llm_evaluation.settings import JudgeSettings
 from llm_engineering.domain.errors import UsageError
 

@@ -117,6 +117,7 @@ def test_length_that_gives_the_better_answer_away_is_refused() -> None:
     assert length_bias([(short, long), (long, short)] * 10, Gates()).passed
     assert length_bias([(long, short)] * 3, Gates()).passed  # three pairs say nothing
     assert length_bias([], Gates()).passed
+    assert length_bias([("订单页面有退款按钮，填写原因后提交即可", "不知道")] * 20, Gates()).value == 1.0
 
 
 def row(number: int, split: str, instruction: str, answer: str) -> Instruction:

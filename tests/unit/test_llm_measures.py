@@ -38,6 +38,10 @@ def test_rouge_l_is_that_of_the_paper(reference: str, answer: str, published: fl
     assert rouge_l(reference, answer) == pytest.approx(published)
 
 
+def test_rouge_l_compares_pairs_of_characters_where_there_are_no_spaces() -> None:
+    assert rouge_l("今日は天気がいい", "今日は天気がわるい") == pytest.approx(2 * 5 / (7 + 8))
+
+
 @pytest.mark.parametrize(
     ("answer", "reference", "published"),
     [  # the tests of sacreBLEU: effective order, 6 characters, beta = 3

@@ -1,9 +1,11 @@
 """A copy in bf16 computes, and the weights in fp32 learn."""
 
+import pytest
 import torch
 from torch import nn
 
 from llm_engineering.infrastructure.trainers.computing import Computing
+from llm_engineering.infrastructure.trainers.measuring import at_rest
 
 GROUP = {"input_ids": torch.arange(12).view(3, 4)}
 
@@ -78,3 +80,16 @@ def _with(words: torch.Tensor) -> nn.Module:
     with torch.no_grad():
         model.words.weight.copy_(words)
     return model
+
+
+@pytest.mark.parametrize("low", [False, True])
+def test_training_goes_on_after_a_measurement_that_failed(low: bool) -> None:
+    computing = Computing(Layers(), low=low)
+    computing.train()
+    with at_rest(computing) as moved:
+        assert not computing.model.training
+        assert not computing.read(moved(GROUP), "out").requires_grad
+    with pytest.raises(KeyError), at_rest(computing) as moved:
+        computing.read(moved({}), "out")
+    assert computing.model.training
+    assert computing.read(GROUP, "out").requires_grad

@@ -13,6 +13,8 @@ from hashlib import blake2b
 from itertools import combinations, product
 from typing import TYPE_CHECKING
 
+from llm_engineering.application.text.words import parts
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -30,11 +32,15 @@ _BUCKET = 500  # sets in a bucket of which all pairs are compared
 def words_of(text: str) -> frozenset[str]:
     """Return the distinct words of a text, in lower case; of a text without words, its signs.
 
+    A script without spaces gives pairs of characters: by its clauses, a text is alike to nothing but itself.
+
     >>> sorted(words_of("Tea, tea and CAKE!"))
     ['and', 'cake', 'tea']
+    >>> sorted(words_of("换货吗？"))
+    ['换货', '货吗']
     """
     folded = text.casefold()
-    return frozenset(_WORD.findall(folded) or folded.split())
+    return frozenset(part for word in _WORD.findall(folded) for part in parts(word)) or frozenset(folded.split())
 
 
 def jaccard(one: Collection[str], other: Collection[str]) -> float:

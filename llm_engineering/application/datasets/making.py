@@ -12,6 +12,7 @@ from llm_engineering.application.datasets.settings import DatasetSettings
 from llm_engineering.application.datasets.splitting import splits_of
 from llm_engineering.application.datasets.structure import without
 from llm_engineering.application.datasets.tying import Ties, tied
+from llm_engineering.application.text.words import word_count
 from llm_engineering.domain.datasets import AskedQuestion, RetrievalPair, Split
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.ports import Progress
@@ -173,7 +174,7 @@ class _Making:
         named = [passage for passage in passages if passage.id == one.chunk_id]
         positive = named[0] if named else self.searcher.best_of(one, passages)
         left = without(positive.text, one.hide or one.question)
-        if one.origin in STRUCTURE and len(left.split()) < LEAST_WORDS:
+        if one.origin in STRUCTURE and word_count(left) < LEAST_WORDS:
             self.dropped["passage_is_the_question"] += 1
             return None
         return positive, left if one.hide else positive.text

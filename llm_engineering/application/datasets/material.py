@@ -1,12 +1,12 @@
 """What questions are taken from, and the account of those that were not taken."""
 
-from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from llm_engineering.application.datasets.corpus import Corpus, Passage
-from llm_engineering.domain.datasets import Reply
+from llm_engineering.domain.datasets import AskedQuestion, Reply
 from llm_engineering.domain.evaluation import Question
 from llm_engineering.domain.incidents import Incident
 from llm_engineering.domain.llms import Usage
@@ -47,6 +47,21 @@ class Material:
     def drop(self, reason: str) -> None:
         """Count a question that is not taken."""
         self.dropped[reason] += 1
+
+    def telling(self, asked: Sequence[AskedQuestion], most: int) -> Iterator[AskedQuestion]:
+        """Yield the questions that no more documents than `most` answer: it would tie all of those into one cluster."""
+        documents: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for one in asked:
+            documents[_key(one)].update(one.documents)
+        for one in asked:
+            if len(documents[_key(one)]) > most:
+                self.drop("names_many_documents")
+            else:
+                yield one
+
+
+def _key(one: AskedQuestion) -> tuple[str, str]:
+    return one.question.casefold(), repr(sorted(one.filter.items()))
 
 
 def filter_of(passage: Passage, fields: Sequence[str]) -> dict[str, Scalar]:

@@ -10,6 +10,7 @@ from llm_engineering.application.chunking.sizing import SEPARATOR
 from llm_engineering.application.datasets.corpus import Passage
 from llm_engineering.application.datasets.material import Material, filter_of
 from llm_engineering.application.datasets.splitting import fraction
+from llm_engineering.application.text.words import word_count
 from llm_engineering.domain.datasets import AskedQuestion
 from llm_engineering.domain.value import Value
 
@@ -38,14 +39,7 @@ class Structure(Value):
     def asked(self, material: Material) -> Iterator[AskedQuestion]:
         """Yield what documents are called, or ask themselves."""
         found = [one for passages in material.corpus.documents.values() for one in self._of(passages)]
-        documents: dict[tuple[str, str], set[str]] = {}
-        for one in found:
-            documents.setdefault(_key(one), set()).update(one.documents)
-        for one in found:
-            if len(documents[_key(one)]) > self.most:
-                material.drop("names_many_documents")
-            else:
-                yield one
+        yield from material.telling(found, self.most)
 
     def _of(self, passages: Sequence[Passage]) -> Iterator[AskedQuestion]:
         """Yield the questions of one document, each once."""
@@ -74,7 +68,7 @@ class Structure(Value):
                     yield "heading", heading, passage, False
 
     def _asks(self, text: str) -> bool:
-        return text.endswith(("?", "？", "؟")) or len(text.split()) >= self.words
+        return text.endswith(("?", "？", "؟")) or word_count(text) >= self.words
 
 
 def _heading(passage: Passage) -> str:
@@ -94,7 +88,3 @@ def without(passage: str, question: str) -> str:
     if not pattern:
         return passage
     return re.sub(rf"[ \t]*{pattern}[ \t]*", " ", passage, flags=re.IGNORECASE).strip()
-
-
-def _key(one: AskedQuestion) -> tuple[str, str]:
-    return one.question.casefold(), repr(sorted(one.filter.items()))

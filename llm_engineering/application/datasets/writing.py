@@ -11,11 +11,13 @@ from loguru import logger
 from pydantic import Field
 
 from llm_engineering.application.answering.prompting import Prompt
+from llm_engineering.application.answering.templates import open_template
 from llm_engineering.application.datasets.corpus import Passage
 from llm_engineering.application.datasets.material import Material, Written, filter_of
 from llm_engineering.application.datasets.splitting import fraction
+from llm_engineering.application.text.words import word_count
 from llm_engineering.domain.datasets import AskedQuestion, Reply
-from llm_engineering.domain.errors import BudgetExceeded, LLMEngineeringError, UsageError
+from llm_engineering.domain.errors import BudgetExceeded, LLMEngineeringError
 from llm_engineering.domain.incidents import Incident
 from llm_engineering.domain.llms import LlmRequest
 from llm_engineering.domain.ports import Llm, ReplyJournal
@@ -33,6 +35,7 @@ class Writing(Value):
     llm: str = Field("", description="one of `llms`; empty: the first one")
     passages: int = Field(200, ge=1, description="passages that it reads, chosen by hash: a larger number adds to them")
     each: int = Field(2, ge=1, le=10, description="questions for a passage")
+    most: int = Field(3, ge=1, description="what is asked of more documents says nothing of any: `What is this?`")
     words: int = Field(20, ge=0, description="shorter passages are passed over")
     filters: tuple[str, ...] = Field((), description="metadata that searches are limited by, for example [course]")
     max_tokens: int = Field(300, ge=16, le=8_192, description="of a reply")
@@ -44,29 +47,26 @@ class Writing(Value):
         """Yield what the model wrote."""
         written = material.write(self, self.chosen(material.corpus.passages))
         material.written.append(written)
-        for passage, reply in written.replies:
-            for question in questions_in(reply.text, self.each):
-                limits = filter_of(passage, self.filters)
-                yield AskedQuestion(question, (passage.document_id,), "llm", limits, passage.id)
+        found = [
+            AskedQuestion(question, (passage.document_id,), "llm", filter_of(passage, self.filters), passage.id)
+            for passage, reply in written.replies
+            for question in questions_in(reply.text, self.each)
+        ]
+        yield from material.telling(found, self.most)
 
     def chosen(self, passages: Sequence[Passage]) -> list[Passage]:
         """Return the passages to read."""
-        long = [passage for passage in passages if len(passage.body.split()) >= self.words]
+        long = [passage for passage in passages if word_count(passage.body) >= self.words]
         return sorted(long, key=lambda passage: (fraction("read", passage.id), passage.id))[: self.passages]
 
     def open_prompt(self) -> Prompt:
         """Return the template.
 
         Raises:
-            UsageError: the file cannot be read, or is no template.
+            UsageError: the file cannot be read, is no template, or lacks what it needs.
         """
-        file = self.prompt_file or PROMPT
-        try:
-            prompt = Prompt(file.stem, file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the prompt {file}: {error}") from error
-        prompt.render(passage="", title="", count=self.each, boundary="")
-        return prompt
+        variables = {"passage": "", "title": "", "count": self.each, "boundary": ""}
+        return open_template(self.prompt_file or PROMPT, variables, "passage")
 
     def request(self, passage: Passage, prompt: Prompt) -> LlmRequest:
         """Return what the model is asked for a passage."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from llm_engineering.application.text.words import word_count
 from llm_engineering.domain.evaluation import QuestionOutcome
 from llm_engineering.domain.value import Scalar
 
@@ -38,7 +39,7 @@ def lengths_of(texts: Sequence[str]) -> list[str]:
 
     Questions with the same number of words are in the same third, so the thirds are of about one size only.
     """
-    words = np.array([len(text.split()) for text in texts])
+    words = np.array([word_count(text) for text in texts])
     if not len(words):
         return []
     low, high = np.quantile(words, [1 / 3, 2 / 3], method="inverted_cdf")

@@ -15,6 +15,7 @@ from llm_engineering.application.instructions.settings import Gates
 from llm_engineering.application.instructions.verbatim import locate, stands
 from llm_engineering.application.text.spans import Span
 from llm_engineering.application.text.stems import Language
+from llm_engineering.application.text.words import word_count
 from llm_engineering.domain.errors import GateFailed
 from llm_engineering.domain.instructions import Draft, GateFigure
 
@@ -85,7 +86,7 @@ def length_bias(pairs: Sequence[tuple[str, str]], gates: Gates) -> GateFigure:
 
     The value is the accuracy of "take the longer one" or "take the shorter one", whichever is higher; half is chance.
     """
-    sizes = [(len(better.split()), len(worse.split())) for better, worse in pairs]
+    sizes = [(word_count(better), word_count(worse)) for better, worse in pairs]
     longer = sum(better > worse for better, worse in sizes)
     ties = sum(better == worse for better, worse in sizes)
     accuracy = (longer + ties / 2) / len(sizes) if sizes else 0.5

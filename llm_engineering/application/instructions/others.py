@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from llm_engineering.application.datasets.likeness import jaccard, words_of
 from llm_engineering.application.datasets.splitting import fraction
 from llm_engineering.application.instructions.structure import OtherAnswers
+from llm_engineering.application.text.words import word_count
 from llm_engineering.domain.datasets import Split
 from llm_engineering.domain.instructions import Draft
 
@@ -78,8 +79,8 @@ def _within(
         if not able:
             continue
         able = [other for other in able if likeness[other] < spec.near] or able[-1:]
-        size = len(one.answer.split())
-        chosen = min(able[: spec.choice], key=lambda other: _distance(size, len(drafts[other].answer.split())))
+        size = word_count(one.answer)
+        chosen = min(able[: spec.choice], key=lambda other: _distance(size, word_count(drafts[other].answer)))
         used[chosen] += 1
         worse = replace(one, rejected=drafts[chosen].answer, origin=f"{one.origin}_other")
         found.append(Paired(worse, drafts[chosen].document_id))

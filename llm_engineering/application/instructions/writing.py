@@ -1,6 +1,7 @@
 """Drafts from a language model: what it is asked, and what is read from its replies."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,16 +10,20 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from llm_engineering.application.answering.prompting import Prompt
+from llm_engineering.application.answering.templates import open_template
 from llm_engineering.application.datasets.corpus import Passage
 from llm_engineering.application.datasets.splitting import fraction
 from llm_engineering.application.instructions.material import Inquiry, Material
 from llm_engineering.application.instructions.replies import ANSWER, Fields, answer_in, counted, items_in, schema_of
 from llm_engineering.application.instructions.structure import Sectioned
-from llm_engineering.application.instructions.templates import FOLDER, open_template
+from llm_engineering.application.text.words import word_count
 from llm_engineering.domain.instructions import Draft
 from llm_engineering.domain.llms import LlmRequest
 from llm_engineering.domain.value import Value, digest
 
+FOLDER = Path(__file__).parent / "prompts"
+# A question that is written for more of them is of none, and would tie them all into one cluster.
+MOST_DOCUMENTS = 3
 # A question that only someone can understand who has the passage before them.
 _REFERRING = re.compile(
     r"\b(?:th(?:is|e|at) (?:passage|text|excerpt|extract|paragraph|section above|document above|author|article)"
@@ -62,7 +67,7 @@ class Reading(Asking):
 
     def chosen(self, passages: Sequence[Passage]) -> list[Passage]:
         """Return the passages to read."""
-        long = [passage for passage in passages if len(passage.body.split()) >= self.least]
+        long = [passage for passage in passages if word_count(passage.body) >= self.least]
         return sorted(long, key=lambda passage: (fraction("read", passage.id), passage.id))[: self.passages]
 
     def inquiries(self, passages: Sequence[Passage]) -> list[Inquiry]:
@@ -81,12 +86,21 @@ class Reading(Asking):
         """Yield each item that the model wrote, with its passage and the model's name."""
         chosen = self.chosen(material.corpus.passages)
         replies = material.asked(self, self.inquiries(chosen), lambda text: counted(items_in(text, self.fields)))
-        for number in sorted(replies.texts):
-            for item in items_in(replies.texts[number], self.fields)[0][: self.each]:
-                if _REFERRING.search(item["question"]):
-                    material.dropped["not_self_contained"] += 1
-                else:
-                    yield chosen[number], item, replies.model
+        found = [
+            (chosen[number], item)
+            for number in sorted(replies.texts)
+            for item in items_in(replies.texts[number], self.fields)[0][: self.each]
+        ]
+        documents: dict[str, set[str]] = defaultdict(set)
+        for passage, item in found:
+            documents[item["question"].casefold()].add(passage.document_id)
+        for passage, item in found:
+            if _REFERRING.search(item["question"]):
+                material.dropped["not_self_contained"] += 1
+            elif len(documents[item["question"].casefold()]) > MOST_DOCUMENTS:
+                material.dropped["names_many_documents"] += 1
+            else:
+                yield passage, item, replies.model
 
 
 class Instructing(Reading):
@@ -181,7 +195,7 @@ def _unread_prompt(file: Path | None) -> Prompt:
 
 def _rounded(answer: str) -> int:
     """Return about how many words an answer has, so that length does not tell which of two is better."""
-    return max(10, round(len(answer.split()), -1))
+    return max(10, round(word_count(answer), -1))
 
 
 def _inquiry(

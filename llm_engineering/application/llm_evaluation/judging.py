@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from llm_engineering.application.answering.prompting import Prompt
+from llm_engineering.application.answering.templates import open_template
 from llm_engineering.application.datasets.splitting import fraction
 from llm_engineering.application.instructions.material import Inquiry
-from llm_engineering.application.instructions.templates import open_template
 from llm_engineering.application.llm_evaluation.settings import JudgeSettings
 from llm_engineering.domain.llm_evaluation import ContentScore, ModelAnswer
 from llm_engineering.domain.llms import LlmRequest

@@ -4,7 +4,8 @@ Both are short and settled, and their usual packages are not worth a dependency;
 values.
 
 ROUGE-L: Lin, "ROUGE: A Package for Automatic Evaluation of Summaries", 2004, section 3.1, with beta = 1 as the package
-rouge-score has it. Words are those of this project (any script, case folded), without stemming.
+rouge-score has it. Words are those of this project (any script, case folded), without stemming; a script without spaces
+gives pairs of characters.
 
 chrF: Popović, "chrF: character n-gram F-score for automatic MT evaluation", 2015; 6 characters, beta = 2, white space
 left out, orders averaged that both texts have, as in sacreBLEU.
@@ -12,7 +13,7 @@ left out, orders averaged that both texts have, as in sacreBLEU.
 
 from collections import Counter
 
-from llm_engineering.application.text.words import words
+from llm_engineering.application.text.words import parts, words
 
 ORDER, BETA = 6, 2.0
 
@@ -48,7 +49,7 @@ def chrf(reference: str, answer: str, beta: float = BETA) -> float:
 
 
 def _words(text: str) -> list[str]:
-    return [word.casefold() for word in words(text)]
+    return [part for word in words(text) for part in parts(word.casefold())]
 
 
 def _longest_common(first: list[str], second: list[str]) -> int:

@@ -97,6 +97,29 @@ class Forms:
         return once
 
 
+def parts(word: str) -> Iterator[str]:
+    """Yield a word; of one in a script without spaces, which is a whole clause, its character bigrams.
+
+    >>> list(parts("今日は")), list(parts("tea"))
+    (['今日', '日は'], ['tea'])
+    """
+    for run in [word] if word.isascii() else _SPACELESS_RUN.split(word):
+        yield from _bigrams(run) if _SPACELESS_RUN.fullmatch(run) else [run] if run else []
+
+
+def word_count(text: str) -> int:
+    """Return about how many words a text has: what white space divides, and two characters where a script has none.
+
+    >>> word_count("It is well-known."), word_count("今日は天気がいい。")
+    (3, 4)
+    """
+    return sum(1 if word.isascii() else _count(word) for word in text.split())
+
+
+def _count(word: str) -> int:
+    return max(1, sum((len(run) + 1) // 2 for run in _SPACELESS_RUN.findall(word)))
+
+
 def distinct_words(text: str) -> frozenset[str]:
     """Return the words of a text as they are written, once each."""
     return frozenset(_found(text))

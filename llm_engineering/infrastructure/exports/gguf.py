@@ -44,6 +44,7 @@ def write_gguf(folder: Path, name: str, template: ChatTemplate, precision: str, 
         chosen = own if tensor.ndim > 1 else chosen
         written[found] = _add(gguf, writer, found, tensor, own)
     writer.add_file_type(gguf.LlamaFileType[{"f32": "ALL_F32"}.get(chosen, f"MOSTLY_{chosen.upper()}")])
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

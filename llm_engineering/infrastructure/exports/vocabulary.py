@@ -7,8 +7,13 @@ from typing import Any
 
 from llm_engineering.domain.errors import UsageError
 
-# Parts of the expressions that split texts, by the name that llama.cpp has for the whole.
-_SPLITS = {r"\p{N}{1,3}": "llama-bpe", r"|\p{N}|": "qwen2"}
+# The expressions that split texts, with the name that llama.cpp has for each. They differ in how digits are read.
+_EXPRESSION = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|DIGITS| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_SPLITS = {
+    _EXPRESSION.replace("DIGITS", digits): name for digits, name in ((r"\p{N}{1,3}", "llama-bpe"), (r"\p{N}", "qwen2"))
+}
 NORMAL, CONTROL, ADDED, UNUSED = 1, 3, 4, 5
 
 
@@ -67,9 +72,8 @@ def _split(rules: dict[str, Any]) -> str:
             return "gpt-2"
         if len(parts) == 2 and parts[0].get("type") == "Split" and not last.get("use_regex", True):
             expression = str((parts[0].get("pattern") or {}).get("Regex", ""))
-            for part, name in _SPLITS.items():
-                if part in expression:
-                    return name
+            if name := _SPLITS.get(expression):
+                return name
     raise UsageError(
         "the tokenizer splits texts in a way that llama.cpp has no name for, so it would read other tokens; known are "
         f"those of GPT-2, {', '.join(_SPLITS.values())}. Use --format huggingface"

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from llm_engineering.domain.datasets import RetrievalPair
 from llm_engineering.domain.errors import UsageError
@@ -22,6 +23,7 @@ from llm_engineering.infrastructure.trainers.measuring import (
     Encode,
     Questions,
     as_numpy,
+    at_rest,
     estimate,
     gains,
     general_questions,
@@ -114,21 +116,13 @@ class EmbedderRun:
             )
 
 
-def _encoder(loss: Any, budget: int) -> Encode:
+def _encoder(loss: RankingLoss, budget: int) -> Encode:
     """Return the model of a loss as a function from token ids to vectors."""
 
-    def encode(ids: Sequence[list[int]]) -> Any:
+    def encode(ids: Sequence[list[int]]) -> NDArray[np.float32]:
         parts, order = groups(ids, budget)
-        device = next(loss.model.parameters()).device
-        was_training = loss.model.training
-        loss.eval()
-        loss.refresh()
-        try:
-            with torch.inference_mode():
-                moved = ({name: value.to(device) for name, value in part.items()} for part in parts)
-                return as_numpy(torch.cat([loss.vectors([part]).cpu() for part in moved])[order])
-        finally:
-            loss.train(was_training)
+        with at_rest(loss) as moved:
+            return as_numpy(torch.cat([loss.vectors([moved(part)]).cpu() for part in parts])[order])
 
     return encode
 

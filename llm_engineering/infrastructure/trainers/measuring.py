@@ -1,6 +1,7 @@
 """How well questions find the passages that answer them, measured while a model is trained."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,29 @@ from numpy.typing import NDArray
 from llm_engineering.domain.datasets import RetrievalPair
 from llm_engineering.domain.evaluation import Estimate
 from llm_engineering.domain.training import GeneralQuestion
+from llm_engineering.infrastructure.trainers.computing import Computing
 
 DEPTH = 10
 RESAMPLES = 2_000
 # Token ids of texts into vectors, (texts, components).
 Encode = Callable[[Sequence[list[int]]], NDArray[np.float32]]
+
+
+@contextmanager
+def at_rest(loss: Computing) -> Iterator[Callable[[Mapping[str, torch.Tensor]], dict[str, torch.Tensor]]]:
+    """Let a loss compute as its model is now, without dropout and gradients; afterwards training goes on as before.
+
+    Yields what moves a group of texts to where the model is.
+    """
+    device = next(loss.model.parameters()).device
+    was_training = loss.model.training
+    loss.eval()
+    loss.refresh()
+    try:
+        with torch.inference_mode():
+            yield lambda group: {name: value.to(device) for name, value in group.items()}
+    finally:
+        loss.train(was_training)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from llm_engineering.domain.datasets import RetrievalPair
 from llm_engineering.domain.evaluation import Estimate
@@ -15,12 +15,13 @@ from llm_engineering.infrastructure.embedders.library_model import load_cross_en
 from llm_engineering.infrastructure.trainers import loop, starting
 from llm_engineering.infrastructure.trainers.batches import SpreadBatches
 from llm_engineering.infrastructure.trainers.losses import PairLoss
-from llm_engineering.infrastructure.trainers.measuring import estimate, ranked_gains
+from llm_engineering.infrastructure.trainers.measuring import at_rest, estimate, ranked_gains
 from llm_engineering.infrastructure.trainers.optimising import work_folders
 from llm_engineering.infrastructure.trainers.pairs import CandidateBatches, Pairs, pair_groups
 from llm_engineering.infrastructure.trainers.reranker import RerankerTrainer
 
 CANDIDATES = 10
+Gains = NDArray[np.float64]
 
 
 @dataclass
@@ -51,20 +52,14 @@ class RerankerRun:
         return start.trained(record, metrics)
 
 
-def _gains(loss: Any, pairs: Any, asked: Sequence[RetrievalPair], spec: RerankerTrainer) -> dict[str, Any]:
+def _gains(loss: PairLoss, pairs: Pairs, asked: Sequence[RetrievalPair], spec: RerankerTrainer) -> dict[str, Gains]:
     """Return nDCG@10 and the reciprocal rank of the answering passage among the mined ones, for each question."""
-    device = next(loss.model.parameters()).device
-    was_training = loss.model.training
-    loss.eval()
-    loss.refresh()
     found: dict[str, list[float]] = {"ndcg@10": [], "mrr@10": []}
     candidates = [[row.passage, *row.negatives[: CANDIDATES - 1]] for row in asked]
     ids = [pairs.ids(row.question, text) for row, texts in zip(asked, candidates, strict=True) for text in texts]
     parts, order = pair_groups(ids, spec.token_budget)
-    with torch.inference_mode():
-        moved = ({name: value.to(device) for name, value in part.items()} for part in parts)
-        scores = torch.cat([loss.scores([part]).cpu() for part in moved])[order].numpy()
-    loss.train(was_training)
+    with at_rest(loss) as moved:
+        scores = torch.cat([loss.scores([moved(part)]).cpu() for part in parts])[order].numpy()
     start = 0
     for texts in candidates:
         own = scores[start : start + len(texts)]
@@ -77,10 +72,12 @@ def _gains(loss: Any, pairs: Any, asked: Sequence[RetrievalPair], spec: Reranker
     return {name: np.array(values) for name, values in found.items()}
 
 
-def _means(loss: Any, pairs: Any, asked: Sequence[RetrievalPair], spec: RerankerTrainer) -> dict[str, float]:
+def _means(loss: PairLoss, pairs: Pairs, asked: Sequence[RetrievalPair], spec: RerankerTrainer) -> dict[str, float]:
     return {name: float(values.mean()) for name, values in _gains(loss, pairs, asked, spec).items()}
 
 
-def _measured(loss: Any, pairs: Any, asked: Sequence[RetrievalPair], spec: RerankerTrainer) -> Mapping[str, Estimate]:
+def _measured(
+    loss: PairLoss, pairs: Pairs, asked: Sequence[RetrievalPair], spec: RerankerTrainer
+) -> Mapping[str, Estimate]:
     found = _gains(loss, pairs, asked, spec).items()
     return {f"validation/{name}": estimate(values, spec.seed) for name, values in found}

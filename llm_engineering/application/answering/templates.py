@@ -6,7 +6,6 @@ from pathlib import Path
 from llm_engineering.application.answering.prompting import Prompt
 from llm_engineering.domain.errors import UsageError
 
-FOLDER = Path(__file__).parent / "prompts"
 _MARK = "a1b2c3 this is only a test"
 
 
