@@ -21,6 +21,7 @@ STATE_FOLDERS = frozenset(
         "duplicates",
         "graphs",
         "evaluations",
+        "batches",
         "git",
         "zenml",
         "spool",
