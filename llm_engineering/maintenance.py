@@ -26,12 +26,13 @@ def verify(config: FeatureConfig, version: str | None = None) -> VerifyReport:
     Of the active version the published copy is compared as well: it is what readers see.
 
     Raises:
-        UsageError: there is no such version, or none is active.
+        UsageError: there is no such version, none is active, or it holds sources that the configuration does not name.
         BackendError: another run works on the collection, or warehouse or store failed.
     """
     started = perf_counter()
     with _run("index verify", config) as run, _opened(config, run) as (warehouse, store):
         manifest = _manifest(warehouse, store, config.load.collection, version)
+        _refuse_other_sources(warehouse, manifest, config)
         findings = _examine(warehouse, store, manifest, config)
         problems = [*findings.report().problems, *_published_problems(warehouse, store, manifest, config)]
         report = findings.report().model_copy(
@@ -52,13 +53,15 @@ def repair(config: FeatureConfig, version: str | None = None) -> RepairReport:
     The version is made whole with the settings that it was built with, whatever the configuration says by now.
 
     Raises:
-        UsageError: there is no such version, or this code would make something else of its settings.
+        UsageError: there is no such version, it holds sources that the configuration does not name, or this code would
+            make something else of its settings.
         BackendError: another run works on the collection, or warehouse or store failed.
         GateFailed: the version is still not whole; what was active stays active.
     """
     with _run("index repair", config) as run:
         with _opened(config, run) as (warehouse, store):
             manifest = _manifest(warehouse, store, config.load.collection, version)
+            _refuse_other_sources(warehouse, manifest, config)
             made_with = _configuration_of(manifest, config)
             serves = versioning.seen(store) in ("", manifest.version)
             damaged_copy = _published_problems(warehouse, store, manifest, config) if serves else []
@@ -157,6 +160,21 @@ def _last_active(warehouse: Warehouse, collection: str) -> str:
 
 def _sources(config: FeatureConfig) -> Sequence[str] | None:
     return config.source_names if config.names_sources else None
+
+
+def _refuse_other_sources(warehouse: Warehouse, manifest: IndexManifest, config: FeatureConfig) -> None:
+    """Refuse the configuration of another index: what this one holds besides is no damage, and not to be removed."""
+    sources, collection = _sources(config), config.load.collection
+    if sources is None:
+        return
+    held = {state.document_id for state in warehouse.indexed(collection, manifest.version)}
+    others = held - {state.document_id for state in warehouse.live(sources)}
+    if unnamed := {one.source for one in warehouse.document_records("id", others) if one.live} - set(sources):
+        raise UsageError(
+            f"version {manifest.version!r} of collection {collection!r} holds documents of "
+            f"{', '.join(sorted(unnamed))}, which the configuration does not name. Give the one that the index is made "
+            "with (--config); if they are meant to be gone, run the feature pipeline, which takes them out"
+        )
 
 
 def _examine(warehouse: Warehouse, store: VectorStore, manifest: IndexManifest, config: FeatureConfig) -> Findings:

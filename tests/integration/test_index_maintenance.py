@@ -130,6 +130,19 @@ def test_a_sound_index_verifies_and_a_repair_changes_nothing(config: FeatureConf
     assert (repaired.done.embedded, repaired.done.written, repaired.done.removed) == (0, 0, 0)
 
 
+def test_the_configuration_of_another_index_is_refused_and_takes_nothing_out(
+    config: FeatureConfig, indexed: Report, tmp_path: Path
+) -> None:
+    before = dump(config)
+    source = f"ingest.sources=[{{kind: files, name: others, root: {tmp_path}}}]"
+    other = read_config(FeatureConfig, None, [source, "embedding.kind=hashing", "load.collection=test"])
+    for call in (maintenance.verify, maintenance.repair):
+        with pytest.raises(UsageError, match=r"holds documents of docs, which .* \(--config\)"):
+            call(other)
+    assert dump(config) == before
+    assert maintenance.verify(config).problems == ()
+
+
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_in_the_store_is_found_and_mended_without_embedding(
     config: FeatureConfig, indexed: Report, name: str
