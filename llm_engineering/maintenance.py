@@ -33,7 +33,8 @@ def verify(config: FeatureConfig, version: str | None = None) -> VerifyReport:
     with _run("index verify", config) as run, _opened(config, run) as (warehouse, store):
         manifest = _manifest(warehouse, store, config.load.collection, version)
         _refuse_other_sources(warehouse, manifest, config)
-        findings = _examine(warehouse, store, manifest, config)
+        with store.write(manifest) as index:
+            findings = _examine(warehouse, index, config)
         problems = [*findings.report().problems, *_published_problems(warehouse, store, manifest, config)]
         report = findings.report().model_copy(
             update={
@@ -67,7 +68,7 @@ def repair(config: FeatureConfig, version: str | None = None) -> RepairReport:
             damaged_copy = _published_problems(warehouse, store, manifest, config) if serves else []
 
             def mended(index: VectorIndex) -> Findings:
-                found = verification.examine(warehouse, index, config.load.collection, deep=True)
+                found = _examine(warehouse, index, config)
                 verification.mend(found, warehouse, index, config.load.collection, run)
                 return found
 
@@ -177,13 +178,12 @@ def _refuse_other_sources(warehouse: Warehouse, manifest: IndexManifest, config:
         )
 
 
-def _examine(warehouse: Warehouse, store: VectorStore, manifest: IndexManifest, config: FeatureConfig) -> Findings:
-    collection = config.load.collection
-    with store.write(manifest) as index:
-        findings = verification.examine(warehouse, index, collection, deep=True)
-    sources = _sources(config)
-    out = left_out(manifest, Workspace().home, collection, sources, warehouse)
-    verification.compare_with_warehouse(findings, warehouse, manifest, collection, sources, out)
+def _examine(warehouse: Warehouse, index: VectorIndex, config: FeatureConfig) -> Findings:
+    """Compare a version with its ledger, and that with the documents that it is to hold."""
+    collection, sources = config.load.collection, _sources(config)
+    findings = verification.examine(warehouse, index, collection, deep=True)
+    out = left_out(index.manifest, Workspace().home, collection, sources, warehouse)
+    verification.compare_with_warehouse(findings, warehouse, index.manifest, collection, sources, out)
     return findings
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 
 from llm_engineering import maintenance, plain
 from llm_engineering.bootstrap import Workspace
-from llm_engineering.config import FeatureConfig, read_config
+from llm_engineering.config import DigitalDataEtlConfig, FeatureConfig, read_config
 from llm_engineering.domain.chunks import Point
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.ports import VectorIndex
@@ -128,6 +128,17 @@ def test_a_sound_index_verifies_and_a_repair_changes_nothing(config: FeatureConf
     repaired = maintenance.repair(config)
     assert repaired.found == ()
     assert (repaired.done.embedded, repaired.done.written, repaired.done.removed) == (0, 0, 0)
+
+
+def test_a_repair_says_which_documents_it_brought_in_and_took_out(config: FeatureConfig, indexed: Report) -> None:
+    folder = Path(config.ingest.sources[0].root)  # type: ignore[union-attr]
+    (folder / "whales.md").unlink()
+    (folder / "lakes.md").write_text("# Lakes\n\nLakes are still waters.\n")
+    plain.digital_data_etl(DigitalDataEtlConfig(ingest=config.ingest))
+    report = maintenance.verify(config)
+    assert [problem.kind for problem in report.problems] == ["unindexed_documents", "leftover_documents"]
+    assert maintenance.repair(config).found == report.problems
+    assert maintenance.verify(config).problems == ()
 
 
 def test_the_configuration_of_another_index_is_refused_and_takes_nothing_out(
