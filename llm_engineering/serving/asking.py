@@ -169,7 +169,7 @@ async def _keep(service: Service, asked: Asked, event: Finished) -> None:
 def _added(state: AssistantState, asked: Asked, turn: Turn, documents: frozenset[str]) -> str:
     """Add a turn to its conversation, or to a new one, and return which. No new one stays without its turn."""
     owner, known = asked.caller.owner, asked.conversation_id
-    added_to = known or state.create_conversation(owner, turn.question[:80]).id
+    added_to = known or state.create_conversation(owner).id
     try:
         state.add_turn(owner, added_to, turn, documents)
     except LLMEngineeringError:

@@ -129,6 +129,21 @@ def test_a_copy_that_is_still_there_stays_and_is_named(folder: Path) -> None:
     assert [text for text in texts() if "Zwitschern" in text]
 
 
+def test_a_copy_that_says_something_else_by_now_loses_what_it_said(folder: Path, home: Path) -> None:
+    copy = folder / "copy.md"
+    copy.write_text((folder / "Piepmatz.md").read_text())
+    run(folder)
+    copy.write_text("# Copy\n\nNothing of it is left.\n")
+    run(folder)
+    report = forget_uri(folder / "Piepmatz.md")
+    assert report.twins == ()
+    assert places_of(home, CANARIES) == []
+    assert "Nothing of it is left." in "".join(texts())
+    assert_index_is_whole()
+    (folder / "third-name.md").write_text((folder / "Piepmatz.md").read_text())
+    assert [item.reason for item in run(folder).rejections] == ["forgotten", "forgotten"]
+
+
 def test_a_document_that_was_only_ever_rejected_is_forgotten(folder: Path, home: Path) -> None:
     (folder / "Vogelname.md").write_text("")
     run(folder)
