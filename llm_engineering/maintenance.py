@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from time import perf_counter
 
 from llm_engineering import bootstrap, plain, stages
-from llm_engineering.application import verification, versioning
+from llm_engineering.application import planning, verification, versioning
 from llm_engineering.application.verification import Findings
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.bootstrap.duplicates import left_out, settings_of
@@ -166,14 +166,11 @@ def _sources(config: FeatureConfig) -> Sequence[str] | None:
 def _refuse_other_sources(warehouse: Warehouse, manifest: IndexManifest, config: FeatureConfig) -> None:
     """Refuse the configuration of another index: what this one holds besides is no damage, and not to be removed."""
     sources, collection = _sources(config), config.load.collection
-    if sources is None:
-        return
     held = {state.document_id for state in warehouse.indexed(collection, manifest.version)}
-    others = held - {state.document_id for state in warehouse.live(sources)}
-    if unnamed := {one.source for one in warehouse.document_records("id", others) if one.live} - set(sources):
+    if others := planning.unnamed(warehouse, held - {state.document_id for state in warehouse.live(sources)}, sources):
         raise UsageError(
             f"version {manifest.version!r} of collection {collection!r} holds documents of "
-            f"{', '.join(sorted(unnamed))}, which the configuration does not name. Give the one that the index is made "
+            f"{', '.join(sorted(others))}, which the configuration does not name. Give the one that the index is made "
             "with (--config); if they are meant to be gone, run the feature pipeline, which takes them out"
         )
 

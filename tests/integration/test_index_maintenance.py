@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_lines import config_file, tool
+from loguru import logger
 from sqlalchemy import create_engine, text
 
 from llm_engineering import maintenance, plain
@@ -139,6 +140,29 @@ def test_a_repair_says_which_documents_it_brought_in_and_took_out(config: Featur
     assert [problem.kind for problem in report.problems] == ["unindexed_documents", "leftover_documents"]
     assert maintenance.repair(config).found == report.problems
     assert maintenance.verify(config).problems == ()
+
+
+def test_a_run_warns_before_another_configuration_takes_the_documents_out(
+    config: FeatureConfig, indexed: Report, tmp_path: Path
+) -> None:
+    source = f"ingest.sources=[{{kind: files, name: others, root: {tmp_path}, include: ['*.md']}}]"
+    other = read_config(FeatureConfig, None, [source, "embedding.kind=hashing", "load.collection=test"])
+    same = other.model_copy(update={"ingest": config.ingest})
+    messages: list[str] = []
+    sink = logger.add(messages.append, level="WARNING", format="{message}")
+    try:
+        plain.feature(other)  # another version of the index
+        plain.feature(other)
+        plain.feature(same)
+        plain.feature(other)  # the same version
+    finally:
+        logger.remove(sink)
+    told = [message for message in messages if "leave the index" in message]
+    assert [("3 of docs" in message, "3 of others" in message) for message in told] == [
+        (True, False),
+        (False, True),
+        (True, False),
+    ]
 
 
 def test_the_configuration_of_another_index_is_refused_and_takes_nothing_out(
