@@ -21,6 +21,7 @@ STATE_FOLDERS = frozenset(
         "duplicates",
         "graphs",
         "evaluations",
+        "llm-evaluations",
         "batches",
         "git",
         "zenml",
