@@ -107,17 +107,18 @@ def _survey(
     places = places_in(workspace.home, warehouse)
     seen = [_together(place, traces, before[1] if before else ()) for place in places]
     gone = {item for finding in seen if finding.place in GOING for item in finding.items}
-    derivatives = [made for made in warehouse.derivatives_of(traces.document_ids) if not gone & {made.id, made.name}]
+    made_of_it = warehouse.derivatives_of(traces.document_ids)
+    going = [made for made in made_of_it if gone & {made.id, made.name}]
     report = ErasureReport(
         run=0,
         target=traces.target,
         documents=len(traces.document_ids),
         found=tuple(seen),
-        derivatives=tuple(derivatives),
+        derivatives=tuple(made for made in made_of_it if made not in going),
         twins=tuple(sorted({twin.uri for twin in found.twins})),
         notes=(
             *beyond_reach(workspace.home),
-            *(_STRAY.format(path=path) for path in others_in(workspace.home, traces)),
+            *(_STRAY.format(path=path) for path in others_in(workspace.home, traces, going)),
         ),
     )
     return traces, report

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from time import perf_counter
 
 from llm_engineering import bootstrap, plain, stages
-from llm_engineering.application import verification, versioning
+from llm_engineering.application import planning, verification, versioning
 from llm_engineering.application.verification import Findings
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.bootstrap.duplicates import left_out, settings_of
@@ -26,13 +26,15 @@ def verify(config: FeatureConfig, version: str | None = None) -> VerifyReport:
     Of the active version the published copy is compared as well: it is what readers see.
 
     Raises:
-        UsageError: there is no such version, or none is active.
+        UsageError: there is no such version, none is active, or it holds sources that the configuration does not name.
         BackendError: another run works on the collection, or warehouse or store failed.
     """
     started = perf_counter()
     with _run("index verify", config) as run, _opened(config, run) as (warehouse, store):
         manifest = _manifest(warehouse, store, config.load.collection, version)
-        findings = _examine(warehouse, store, manifest, config)
+        _refuse_other_sources(warehouse, manifest, config)
+        with store.write(manifest) as index:
+            findings = _examine(warehouse, index, config)
         problems = [*findings.report().problems, *_published_problems(warehouse, store, manifest, config)]
         report = findings.report().model_copy(
             update={
@@ -52,19 +54,21 @@ def repair(config: FeatureConfig, version: str | None = None) -> RepairReport:
     The version is made whole with the settings that it was built with, whatever the configuration says by now.
 
     Raises:
-        UsageError: there is no such version, or this code would make something else of its settings.
+        UsageError: there is no such version, it holds sources that the configuration does not name, or this code would
+            make something else of its settings.
         BackendError: another run works on the collection, or warehouse or store failed.
         GateFailed: the version is still not whole; what was active stays active.
     """
     with _run("index repair", config) as run:
         with _opened(config, run) as (warehouse, store):
             manifest = _manifest(warehouse, store, config.load.collection, version)
+            _refuse_other_sources(warehouse, manifest, config)
             made_with = _configuration_of(manifest, config)
             serves = versioning.seen(store) in ("", manifest.version)
             damaged_copy = _published_problems(warehouse, store, manifest, config) if serves else []
 
             def mended(index: VectorIndex) -> Findings:
-                found = verification.examine(warehouse, index, config.load.collection, deep=True)
+                found = _examine(warehouse, index, config)
                 verification.mend(found, warehouse, index, config.load.collection, run)
                 return found
 
@@ -159,13 +163,24 @@ def _sources(config: FeatureConfig) -> Sequence[str] | None:
     return config.source_names if config.names_sources else None
 
 
-def _examine(warehouse: Warehouse, store: VectorStore, manifest: IndexManifest, config: FeatureConfig) -> Findings:
-    collection = config.load.collection
-    with store.write(manifest) as index:
-        findings = verification.examine(warehouse, index, collection, deep=True)
-    sources = _sources(config)
-    out = left_out(manifest, Workspace().home, collection, sources, warehouse)
-    verification.compare_with_warehouse(findings, warehouse, manifest, collection, sources, out)
+def _refuse_other_sources(warehouse: Warehouse, manifest: IndexManifest, config: FeatureConfig) -> None:
+    """Refuse the configuration of another index: what this one holds besides is no damage, and not to be removed."""
+    sources, collection = _sources(config), config.load.collection
+    held = {state.document_id for state in warehouse.indexed(collection, manifest.version)}
+    if others := planning.unnamed(warehouse, held - {state.document_id for state in warehouse.live(sources)}, sources):
+        raise UsageError(
+            f"version {manifest.version!r} of collection {collection!r} holds documents of "
+            f"{', '.join(sorted(others))}, which the configuration does not name. Give the one that the index is made "
+            "with (--config); if they are meant to be gone, run the feature pipeline, which takes them out"
+        )
+
+
+def _examine(warehouse: Warehouse, index: VectorIndex, config: FeatureConfig) -> Findings:
+    """Compare a version with its ledger, and that with the documents that it is to hold."""
+    collection, sources = config.load.collection, _sources(config)
+    findings = verification.examine(warehouse, index, collection, deep=True)
+    out = left_out(index.manifest, Workspace().home, collection, sources, warehouse)
+    verification.compare_with_warehouse(findings, warehouse, index.manifest, collection, sources, out)
     return findings
 
 

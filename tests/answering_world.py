@@ -96,6 +96,7 @@ class Shelf:
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
         self.receipts: dict[str, tuple[str, Receipt]] = {}
+        self.documents: dict[str, frozenset[str]] = {}
 
     def cached(self, key: str) -> str | None:
         return self.texts.get(key)
@@ -103,8 +104,9 @@ class Shelf:
     def cache(self, key: str, value: str, seconds: float, documents: Collection[str] = ()) -> None:
         self.texts[key] = value
 
-    def keep_receipt(self, owner: str, receipt: Receipt) -> None:
+    def keep_receipt(self, owner: str, receipt: Receipt, documents: Collection[str] = ()) -> None:
         self.receipts[receipt.answer.id] = (owner, receipt)
+        self.documents[receipt.answer.id] = frozenset(documents)
 
     def receipt(self, owner: str | None, answer_id: str) -> Receipt | None:
         kept = self.receipts.get(answer_id)

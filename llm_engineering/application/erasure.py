@@ -33,7 +33,8 @@ def belongings(warehouse: Warehouse, target: Target) -> Belongings:
     """Return what belongs to a target.
 
     Documents that are gone from their source and had the same text are earlier names of the same document, and belong
-    to it. Live ones are copies that somebody means to keep: they are named, so that people can decide.
+    to it. Live ones are copies that somebody means to keep: they are named, so that people can decide. Copies that say
+    something else by now lose the former versions that said the same.
     """
     documents = {document.id: document for document in _documents(warehouse, target)}
     texts: dict[str, int] = {}
@@ -45,7 +46,8 @@ def belongings(warehouse: Warehouse, target: Target) -> Belongings:
         twins |= {document.id: document for document in others if document.live}
         new = {document.id for document in others if not document.live}
         documents |= {document.id: document for document in others if not document.live}
-    kept = {digest_of("text", text) for text in warehouse.texts_of(twins)}
+    said = {live.id: digest_of("text", live.text) for live in warehouse.documents(twins)}
+    twins = {key: twin for key, twin in twins.items() if said.get(key) in texts}
     mine = list(documents.values())
     traces = Traces(
         target=target,
@@ -53,7 +55,7 @@ def belongings(warehouse: Warehouse, target: Target) -> Belongings:
         uris=_uris(warehouse, target, mine),
         sources=_sources(warehouse, target, mine),
         people=frozenset({target.name, user_named(target.name).full_name} if target.kind == "user" else ()),
-        texts=frozenset(texts.keys() - kept),
+        texts=frozenset(texts.keys() - said.values()),
     )
     return Belongings(mine, traces, list(twins.values()))
 

@@ -1,5 +1,6 @@
 """Plan what a run has to do: compare the warehouse with what an index version holds, and the ledger with the store."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -48,6 +49,7 @@ def plan(
     with_writer(store, manifest, lambda index: reconcile(warehouse, index, collection, run))
     failpoints.reach("plan.after_reconcile")
     found = changes(warehouse, collection, manifest.version, sources, duplicates)
+    _warn_of_others(warehouse, seen(store), collection, manifest.version, found.removed, sources)
     serves = not _is_rolled_back(warehouse, store, collection, manifest.version)
     result = Plan(
         run=run,
@@ -106,6 +108,35 @@ def changes(
     removed = tuple(key for key in held if key not in wanted)
     unchanged = len(wanted) - len(new) - len(changed)
     return Changes(new, changed, removed, unchanged, digest_of_rows(sorted(wanted.items())), found)
+
+
+def _warn_of_others(
+    warehouse: Warehouse,
+    active: str,
+    collection: str,
+    version: str,
+    removed: Collection[str],
+    sources: Collection[str] | None,
+) -> None:
+    """Say so if readers will not see any more what they see of sources that the configuration does not name."""
+    known = {record.manifest.version for _, record in warehouse.index_records(collection)}
+    if sources is not None and active != version and active in known:
+        wanted = {state.document_id for state in warehouse.live(sources)}
+        removed = {state.document_id for state in warehouse.indexed(collection, active)} - wanted
+    if others := unnamed(warehouse, removed, sources):
+        logger.warning(
+            "collection {!r}: documents of sources that this configuration does not name leave the index, and stay in "
+            "the warehouse: {}. If another configuration fills this collection, give each its own (load.collection)",
+            *(collection, ", ".join(f"{count:,} of {name}" for name, count in sorted(others.items()))),
+        )
+
+
+def unnamed(warehouse: Warehouse, document_ids: Collection[str], sources: Collection[str] | None) -> Mapping[str, int]:
+    """Return source → how many of these documents are live there, of the sources that are not named (None: all are)."""
+    if sources is None or not document_ids:
+        return {}
+    found = (record.source for record in warehouse.document_records("id", document_ids) if record.live)
+    return Counter(source for source in found if source not in sources)
 
 
 def reconcile(warehouse: Warehouse, index: VectorIndex, collection: str, run: int = 0) -> None:

@@ -118,6 +118,12 @@ class Finished:
     answer: Answer
     hits: tuple[Hit, ...] = ()
 
+    @property
+    def documents(self) -> frozenset[str]:
+        """The documents that were found for it, cited or not: when one is erased, what was kept of the answer goes."""
+        cited = {citation.document_id for citation in self.answer.citations}
+        return frozenset(cited | {hit.document_id for hit in self.hits})
+
 
 @dataclass(frozen=True, slots=True)
 class Broken:

@@ -27,7 +27,8 @@ class BatchRow:
 @dataclass(frozen=True)
 class AnswerRow:
     """A row of the output. `citations` and `versions` are JSON; `confidence` and `cost` (US dollars) are NaN where they
-    are not known; `seconds` is the whole time of this row.
+    are not known; `seconds` is the whole time of this row. `documents` names all that were found for it, cited or not:
+    when one of them is erased, the row goes. It is no column of the output.
 
     `outcome` says what became of it. answered, no_answer: the assistant said so. rejected: it is no question. failed:
     no answer came about. unasked: the budget was spent before its turn came.
@@ -51,6 +52,7 @@ class AnswerRow:
     answer_id: str
     error_code: str
     error: str
+    documents: tuple[str, ...]
 
 
 class AnswerJournal(Protocol):
@@ -72,6 +74,7 @@ class AnswerJournal(Protocol):
 class BatchPlan(Value):
     """What a table of questions holds: its rows, its columns, and how many of the rows are answered already."""
 
+    run: int = 0
     input: Path
     output: Path
     fingerprint: str

@@ -4,8 +4,10 @@ A configuration names a secret as `${env:NAME}`. The reference is what is stored
 a source is opened, and from then on known here: wherever it turns up in a text, it is replaced.
 """
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from html import escape
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -23,7 +25,7 @@ _NAMES = (
     r"|(?<!etc/)passwd|passphrase|pwd|x-amz-signature|x-amz-credential|set-cookie|cookie|session[_-]?id|webhook[_-]?url"
 )
 # Names that say so only as parameters of a URL.
-_PARAMETERS = r"sig|signature|auth|jwt|x-goog-signature|x-goog-credential|hmac|key(?=(?:=|%3d)[^\s&#]{16})"
+_PARAMETERS = r"pass|pw|sig|signature|auth|jwt|x-goog-signature|x-goog-credential|hmac|key(?=(?:=|%3d)[^\s&#]{16})"
 _QUOTE = r"(?:\\*[\"']|%2[27]|&quot;)"
 _EQUALS = rf"{_QUOTE}?[ \t]*(?:=>|[:=,](?![=/])|%3[ad])[ \t]*"
 # A value: a quoted text, also of bytes, the next line of a YAML block, or what follows up to a blank or a delimiter.
@@ -55,6 +57,7 @@ _PATTERNS = (
         ),
         rf"\g<name>{HIDDEN}",
     ),
+    (re.compile(r"(?i)(?P<name>\bcookie:[ \t]*)(?!\*\*\*)[^\s=;\"']{1,100}=[^\n\"']*"), rf"\g<name>{HIDDEN}"),
     (re.compile(r"(?i)\b(bearer\s+)(?:(?=[^\s\d]{0,200}\d)[\w.~+/=-]{8,}|[\w.~+/=-]{24,})"), rf"\1{HIDDEN}"),
     (re.compile(r"\b([Bb]asic\s+)(?=[A-Za-z0-9+/]{0,200}[\d=])[A-Za-z0-9+/]{8,}={0,2}"), rf"\1{HIDDEN}"),
     (re.compile(rf"(?i)(?P<name>(?:{_NAMES}){_EQUALS}){_VALUE}"), rf"\g<name>\g<quote>{HIDDEN}"),
@@ -67,9 +70,21 @@ _NAME = re.compile(rf"(?i)[\w .-]*?(?:{_NAMES}|authorization)")
 
 
 def remember(value: str) -> None:
-    """Take note of a secret that was handed out: from now on `redact` replaces it, plain or as part of a URL."""
+    """Take note of a secret that was handed out: from now on `redact` replaces it, plain or as URLs, JSON, Python and
+    HTML write it."""
     if len(value) >= _SHORTEST_KNOWN:
-        _known.update((value, quote(value, safe=""), quote(value), quote_plus(value)))
+        _known.update(_spellings(value))
+
+
+def _spellings(value: str) -> Iterator[str]:
+    yield value
+    for encoded in (quote(value, safe=""), quote(value), quote_plus(value)):
+        yield encoded
+        yield re.sub("%..", lambda found: found[0].lower(), encoded)
+    for literal in (json.dumps(value), json.dumps(value, ensure_ascii=False), repr(value)):
+        yield literal[1:-1]
+    yield repr(value.encode())[2:-1]
+    yield escape(value)
 
 
 def redact(text: str) -> str:

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -98,11 +98,28 @@ def _row(line: bytes) -> AnswerRow | None:
     if not isinstance(values, dict) or set(values) != _FIELDS:
         return None
     unknown = {name: math.nan for name in ("confidence", "cost") if values[name] is None}
-    return AnswerRow(**{**values, **unknown, "flags": tuple(values["flags"])})
+    lists = {name: tuple(values[name]) for name in ("flags", "documents")}
+    return AnswerRow(**{**values, **unknown, **lists})
 
 
 def _is_nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """Yield the lines of a journal that nobody writes to."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        yield from file
+
+
+def take_out(path: Path, gone: Callable[[str], bool]) -> None:
+    """Write a journal anew, in one step, without some of its lines."""
+    part = path.with_name(f"{path.name}.part")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.writelines(line for line in lines_of(path) if not gone(line))
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
 
 
 @contextmanager

@@ -21,6 +21,8 @@ STATE_FOLDERS = frozenset(
         "duplicates",
         "graphs",
         "evaluations",
+        "llm-evaluations",
+        "batches",
         "git",
         "zenml",
         "spool",

@@ -161,15 +161,15 @@ async def _keep(service: Service, asked: Asked, event: Finished) -> None:
     answer, now = event.answer, datetime.now(UTC).isoformat(timespec="milliseconds")
     turn = Turn(question=asked.question.text, answer_id=answer.id, answer=answer.text, at=now)
     try:
-        asked.conversation_id = await service.kept(_added, service.state, asked, turn, documents_of(event))
+        asked.conversation_id = await service.kept(_added, service.state, asked, turn, event.documents)
     except LLMEngineeringError as error:
         logger.warning("answer {} was not added to its conversation: {}", answer.id, error)
 
 
-def _added(state: AssistantState, asked: Asked, turn: Turn, documents: set[str]) -> str:
+def _added(state: AssistantState, asked: Asked, turn: Turn, documents: frozenset[str]) -> str:
     """Add a turn to its conversation, or to a new one, and return which. No new one stays without its turn."""
     owner, known = asked.caller.owner, asked.conversation_id
-    added_to = known or state.create_conversation(owner, turn.question[:80]).id
+    added_to = known or state.create_conversation(owner).id
     try:
         state.add_turn(owner, added_to, turn, documents)
     except LLMEngineeringError:
@@ -177,8 +177,3 @@ def _added(state: AssistantState, asked: Asked, turn: Turn, documents: set[str])
             state.delete_conversation(owner, added_to)
         raise
     return added_to
-
-
-def documents_of(event: Finished) -> set[str]:
-    """Return the documents that an answer was made from: when one is erased, what was kept of the answer goes too."""
-    return {hit.document_id for hit in event.hits} | {citation.document_id for citation in event.answer.citations}

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 
 from llm_engineering.domain.answers import Answer, AnswerEvent, Broken, Finished, Piece, Sources
-from llm_engineering.serving.asking import Asked, answered, asked, documents_of
+from llm_engineering.serving.asking import Asked, answered, asked
 from llm_engineering.serving.idempotency import Once
 from llm_engineering.serving.replies import encoded, hit_body, reply
 from llm_engineering.serving.service import Asking, TheService
@@ -37,7 +37,7 @@ async def ask(
         event = await answered(service, question)
         made = whole(event, question)
         if once:
-            await once.keep(made, documents_of(event))
+            await once.keep(made, event.documents)
         return reply(made)
     finally:
         if once and not streams:
@@ -65,7 +65,7 @@ class Answers:
             case Finished():
                 made = whole(event, self._asked)
                 if self._once:
-                    await self._once.keep(made, documents_of(event))
+                    await self._once.keep(made, event.documents)
                 return _event("finished", made)
 
     async def ended(self) -> None:

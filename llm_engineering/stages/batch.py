@@ -16,9 +16,10 @@ from llm_engineering.bootstrap import Inference, Workspace, open_inference
 from llm_engineering.config import BatchInferenceConfig
 from llm_engineering.domain.batches import BUDGET, AnswerRow, BatchPlan, BatchRow
 from llm_engineering.domain.errors import UsageError
+from llm_engineering.domain.lineage import Derivative
 from llm_engineering.domain.ports import Dataset
 from llm_engineering.domain.reports import BatchReport
-from llm_engineering.domain.value import digest
+from llm_engineering.domain.value import digest, identity
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.answer_journal import FileJournal
@@ -65,7 +66,7 @@ def plan_questions(config: BatchInferenceConfig, run: int = 0) -> BatchPlan:
         raise UsageError(f"{source} has a column {taken[0]!r} itself; set batch.prefix, for example model_")
     journal = digest([config.answers_depend_on, str(source)])[:32]
     plan = BatchPlan(
-        input=source, output=target, fingerprint=facts.fingerprint, journal=journal, rows=facts.rows,
+        run=run, input=source, output=target, fingerprint=facts.fingerprint, journal=journal, rows=facts.rows,
         columns=facts.columns,
     )  # fmt: skip
     if config.batch.fresh or not _journal_path(workspace, plan).is_file():
@@ -109,11 +110,20 @@ def write_answers(config: BatchInferenceConfig, plan: BatchPlan, answers: Datase
     facts = table.facts()
     if facts.fingerprint != plan.fingerprint:
         raise UsageError(f"{plan.input} was changed while its questions were asked; run again to ask the new ones")
+    _note_origin(plan, answers)
     added = _added(config)
     pairs = zip(table.rows(), answers, strict=True)
     rows = (row | dict(zip(added, _values(answer), strict=True)) for row, answer in pairs)
     write_table(plan.output, rows, table, facts, added)
     return str(plan.output)
+
+
+def _note_origin(plan: BatchPlan, answers: Dataset[AnswerRow]) -> None:
+    """Note which documents the table is made from, before its first byte: an erasure then finds it."""
+    place = str(plan.output)
+    made = Derivative(id=identity("answers", place), kind="answers", name=plan.output.name, place=place, run=plan.run)
+    with Workspace().warehouse() as warehouse:
+        warehouse.record_derivative(made, {document for answer in answers for document in answer.documents})
 
 
 async def _ask_all(

@@ -428,6 +428,20 @@ def test_what_quotes_a_document_is_forgotten_with_all_that_belongs_to_the_answer
     assert state.receipt("ada", "b") == receipt("b", "cod")
 
 
+def test_a_title_goes_with_the_question_that_it_is_the_beginning_of(state: AssistantState) -> None:
+    named, given = state.create_conversation("ada"), state.create_conversation("ada", "Animals")
+    for made in (named, given):
+        state.add_turn("ada", made.id, turn(0, question="Who is the whale " + "of them all? " * 40), ["whale"])
+        state.add_turn("ada", made.id, turn(1, question="Who is the cod?"), ["cod"])
+    state.forget_documents(["cod"])
+    titles = {one.id: one.title for one in state.conversations("ada")}
+    assert titles[named.id].startswith("Who is the whale")
+    state.forget_documents(["whale"])
+    assert {one.id: one.title for one in state.conversations("ada")} == {named.id: "", given.id: "Animals"}
+    state.add_turn("ada", named.id, turn(2, question="And now?"))
+    assert {one.id: one.title for one in state.conversations("ada")}[named.id] == "And now?"
+
+
 def test_nothing_that_quotes_a_forgotten_document_is_kept_any_more(state: AssistantState) -> None:
     made = state.create_conversation("ada", "Whales")
     state.keep_receipt("ada", receipt("before", "whale"))

@@ -370,11 +370,11 @@ def test_one_file_serves_all_pipelines(tmp_path: Path) -> None:
 
 def test_what_is_not_known_is_empty_and_not_zero(tmp_path: Path) -> None:
     from llm_engineering.application.answering.batch import answered
-    from llm_engineering.domain.answers import Answer
+    from llm_engineering.domain.answers import Answer, Finished
     from llm_engineering.domain.batches import BatchRow
     from llm_engineering.domain.llms import Usage
 
     unknown = Answer(id="1", question="q", text="t", outcome="answered", usage=Usage(calls=1, input_tokens=5))
-    row = answered(BatchRow(0, "k", "", "q"), unknown, 0.1)
+    row = answered(BatchRow(0, "k", "", "q"), Finished(unknown), 0.1)
     assert math.isnan(row.cost)
     assert math.isnan(row.confidence)

@@ -9,11 +9,11 @@ from byte_scan import places_of
 from llm_engineering import feature_versions, plain, stages
 from llm_engineering.application.verification import examine
 from llm_engineering.bootstrap import Workspace
-from llm_engineering.config import FeatureConfig, Load, read_config
+from llm_engineering.config import BatchInferenceConfig, FeatureConfig, Load, read_config
 from llm_engineering.domain.erasure import MASK, ErasureReport, Target, digest_of
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.lineage import Derivative
-from llm_engineering.domain.reports import Report
+from llm_engineering.domain.reports import BatchReport, Report
 from llm_engineering.erasure import forget
 from llm_engineering.infrastructure.vector_stores import QdrantEdge
 from llm_engineering.infrastructure.vector_stores.qdrant_edge import purge as edge_purge
@@ -127,6 +127,21 @@ def test_a_copy_that_is_still_there_stays_and_is_named(folder: Path) -> None:
     again = run(folder)
     assert (again.unchanged, again.rejected) == (7, 1)
     assert [text for text in texts() if "Zwitschern" in text]
+
+
+def test_a_copy_that_says_something_else_by_now_loses_what_it_said(folder: Path, home: Path) -> None:
+    copy = folder / "copy.md"
+    copy.write_text((folder / "Piepmatz.md").read_text())
+    run(folder)
+    copy.write_text("# Copy\n\nNothing of it is left.\n")
+    run(folder)
+    report = forget_uri(folder / "Piepmatz.md")
+    assert report.twins == ()
+    assert places_of(home, CANARIES) == []
+    assert "Nothing of it is left." in "".join(texts())
+    assert_index_is_whole()
+    (folder / "third-name.md").write_text((folder / "Piepmatz.md").read_text())
+    assert [item.reason for item in run(folder).rejections] == ["forgotten", "forgotten"]
 
 
 def test_a_document_that_was_only_ever_rejected_is_forgotten(folder: Path, home: Path) -> None:
@@ -283,6 +298,32 @@ def test_exports_in_the_home_go_and_others_are_listed(folder: Path, home: Path, 
         keys = warehouse.derived_from("model")
     assert record["report"]["derivatives"][0]["place"] == str(outside)  # type: ignore[index]
     assert len([key for key in keys if len(key) == 64]) == 1
+
+
+def test_answers_of_a_batch_go_from_the_home_and_are_asked_again(folder: Path, home: Path, tmp_path: Path) -> None:
+    run(folder)
+    (tmp_path / "questions.csv").write_text("question\nWhat is the secret word?\nWhich note is about whales?\n")
+    outside = tmp_path / "answers.csv"
+    for output in (home / "answers.csv", outside):
+        report = batch(tmp_path, output)
+    assert report.answered == 2
+    assert [place for place in places_of(home, ["Zwitschern"]) if "batches" in place]
+    forgetting = forget_uri(folder / "Piepmatz.md")
+    assert places_of(home, CANARIES) == []
+    assert [(made.kind, made.place) for made in forgetting.derivatives] == [("answers", str(outside))]
+    assert forgetting.notes == ()
+    assert oct(next((home / "batches").iterdir()).stat().st_mode)[-3:] == "600"
+    assert batch(tmp_path, outside).resumed == 1
+    assert "Zwitschern" not in outside.read_text()
+    assert forget_uri(folder / "Piepmatz.md").derivatives == ()
+
+
+def batch(folder: Path, output: Path) -> BatchReport:
+    """Answer the questions in a folder, each from one passage."""
+    settings = [f"batch={{input: {folder / 'questions.csv'}, output: {output}, k: 1}}", "embedding.kind=hashing"]
+    report = plain.batch_inference(read_config(BatchInferenceConfig, None, settings)).batch
+    assert report is not None
+    return report
 
 
 def test_an_export_does_not_bring_it_back(folder: Path, home: Path, tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from command_lines import config_file, tool
+from loguru import logger
 from sqlalchemy import create_engine, text
 
 from llm_engineering import maintenance, plain
 from llm_engineering.bootstrap import Workspace
-from llm_engineering.config import FeatureConfig, read_config
+from llm_engineering.config import DigitalDataEtlConfig, FeatureConfig, read_config
 from llm_engineering.domain.chunks import Point
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.ports import VectorIndex
@@ -128,6 +129,53 @@ def test_a_sound_index_verifies_and_a_repair_changes_nothing(config: FeatureConf
     repaired = maintenance.repair(config)
     assert repaired.found == ()
     assert (repaired.done.embedded, repaired.done.written, repaired.done.removed) == (0, 0, 0)
+
+
+def test_a_repair_says_which_documents_it_brought_in_and_took_out(config: FeatureConfig, indexed: Report) -> None:
+    folder = Path(config.ingest.sources[0].root)  # type: ignore[union-attr]
+    (folder / "whales.md").unlink()
+    (folder / "lakes.md").write_text("# Lakes\n\nLakes are still waters.\n")
+    plain.digital_data_etl(DigitalDataEtlConfig(ingest=config.ingest))
+    report = maintenance.verify(config)
+    assert [problem.kind for problem in report.problems] == ["unindexed_documents", "leftover_documents"]
+    assert maintenance.repair(config).found == report.problems
+    assert maintenance.verify(config).problems == ()
+
+
+def test_a_run_warns_before_another_configuration_takes_the_documents_out(
+    config: FeatureConfig, indexed: Report, tmp_path: Path
+) -> None:
+    source = f"ingest.sources=[{{kind: files, name: others, root: {tmp_path}, include: ['*.md']}}]"
+    other = read_config(FeatureConfig, None, [source, "embedding.kind=hashing", "load.collection=test"])
+    same = other.model_copy(update={"ingest": config.ingest})
+    messages: list[str] = []
+    sink = logger.add(messages.append, level="WARNING", format="{message}")
+    try:
+        plain.feature(other)  # another version of the index
+        plain.feature(other)
+        plain.feature(same)
+        plain.feature(other)  # the same version
+    finally:
+        logger.remove(sink)
+    told = [message for message in messages if "leave the index" in message]
+    assert [("3 of docs" in message, "3 of others" in message) for message in told] == [
+        (True, False),
+        (False, True),
+        (True, False),
+    ]
+
+
+def test_the_configuration_of_another_index_is_refused_and_takes_nothing_out(
+    config: FeatureConfig, indexed: Report, tmp_path: Path
+) -> None:
+    before = dump(config)
+    source = f"ingest.sources=[{{kind: files, name: others, root: {tmp_path}}}]"
+    other = read_config(FeatureConfig, None, [source, "embedding.kind=hashing", "load.collection=test"])
+    for call in (maintenance.verify, maintenance.repair):
+        with pytest.raises(UsageError, match=r"holds documents of docs, which .* \(--config\)"):
+            call(other)
+    assert dump(config) == before
+    assert maintenance.verify(config).problems == ()
 
 
 @pytest.mark.parametrize("name", DAMAGES)

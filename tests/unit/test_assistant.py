@@ -357,6 +357,14 @@ def test_the_receipt_names_hits_and_settings_and_belongs_to_its_owner() -> None:
     assert state.receipt("bob", heard.answer.id) is None
 
 
+def test_the_receipt_goes_with_every_document_that_was_found_cited_or_not() -> None:
+    state = Shelf()
+    heard = ask(assistant(library(), Speaker(GOOD), state=state), "Can I join after the start?")
+    found = {hit.document_id for hit in heard.sources.retrieved.hits} if heard.sources else set()
+    assert {citation.document_id for citation in heard.answer.citations} < found
+    assert state.documents[heard.answer.id] == found
+
+
 def test_a_state_that_fails_costs_the_receipt_and_not_the_answer() -> None:
     class Down(Shelf):
         def keep_receipt(self, *_: object) -> None:

@@ -3,6 +3,8 @@
 import json
 import logging
 import time
+from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -33,6 +35,7 @@ def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
         f"DB_PASSWORD={C}", f'export API_KEY="{C}"', f"api-key: {C}", f"x-api-key: {C}", f"my_token:{C}",
         f"Authorization: Bearer {C}", f"authorization: Basic {C}==", f"('Authorization', 'Bearer {C}')",
         f"(b'authorization', b'Bearer {C}')", f"Authorization: {C}", f"Bearer {C}", f"Cookie: {C}",
+        f"Cookie: theme=dark; session={C}", f"?pass={C}&x=1", f"?pw={C}",
         f"https://u:{C}@h/", f"https://{C}@h/", f"https://u:p@{C}@h/x", f"redis://:{C}@h", f"https%3A%2F%2Fu%3A{C}%40h",
         f"postgresql+psycopg://u:{C}@h:5432/d", f"Server=x;Password={C};User=y", f"AccountKey={C}==;",
         f"host=x password={C} user=y", f"?sig={C}&x=1", f"?X-Amz-Signature={C}", f"&X-Amz-Credential={C}%2F2020",
@@ -123,6 +126,20 @@ def test_values_under_names_of_secrets_are_hidden_whatever_they_hold() -> None:
     shown = redacted({"password": "two words", "api_key": 12345, "tokens": 7, "a": [{"client_secret": "x"}], "b": True})
     assert shown == {"password": "***", "api_key": "***", "tokens": 7, "a": [{"client_secret": "***"}], "b": True}
     assert redacted({"password": "${env:PW}"}) == {"password": "${env:PW}"}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        json.dumps, repr, escape, quote, lambda value: json.dumps(value, ensure_ascii=False),
+        lambda value: repr(value.encode()), lambda value: quote(value, safe="").lower(),
+    ],
+)  # fmt: skip
+def test_a_secret_that_was_handed_out_is_hidden_however_it_is_written(write: Callable[[str], str]) -> None:
+    secret = "p\u00e4\"ss\\wo'rd\n&<x>/"
+    remember(secret)
+    written = write(secret).strip("b'\"")
+    assert written not in redact(f"it failed: {write(secret)}")
 
 
 def test_a_secret_that_was_handed_out_is_hidden_wherever_it_turns_up() -> None:

@@ -204,7 +204,10 @@ def test_an_empty_folder_says_what_was_looked_for(tmp_path: Path) -> None:
 
 
 def test_what_runs_wrote_is_no_document_where_the_home_lies_in_the_folder(tmp_path: Path) -> None:
-    state = ("reports/c/run-1.html", "zenml/config.yaml", "zenml/local_stores/x/report.html", "registry/m/README.md")
+    state = (
+        *("reports/c/run-1.html", "zenml/config.yaml", "zenml/local_stores/x/report.html", "registry/m/README.md"),
+        *("evaluations/e/report.html", "llm-evaluations/e/report.html"),
+    )
     mine = ("a.md", "state/notes.md", "docs/models/b.md")
     for name in (*mine, *(f"state/{name}" for name in state)):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -212,7 +215,7 @@ def test_what_runs_wrote_is_no_document_where_the_home_lies_in_the_folder(tmp_pa
     for root, found in (
         (tmp_path, mine),
         (tmp_path / "state", mine[1:2]),
-        (tmp_path / "state" / "registry", state[3:]),
+        (tmp_path / "state" / "registry", state[3:4]),
     ):
         items = list(Files(root=root).open(SourceContext(tmp_path / "state")).read())
         assert [Path(item.uri).name for item in items] == sorted(Path(name).name for name in found)

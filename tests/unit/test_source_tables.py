@@ -1,4 +1,5 @@
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
@@ -122,6 +123,13 @@ def test_a_head_may_have_blanks_line_ends_and_surplus_delimiters(tmp_path: Path)
         with pytest.raises(SourceError, match=said):
             read(tmp_path, content)
     assert texts(read(tmp_path, 'a,b\n5" pipe,x\n2,y\n')) == ['a: 5" pipe\nb: x', "a: 2\nb: y"]
+
+
+def test_a_hundred_thousand_columns_take_no_minutes(tmp_path: Path) -> None:
+    head = ",".join(f"c{number}" for number in range(100_000))
+    began = time.process_time()
+    assert texts(read(tmp_path, f"{head}\n{',' * 99_998}x,y\n", template="{{ c99999 }}")) == ["y"]
+    assert time.process_time() - began < 30
 
 
 def test_what_is_no_table_says_what_to_do(tmp_path: Path) -> None:

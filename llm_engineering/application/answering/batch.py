@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from llm_engineering.domain.answers import Answer, Broken, Finished, Question
+from llm_engineering.domain.answers import Broken, Finished, Question
 from llm_engineering.domain.batches import BUDGET, AnswerJournal, AnswerRow, BatchRow
 from llm_engineering.domain.errors import BudgetExceeded, LLMEngineeringError
 from llm_engineering.domain.incidents import Incident
@@ -86,7 +86,7 @@ async def _ask(assistant: Assistant, row: BatchRow, question: Question, journal:
         journal.keep(unanswered(row, "failed", event.reason, event.detail, seconds, event.answer_id))
         return
     batch.usage = batch.usage + event.answer.usage
-    journal.keep(answered(row, event.answer, seconds))
+    journal.keep(answered(row, event, seconds))
 
 
 async def _last_event(assistant: Assistant, question: Question) -> Finished | Broken:
@@ -97,8 +97,9 @@ async def _last_event(assistant: Assistant, question: Question) -> Finished | Br
     return Broken("", "incomplete", "the answer ended without its last event")
 
 
-def answered(row: BatchRow, answer: Answer, seconds: float) -> AnswerRow:
+def answered(row: BatchRow, event: Finished, seconds: float) -> AnswerRow:
     """Return the row of an answer."""
+    answer = event.answer
     return AnswerRow(
         position=row.position,
         key=row.key,
@@ -118,6 +119,7 @@ def answered(row: BatchRow, answer: Answer, seconds: float) -> AnswerRow:
         answer_id=answer.id,
         error_code="",
         error="",
+        documents=tuple(sorted(event.documents)),
     )
 
 
@@ -144,6 +146,7 @@ def unanswered(
         answer_id=answer_id,
         error_code=code,
         error=redact(error)[:LONGEST_ERROR],
+        documents=(),
     )
 
 

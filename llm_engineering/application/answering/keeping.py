@@ -57,7 +57,9 @@ async def with_receipt(tools: Tools, question: Question, answer: Answer, retriev
         query=retrieved.query,
     )
     try:
-        await asyncio.to_thread(tools.state.keep_receipt, question.owner, receipt)
+        # A model may have used what it did not cite, so the answer belongs to every document that was found.
+        documents = {hit.document_id for hit in retrieved.hits}
+        await asyncio.to_thread(tools.state.keep_receipt, question.owner, receipt, documents)
     except (BackendError, UsageError) as error:
         logger.warning("the receipt of answer {} could not be kept: {}", answer.id, error)
         return answer.model_copy(update={"flags": (*answer.flags, NO_RECEIPT)})

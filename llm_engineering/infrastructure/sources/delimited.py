@@ -8,6 +8,7 @@ from itertools import islice
 
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.infrastructure.sources.lines import TextLine
+from llm_engineering.infrastructure.sources.naming import named_twice
 from llm_engineering.infrastructure.sources.rows import Row, too_long
 
 _DELIMITERS = ",;\t|"
@@ -119,7 +120,7 @@ def _head(lines: _Pushed, most: int, delimiter: str) -> list[str]:
     head = [name.strip() for name in cells]
     if head.count("") > 1:
         head = [name or f"column {place}" for place, name in enumerate(head, start=1)]
-    if twice := sorted({name for name in head if head.count(name) > 1}):
+    if twice := named_twice(head):
         raise SourceError("wrong_shape", f"the column {twice[0][:80]!r} is there twice; give each a name of its own")
     return head
 

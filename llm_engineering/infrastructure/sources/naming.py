@@ -1,6 +1,8 @@
 """What a source may be called, and where it may be."""
 
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +23,11 @@ def readable(name: str) -> str:
             "setting, the default is taken"
         )
     return name
+
+
+def named_twice(names: Iterable[str]) -> list[str]:
+    """Return the names that are there more than once, in ascending order."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def _place(path: Any) -> Any:

@@ -14,7 +14,7 @@ from llm_engineering.domain.documents import Item
 from llm_engineering.domain.errors import SourceError, UsageError
 from llm_engineering.domain.secrets import redact, remember
 from llm_engineering.infrastructure.sources.context import SourceContext
-from llm_engineering.infrastructure.sources.naming import SourceName
+from llm_engineering.infrastructure.sources.naming import SourceName, named_twice
 from llm_engineering.infrastructure.sources.rows import Row, RowReader, RowSettings
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
@@ -168,7 +168,7 @@ def _advice(url: "URL") -> str:
 
 def _rows(result: "CursorResult[Any]") -> Iterator[Row]:
     names = list(result.keys())
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if twice := named_twice(names):
         raise SourceError("wrong_shape", f"the query returns the column {twice[0]!r} twice; rename one with AS")
     for number, values in enumerate(result, start=1):
         yield Row(number, f"row {number}", dict(zip(names, values, strict=True)))

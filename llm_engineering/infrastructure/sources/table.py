@@ -14,7 +14,7 @@ from llm_engineering.infrastructure.sources.delimited import csv_rows
 from llm_engineering.infrastructure.sources.formats import suffix_of
 from llm_engineering.infrastructure.sources.json_lines import json_rows
 from llm_engineering.infrastructure.sources.lines import text_lines
-from llm_engineering.infrastructure.sources.naming import SourceName
+from llm_engineering.infrastructure.sources.naming import SourceName, named_twice
 from llm_engineering.infrastructure.sources.places import opened, uri_of
 from llm_engineering.infrastructure.sources.rows import Row, RowReader, RowSettings
 from llm_engineering.infrastructure.sources.tenancy import Tenant
@@ -133,7 +133,7 @@ def parquet_rows(file: BinaryIO, most: int) -> Iterator[Row]:
     try:
         with pq.ParquetFile(file) as table:
             names = table.schema_arrow.names
-            if twice := sorted({name for name in names if names.count(name) > 1}):
+            if twice := named_twice(names):
                 raise SourceError("wrong_shape", f"the column {twice[0]!r} is there twice; give each a name of its own")
             for batch in table.iter_batches(batch_size=256):
                 for values in _batch_values(batch):

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from pydantic import Field
 
@@ -98,6 +98,12 @@ def microseconds(what: str, seconds: float) -> int:
 def title_of(question: str) -> str:
     """Return the title of a conversation that begins with a question: all of it, or its beginning."""
     return question if len(question) <= _TITLE else f"{question[: _TITLE - 1]}…"
+
+
+def is_titled_by(title: str, questions: Iterable[str]) -> bool:
+    """Return whether a conversation has its title from one of these questions: with the question, the title goes."""
+    beginning = title.removesuffix("…")
+    return bool(title) and any(question.startswith(beginning) for question in questions)
 
 
 def document_marks(document_ids: Collection[str]) -> frozenset[str]:

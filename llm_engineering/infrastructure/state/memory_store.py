@@ -12,6 +12,7 @@ from llm_engineering.infrastructure.state.keeping import (
     check_short,
     document_marks,
     documents_of,
+    is_titled_by,
     marks_of_turn,
     microseconds,
     no_such_conversation,
@@ -161,6 +162,8 @@ class MemoryAssistantState:
             self._entries = {key: entry for key, entry in self._entries.items() if not entry.marks & marks}
             self._feedback = {key: kept for key, kept in self._feedback.items() if answer_mark(key[0]) not in marks}
             for talk in self._talks.values():
+                if is_titled_by(talk.title, (turn.question for turn, has in talk.turns if has & marks)):
+                    talk.title = ""
                 talk.turns = [(turn, has) for turn, has in talk.turns if not has & marks]
             return len(found)
 

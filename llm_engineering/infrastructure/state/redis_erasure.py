@@ -6,9 +6,11 @@ all keys of the prefix are looked through. What is written meanwhile is refused 
 
 from collections.abc import Collection, Iterator, Sequence
 
+from llm_engineering.domain.answers import Turn
 from llm_engineering.infrastructure.state import redis_scripts as scripts
-from llm_engineering.infrastructure.state.keeping import document_marks
+from llm_engineering.infrastructure.state.keeping import document_marks, is_titled_by
 from llm_engineering.infrastructure.state.redis_server import Server
+from llm_engineering.infrastructure.state.writing import from_text
 from llm_engineering.infrastructure.warehouse.paging import in_groups
 
 
@@ -35,6 +37,7 @@ class Erasure:
         answers = self._answers_with(marks)
         self._remember_forgotten(answers)
         marks |= answers
+        self._remove_titles(marks)
         removed = {kind: self._remove(kind, marks) for kind in ("entry", "receipts", "turns", "feedback")}
         return sum(removed.values()) - removed["feedback"]
 
@@ -57,6 +60,20 @@ class Erasure:
             if has := marks & {mark for head in heads for mark in head}:
                 removed += self._server.call(scripts.REMOVE, [key], *sorted(has))
         return removed
+
+    def _remove_titles(self, marks: frozenset[str]) -> None:
+        """Take the titles of conversations away that are the beginning of a marked question."""
+        for key in self._server.keys("turns"):
+            with self._server.errors():
+                said = [
+                    text.decode("utf-8", "surrogatepass").partition("\n")
+                    for text in self._server.client.lrange(key, 0, -1)
+                ]
+                questions = [from_text(Turn, body).question for head, _, body in said if marks & set(head.split(","))]
+                conversation = self._server.key("conversation", key.decode("utf-8", "surrogatepass").rpartition(":")[2])
+                title = self._server.client.hget(conversation, "title") or b""
+                if is_titled_by(title.decode("utf-8", "surrogatepass"), questions):
+                    self._server.client.hset(conversation, "title", b"")
 
     def _remember_forgotten(self, marks: frozenset[str]) -> None:
         with self._server.errors():

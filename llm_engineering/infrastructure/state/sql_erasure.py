@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from llm_engineering.infrastructure.state.keeping import answer_mark, document_marks
+from llm_engineering.domain.answers import Turn
+from llm_engineering.infrastructure.state.keeping import answer_mark, document_marks, is_titled_by
 from llm_engineering.infrastructure.state.sql_tables import (
     citations,
     conversations,
@@ -16,6 +17,7 @@ from llm_engineering.infrastructure.state.sql_tables import (
     turns,
 )
 from llm_engineering.infrastructure.state.sql_transactions import Part
+from llm_engineering.infrastructure.state.writing import from_text
 from llm_engineering.infrastructure.warehouse.paging import in_groups
 
 
@@ -69,12 +71,18 @@ def _quoting(connection: Connection, marks: Collection[str]) -> tuple[set[str], 
 def _remove_answers(connection: Connection, answers: Sequence[str]) -> int:
     """Remove receipts, turns, feedback and citations of answers; return how many receipts and turns there were."""
     of_these = turns.c.answer_id.in_(answers)
-    touched = set(connection.execute(select(turns.c.conversation_id).where(of_these)).scalars())
+    asked: dict[str, list[str]] = {}
+    for row in connection.execute(select(turns.c.conversation_id, turns.c.content).where(of_these)):
+        asked.setdefault(row.conversation_id, []).append(from_text(Turn, row.content).question)
     removed = connection.execute(delete(receipts).where(receipts.c.answer_id.in_(answers))).rowcount
     removed += connection.execute(delete(turns).where(of_these)).rowcount
     connection.execute(delete(feedback).where(feedback.c.answer_id.in_(answers)))
     connection.execute(delete(citations).where(citations.c.answer_id.in_(answers)))
     left = select(func.count()).where(turns.c.conversation_id == conversations.c.id).scalar_subquery()
-    for group in in_groups(sorted(touched)):
-        connection.execute(update(conversations).where(conversations.c.id.in_(group)).values(turns=left))
+    for group in in_groups(sorted(asked)):
+        these = conversations.c.id.in_(group)
+        connection.execute(update(conversations).where(these).values(turns=left))
+        titles = connection.execute(select(conversations.c.id, conversations.c.title).where(these))
+        untitled = [row.id for row in titles if is_titled_by(row.title, asked[row.id])]
+        connection.execute(update(conversations).where(conversations.c.id.in_(untitled)).values(title=""))
     return removed

@@ -26,6 +26,7 @@ class Place(Protocol):
 def places_in(home: Path, warehouse: Warehouse) -> list[Place]:
     """Return the places of a home, in the order in which they are to be emptied."""
     from llm_engineering.infrastructure.traces.answers import Answers
+    from llm_engineering.infrastructure.traces.batches import Batches
     from llm_engineering.infrastructure.traces.datasets import Datasets, Replies
     from llm_engineering.infrastructure.traces.descriptions import Descriptions
     from llm_engineering.infrastructure.traces.evaluations import Evaluations, Trainings, Verdicts
@@ -46,5 +47,6 @@ def places_in(home: Path, warehouse: Warehouse) -> list[Place]:
         Spools(home),
         Clones(home),
         Strays(home),
+        Batches(home),
         Answers(home),
     ]

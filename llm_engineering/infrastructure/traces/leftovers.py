@@ -110,11 +110,14 @@ def is_ours(entry: str, stores: Collection[str] = STATE_FOLDERS) -> bool:
     return entry not in stores and not entry.startswith(("warehouse.db", "assistant.db"))
 
 
-def others_in(home: Path, traces: Traces) -> Iterator[str]:
-    """Yield the files of the home that mention the target and were put there by somebody else."""
+def others_in(home: Path, traces: Traces, going: Collection[Derivative]) -> Iterator[str]:
+    """Yield the files of the home that mention the target, were put there by somebody else, and are not going."""
+    gone = [_path(made).resolve() for made in going]
     for entry in sorted(home.glob("*")):
         if is_ours(entry.name, STATE_FOLDERS - _NOT_SEARCHED) and entry.name != EXPORTS and entry.suffix != ".log":
-            yield from _named(entry, home, traces)
+            for found in _named(entry, home, traces):
+                if not any((home / found).is_relative_to(place) for place in gone):
+                    yield found
 
 
 def _named(entry: Path, home: Path, traces: Traces) -> Iterator[str]:

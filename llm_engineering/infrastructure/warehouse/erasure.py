@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from sqlalchemy import Column, Connection, delete, insert, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, delete, insert, or_, select
 
 from llm_engineering.domain.erasure import digest_of
 from llm_engineering.domain.lineage import Derivative
@@ -55,8 +55,7 @@ class Erasure(Records):
         for group in in_groups(sorted(set(document_ids))):
             versions = self._all(key.where(version.document_id.in_(group)))
             for page in in_groups([tuple(row) for row in versions], _TEXTS_PER_PAGE):
-                these = or_(*((version.document_id == name) & (version.version == run) for name, run in page))
-                yield from (row.text for row in self._all(select(version.text).where(these)))
+                yield from (row.text for row in self._all(select(version.text).where(_these(page))))
 
     def with_texts(self, texts: Mapping[str, int]) -> Sequence[DocumentRecord]:
         version = document_versions.c
@@ -65,8 +64,7 @@ class Erasure(Records):
         for sizes in in_groups(sorted(set(texts.values()))):
             same_size = self._all(query.where(version.characters.in_(sizes)))
             for page in in_groups([tuple(row) for row in same_size], _TEXTS_PER_PAGE):
-                these = or_(*((version.document_id == name) & (version.version == run) for name, run in page))
-                for row in self._all(select(version.document_id, version.text).where(these)):
+                for row in self._all(select(version.document_id, version.text).where(_these(page))):
                     if digest_of("text", row.text) in texts:
                         ids.add(row.document_id)
         return self.document_records("id", ids)
@@ -109,6 +107,7 @@ class Erasure(Records):
             connection.execute(delete(readings).where(readings.c.source.in_(sorted(traces.sources))))
             for table in (indexed_chunks, indexed_documents, document_versions):
                 removed[table.name] = _erase_rows(connection, table.c.document_id, traces.document_ids)
+            removed[document_versions.name] += _erase_former_versions(connection, traces.texts)
             removed["documents"] = _erase_rows(connection, documents.c.id, traces.document_ids)
             removed["users"] = _erase_rows(connection, users.c.id, {user_named(name).id for name in traces.people})
             # A vector says something of its text; which document an old one was of, nobody knows any more.
@@ -127,6 +126,30 @@ def _erase_rows(connection: Connection, column: Column[str], values: Collection[
     for group in in_groups(sorted(values)):
         removed += connection.execute(delete(column.table).where(column.in_(group))).rowcount
     return removed
+
+
+def _erase_former_versions(connection: Connection, texts: Collection[str]) -> int:
+    """Remove the former versions of other documents that had one of these texts (digests), and return how many."""
+    if not texts:
+        return 0
+    version = document_versions.c
+    this = documents.c.id == version.document_id
+    former = (
+        select(version.document_id, version.version).join(documents, this).where(documents.c.version != version.version)
+    )
+    same: list[tuple[str, int]] = []
+    for page in in_groups([tuple(row) for row in connection.execute(former)], _TEXTS_PER_PAGE):
+        rows = connection.execute(select(version.document_id, version.version, version.text).where(_these(page)))
+        same += [(row.document_id, row.version) for row in rows if digest_of("text", row.text) in texts]
+    for page in in_groups(same, _TEXTS_PER_PAGE):
+        connection.execute(delete(document_versions).where(_these(page)))
+    return len(same)
+
+
+def _these(keys: Collection[tuple[str, int]]) -> ColumnElement[bool]:
+    """Return the condition for these versions: document and number."""
+    version = document_versions.c
+    return or_(*((version.document_id == name) & (version.version == number) for name, number in keys))
 
 
 def _erase_rejections(connection: Connection, traces: Traces) -> int:
