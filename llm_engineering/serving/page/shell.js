@@ -2,33 +2,70 @@
 
 import { byId } from "./dom.js";
 
-/** Keeps the end in view while an answer grows, unless the reader has scrolled away. */
+/**
+ * Keeps the end in view while an answer grows, unless the reader has scrolled away. The beginning of the answer stays in
+ * view, too, since that is where one reads; whoever wants the end of a long one goes there.
+ */
 export class Scroller {
   #place;
   #button;
+  #turn = null; // whose beginning stays in view
   #following = true;
+  #left = 0; // where this scrolled to: whatever else moves the text is the reader
 
   constructor(place, button) {
     this.#place = place;
     this.#button = button;
-    place.addEventListener("scroll", () => this.#update(), { passive: true });
+    place.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     button.addEventListener("click", () => this.toEnd());
   }
 
+  /** A question was asked; `turn` is its element. */
+  begin(turn) {
+    this.#turn = turn;
+    this.#following = true;
+    this.follow();
+  }
+
   toEnd() {
+    this.#turn = null;
     this.#following = true;
     this.follow();
   }
 
   follow() {
-    if (this.#following) this.#place.scrollTop = this.#place.scrollHeight;
+    if (this.#following) {
+      this.#place.scrollTop = Math.min(this.#place.scrollHeight, this.#furthest());
+      this.#left = this.#place.scrollTop;
+    }
     this.#update();
   }
 
+  /** How far it may go: until the question is at the top, or the answer where the question is long. */
+  #furthest() {
+    if (!this.#turn) return Infinity;
+    const [question, answer] = this.#turn.children;
+    const first = question.offsetHeight > this.#place.clientHeight / 3 ? answer : question;
+    return first.getBoundingClientRect().top - this.#place.getBoundingClientRect().top + this.#place.scrollTop - 16;
+  }
+
+  #scrolled() {
+    const moved = this.#place.scrollTop - this.#left;
+    const shrunk = moved < 0 && this.#below() < 1; // the text got shorter, and the browser moved it
+    if (Math.abs(moved) > 1 && !shrunk) {
+      this.#following = this.#below() < 60;
+      if (this.#following) this.#turn = null;
+    }
+    this.#left = this.#place.scrollTop;
+    this.#update();
+  }
+
+  #below() {
+    return this.#place.scrollHeight - this.#place.clientHeight - this.#place.scrollTop;
+  }
+
   #update() {
-    const below = this.#place.scrollHeight - this.#place.clientHeight - this.#place.scrollTop;
-    this.#following = below < 60;
-    this.#button.hidden = below < 240;
+    this.#button.hidden = this.#below() < 240;
   }
 }
 
