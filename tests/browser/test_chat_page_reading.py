@@ -29,6 +29,17 @@ def test_the_beginning_of_a_long_answer_stays_in_view_until_the_reader_wants_its
     expect(page.locator(".turn").last.locator(".meta")).to_be_in_viewport()
 
 
+def test_a_question_stays_in_view_when_the_browser_moves_the_text_while_the_answer_grows(desk: Desk) -> None:
+    first, second = ("\n\n".join(LONG.split("\n\n")[:count]) for count in (4, 9))
+    desk.chat.scripts += [Script(events(first)), Script(events(second, piece=4_000), pause=0.4)]
+    page = desk.open()
+    desk.ask("First?")
+    expect(page.locator(".turn .meta")).to_have_count(1)
+    desk.ask("Second?")
+    expect(page.locator(".turn .meta")).to_have_count(2)
+    expect(page.get_by_role("heading", name="Second?")).to_be_in_viewport(ratio=1)
+
+
 def test_of_a_question_that_fills_the_page_the_answer_is_in_view(desk: Desk) -> None:
     desk.chat.scripts.append(Script(events("A short answer.\n\n" + LONG)))
     page = desk.open()

@@ -11,7 +11,7 @@ export class Scroller {
   #button;
   #turn = null; // whose beginning stays in view
   #following = true;
-  #left = 0; // where this scrolled to: whatever else moves the text is the reader
+  #left = 0; // where it stood last
 
   constructor(place, button) {
     this.#place = place;
@@ -34,9 +34,10 @@ export class Scroller {
   }
 
   follow() {
+    const place = this.#place;
     if (this.#following) {
-      this.#place.scrollTop = Math.min(this.#place.scrollHeight, this.#furthest());
-      this.#left = this.#place.scrollTop;
+      place.scrollTop = Math.max(place.scrollTop, Math.min(place.scrollHeight, this.#furthest()));
+      this.#left = place.scrollTop;
     }
     this.#update();
   }
@@ -50,12 +51,8 @@ export class Scroller {
   }
 
   #scrolled() {
-    const moved = this.#place.scrollTop - this.#left;
-    const shrunk = moved < 0 && this.#below() < 1; // the text got shorter, and the browser moved it
-    if (Math.abs(moved) > 1 && !shrunk) {
-      this.#following = this.#below() < 60;
-      if (this.#following) this.#turn = null;
-    }
+    if (this.#below() < 60) this.#following = true;
+    else if (this.#place.scrollTop < this.#left - 1) this.#following = false; // only a reader goes up from the end
     this.#left = this.#place.scrollTop;
     this.#update();
   }
