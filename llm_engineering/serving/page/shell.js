@@ -3,8 +3,8 @@
 import { byId } from "./dom.js";
 
 /**
- * Keeps the end in view while an answer grows, unless the reader has scrolled away. The beginning of the answer stays in
- * view, too, since that is where one reads; whoever wants the end of a long one goes there.
+ * Keeps the end in view while an answer grows, unless the reader has scrolled away. The beginning of the answer stays
+ * in view, too, since that is where one reads; whoever wants the end of a long one goes there.
  */
 export class Scroller {
   #place;
