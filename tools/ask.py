@@ -15,6 +15,18 @@ from tools.command_line import DEFAULT_CONFIG, OK, add_config_options, guarded
 if TYPE_CHECKING:
     from llm_engineering.domain.answers import Answer, Citation, Finished
 
+LONGEST = 20_000
+
+# What a reader should know of an answer, by its flags; those that are not here have a sentence among the warnings.
+NOTES = {
+    "injection": "a passage contains instructions to the assistant; they were not followed",
+    "unsupported": "no citation of the model's answer could be verified",
+    "cut": "the answer reached its limit of tokens and ends early",
+    "llm_failed": "the language model failed; these are quotes in place of its words",
+    "leak": "what repeated the instructions to the assistant was taken out",
+    "no_receipt": "no receipt could be kept; this answer cannot be replayed",
+}
+
 
 def main() -> int:
     """Parse the arguments, ask, print the answer with its sources."""
@@ -31,8 +43,10 @@ def main() -> int:
 
     configure_logging("WARNING")
     text = arguments.question.strip()
-    if not 0 < len(text) <= 20_000:
-        raise UsageError(f"the question has {len(text)} characters; ask something of at most 20,000")
+    if not text:
+        raise UsageError("the question is empty; type what you want to know")
+    if len(text) > LONGEST:
+        raise UsageError(f"the question has {len(text):,} characters; ask something of at most {LONGEST:,}")
     path = arguments.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
     config = read_config(AssistantConfig, path, arguments.overrides)
     wanted = condition_of(parse_filters(arguments.filter)) if arguments.filter else None
@@ -73,7 +87,8 @@ def _for_people(answer: "Answer") -> str:
     lines = [answer.text, ""]
     lines += [line for citation in answer.citations for line in _source(citation)]
     lines += [f"warning: {warning}" for warning in answer.warnings]
-    lines += [f"flags: {', '.join(answer.flags)}"] if answer.flags else []
+    flags = dict.fromkeys(flag.partition(":")[0] for flag in answer.flags)
+    lines += [f"note: {NOTES[flag]}" for flag in flags if flag in NOTES]
     return "\n".join([*lines, f"answer {answer.id}"])
 
 

@@ -41,12 +41,14 @@ def _lines(value: object, indent: str = "") -> Iterator[str]:
         if number == SHOWN and isinstance(value, list):
             yield f"{indent}… and {len(value) - SHOWN} more (--json shows all)"
             return
-        if isinstance(item, dict | list) and item:
+        if key == "configuration":
+            yield f"{indent}{label} {len(item)} sections (--json shows them)"
+        elif isinstance(item, dict | list) and item:
             yield f"{indent}{label}"
             yield from _lines(item, indent + "  ")
         else:
-            shown = {"[]": "none", "{}": "none"}.get(str(item), str(item))
-            yield f"{indent}{label} {shown}"
+            shown = {"[]": "none", "{}": "none", "None": "none", "": "none", "True": "yes", "False": "no"}
+            yield f"{indent}{label} {shown.get(str(item), item)}"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Keep all of ZenML's state in the project's home, and what nobody asked for out of its start-up."""
 
+import logging
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TypeVar
 
 import pipelines
@@ -33,8 +35,17 @@ def zenml_environment() -> dict[str, str]:
 def prepare_zenml() -> None:
     """Set ZenML up. Call it before `zenml` is imported for the first time."""
     os.environ.update(zenml_environment())
+    # ZenML wraps this stream to store what steps write there; its own lines are stored already.
+    stderr = SimpleNamespace(write=sys.stderr.write, flush=sys.stderr.flush)
     from zenml.integrations.registry import integration_registry
+    from zenml.logger import ZenMLConsoleHandler
     from zenml.utils import env_utils
+
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, ZenMLConsoleHandler) and _is_meant not in handler.filters:
+            handler.setStream(stderr)
+            handler.addFilter(_is_meant)
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells of its cache of fonts
 
     # ZenML writes the value of an environment variable wherever a text of the configuration has ${NAME}, also in
     # documents, and stores the result. Our references, ${env:NAME}, are filled in when a source is opened.
@@ -43,6 +54,11 @@ def prepare_zenml() -> None:
     for name, integration in integration_registry.integrations.items():
         if name in _NOT_NEEDED:
             integration.activate = _leave_out  # type: ignore[method-assign]
+
+
+def _is_meant(record: logging.LogRecord) -> bool:
+    """Leave out a line of advice: `zenml login --local` shows the runs of another home."""
+    return "zenml login --local" not in record.getMessage()
 
 
 def _as_it_is(value: V, raise_when_missing: bool = True) -> V:  # noqa: ARG001 - ZenML's signature

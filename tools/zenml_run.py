@@ -39,7 +39,6 @@ def run_pipeline(name: str, config: Config) -> Outcome:
         run = started[0]
     finally:
         _flush_logs_now()
-    # ZenML itself suggests `zenml login --local`, which would show another home's runs.
     logger.info("look at this run in the dashboard: poetry poe dashboard")
     return _outcome(name, run)
 

@@ -77,14 +77,15 @@ def _asked(data: Path) -> Iterator[Row]:
     plain.feature(config)
     workspace = Workspace()
     with workspace.store(config.load) as store, store.read() as index:
-        embedder = config.embedding.open(workspace.home)
+        embedder, passages = config.embedding.open(workspace.home), index.count()
         for kind, half, question, course in _asks(data):
             only = payload_filter({"course": course} if course else {})
             pool = settings.depth(settings.k)
             wording = search(question, 1.0, index, embedder, config.tokenizing.query, settings, only, pool)
             hits, rankings = hits_of([wording], settings, settings.k), wording.rankings
-            confidence = judge.judge(question, rankings, hits)[1]
-            yield kind, half, question, features(question, rankings, hits) if hits else {}, confidence
+            confidence = judge.judge(question, rankings, hits, passages)[1]
+            found = features(question, rankings, hits, passages=passages) if hits else {}
+            yield kind, half, question, found, confidence
 
 
 def _fit(rows: list[Row]) -> None:

@@ -47,7 +47,7 @@ def load_with_lines(path: Path) -> tuple[dict[str, Any], Lines]:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start})") from None
     except yaml.YAMLError as error:
-        raise UsageError(f"{path} is not valid YAML: {error}") from None
+        raise UsageError(_mistake(path, error)) from None
     if data is None:
         return {}, lines
     if not isinstance(root, yaml.MappingNode):
@@ -55,6 +55,14 @@ def load_with_lines(path: Path) -> tuple[dict[str, Any], Lines]:
     for key, line in _walk(root, (), str(path), ()):
         lines.note(key, f"{path}, line {line}")
     return data, lines
+
+
+def _mistake(path: Path, error: yaml.YAMLError) -> str:
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return f"{path} is not valid YAML: {error}"
+    hint = "; indent with spaces, not with tabs" if r"'\t'" in str(error.problem) else ""
+    what = " ".join(filter(None, (error.context, error.problem)))
+    return f"{path}, line {error.problem_mark.line + 1} is not valid YAML: {what}{hint}"
 
 
 def _walk(node: yaml.Node, prefix: Key, file: str, above: tuple[yaml.Node, ...]) -> Iterator[tuple[Key, int]]:

@@ -65,7 +65,7 @@ class EvaluationResult(Value):
         yield f"a search took {one.p50_ms:.0f} ms (median), {one.p95_ms:.0f} ms (95th percentile)"
         yield from _figures(one)
         if self.misses:
-            yield f"{self.misses} questions were not answered among the first {self.near} documents"
+            yield f"questions not answered among the first {self.near} documents: {self.misses}"
         if self.comparison and self.before:
             yield f"compared with {self.before.id} ({self.before.name}): {subject_line(self.before)}"
             yield from comparison_lines(self.comparison)

@@ -56,6 +56,7 @@ def _span(document: CleanedDocument, start: int, end: int | None, context: int) 
         "uri": document.uri,
         "title": document.title,
         "source": document.source,
+        "format": document.format,
         "start": start,
         "end": end,
         "before": text[max(0, start - context) : start],

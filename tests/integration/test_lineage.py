@@ -1,8 +1,10 @@
 """Lineage, in both directions, over the stores of a home."""
 
+import re
 from pathlib import Path
 
 import pytest
+from command_lines import called
 
 from llm_engineering import plain
 from llm_engineering.bootstrap import Workspace
@@ -45,6 +47,14 @@ def test_a_document_leads_to_its_run_and_to_all_that_was_made_of_it(folder: Path
     (index,) = answer["into"]["indexes"]
     assert (index["collection"], index["version"], index["chunks"]) == ("default", "v1", 1)
     assert [made["place"] for made in answer["into"]["derivatives"]] == ["s3://models/gpt"]
+
+
+def test_people_read_what_was_made_of_a_document_and_not_a_whole_configuration(folder: Path) -> None:
+    shown = called("lineage", str(folder / "a.md"))
+    assert "live: yes" in shown.out
+    assert re.search(r"configuration: \d+ sections \(--json shows them\)", shown.out)
+    assert "s3://models/gpt" in shown.out
+    assert not {"None", "True", "False"} & set(shown.out.split())
 
 
 def test_a_chunk_leads_to_its_document_version_and_configuration(folder: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from owl_index import run, searcher, texts
 
 from llm_engineering import plain
-from llm_engineering.application.retrieval.searcher import FollowingSearcher
+from llm_engineering.application.retrieval.searcher import FollowingSearcher, OpenedVersion
 from llm_engineering.application.retrieval.texts import Cleaned, Texts
 from llm_engineering.bootstrap import Workspace, asking
 from llm_engineering.config import AssistantConfig, FeatureConfig, read_config
@@ -34,6 +34,19 @@ def test_a_searcher_waits_for_the_first_publication() -> None:
             found.search("owl", access=ALL)
         run(texts(1))
         assert len(found.search("owl", access=ALL).hits) == 3
+
+
+def test_what_is_found_is_judged_by_the_size_of_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    run(texts(1))
+    with searcher("retrieval.answerability={model: null}") as found:
+        of_three = found.search("the owl sleeps", access=ALL).confidence
+        assert found.search("the owl sleeps", access=ALL, filter={"source": "notes"}).confidence == of_three
+    monkeypatch.setattr(OpenedVersion, "passages", 1_000)
+    with searcher("retrieval.answerability={model: null}") as found:
+        of_many = found.search("the owl sleeps", access=ALL).confidence
+    assert of_three is not None
+    assert of_many is not None
+    assert of_three > of_many
 
 
 def test_searches_in_four_threads_never_fail_or_mix_versions_during_switches() -> None:

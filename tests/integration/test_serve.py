@@ -46,6 +46,7 @@ def test_it_starts_without_an_index_and_answers_once_there_is_one(home: Path, co
         span = {"start": citation["start"], "end": citation["end"]}
         document = client.get(f"/documents/{citation['document_id']}", params=span).json()
         assert document["span"] in BIRDS
+        assert document["format"] == "markdown"
         assert "wren" in document["span"]
         assert client.post("/feedback", json={"answer_id": answer["id"], "rating": "up"}).status_code == 204
         assert client.get("/facets").json()["source"]["texts"] >= 2

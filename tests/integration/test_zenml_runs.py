@@ -80,6 +80,13 @@ def test_the_last_line_is_the_report(ran: Ran) -> None:
     assert report["evaluation"]["candidate"] == {"version": "v1", "hit": 1.0, "mrr": 1.0}
 
 
+def test_standard_output_holds_the_report_alone_and_nothing_leads_to_another_dashboard(ran: Ran) -> None:
+    assert len(ran.first.out.splitlines()) == 1
+    assert "Step `ingest` has finished" in ran.first.err
+    assert "zenml login" not in ran.first.err
+    assert "poetry poe dashboard" in ran.first.err
+
+
 def test_the_dag_has_every_step_once_in_its_order(ran: Ran) -> None:
     assert ran.seen["status"] == "completed"
     assert set(ran.seen["steps"]) == STEPS

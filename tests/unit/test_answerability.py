@@ -48,6 +48,16 @@ def test_a_question_of_another_subject_is_not() -> None:
     assert 0.0 <= sure < 0.2
 
 
+def test_a_small_index_is_judged_by_the_measure_of_a_large_one() -> None:
+    rankings = {"dense": ranking(0.6, 0.1), "sparse": ranking(6.0, 1.0)}
+
+    def sure(passages: int) -> float:
+        return Answerability().judge(QUESTION, rankings, [hit()], passages)[1]
+
+    assert sure(1) == sure(5) > sure(50) > sure(250) > sure(300) == sure(100_000)
+    assert sure(100_000) == Answerability().judge(QUESTION, rankings, [hit()])[1]
+
+
 @pytest.mark.parametrize("rankings", [{}, {"dense": []}, {"dense": [], "sparse": []}])
 def test_what_found_nothing_is_no_answer(rankings: dict[str, list[ScoredPoint]]) -> None:
     assert Answerability().judge(QUESTION, rankings, []) == (False, 0.0)

@@ -103,7 +103,12 @@ def test_an_empty_file_is_all_defaults(write: Write, text: str) -> None:
         ("author:\n  links: [a]\n", "author.user_full_name is missing"),
         ("load:\n  collection: a\nload:\n  collection: b\n", "line 3: 'load' is there twice; first on line 1"),
         ("- a\n- b\n", "expected sections"),
-        ("load: [\n", "is not valid YAML"),
+        ("load: [\n", "line 2 is not valid YAML"),
+        (
+            "load:\n\tcollection: a\n",
+            "line 2 is not valid YAML: while scanning for the next token found character '\\t'",
+        ),
+        ("load:\n\tcollection: a\n", "; indent with spaces, not with tabs"),
         ("load: !!python/object/apply:os.system ['true']\n", "is not valid YAML"),
     ],
 )

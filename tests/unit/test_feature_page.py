@@ -97,6 +97,22 @@ def test_a_page_of_nothing_says_so() -> None:
     assert seen.count("The index has no chunks") == 2
 
 
+def test_a_page_of_one_document_compares_and_maps_nothing() -> None:
+    corpus = corpus_of(["one"])
+    alone = corpus.report.model_copy(update={"duplicates": DuplicatesReport(action="report", documents=1)})
+    page = render(report_of(["one"]), Corpus(report=alone, map=corpus.map))
+    assert "There are no two documents to compare." in page
+    assert "There are too few chunks for a map." in page
+    assert "<path" not in page
+
+
+def test_what_to_do_about_a_failure_is_told_to_its_end() -> None:
+    detail = "no file under /documents matches " + "*.md, " * 60 + "run once with --allow-mass-delete"
+    failed = Incident(uri="docs", source="docs", reason="empty_source", detail=detail)
+    page = render(report_of(["docs"]).model_copy(update={"failures": (failed,)}), Corpus())
+    assert detail in page
+
+
 @pytest.mark.parametrize("count", [1, SHOWN_SOURCES, 200])
 def test_the_drawn_numbers_add_up_to_those_of_the_report(count: int) -> None:
     report = report_of([f"source {n}" for n in range(count)])
@@ -119,7 +135,7 @@ def test_names_from_anywhere_are_text_and_nothing_is_loaded_or_run() -> None:
         assert set(seen.tags) <= set(allowed.split())
         assert not [name for name, _ in seen.attributes if name.startswith("on") or name in ("href", "src", "style")]
         assert HOSTILE[0] in seen.texts
-        assert not [text for text in seen.texts if len(text) > 250 and "{" not in text[:20] and ":root" not in text]
+        assert not [text for text in seen.texts if len(text) > 601 and "{" not in text[:20] and ":root" not in text]
         assert "\u202e" not in page
         assert "\x1b" not in page
         assert "49" not in re.findall(r"<bdi>(.*?)</bdi>", page)

@@ -215,3 +215,8 @@ def test_a_blank_is_no_path_and_never_the_working_folder(kind: type[BaseModel], 
     for blank in ("", "  "):
         with pytest.raises(ValidationError, match="a blank is no path"):
             kind.model_validate({setting: blank})
+
+
+def test_a_setting_that_a_kind_does_not_have_is_named_with_where_they_are_listed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'rot' is no setting of this kind"):
+        source_at(str(tmp_path), {"rot": "x"})

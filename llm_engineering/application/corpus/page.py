@@ -23,7 +23,9 @@ PARTS = ("sources", "lengths", "duplicates", "boilerplate", "languages", "map", 
 OUTCOMES = ("new", "changed", "unchanged", "deleted", "rejected", "failed")
 # More rows than these are drawn as one, and listed in a table that is folded up.
 SHOWN_SOURCES, SHOWN_INCIDENTS, SHOWN_DUPLICATES, SHOWN_BOILERPLATE = 25, 50, 12, 25
-LONGEST = 200
+# Characters of a name and of what is told about a failure; chunks that it takes to see which are near each other.
+LONGEST, LONGEST_DETAIL = 200, 600
+FEWEST_DOTS = 3
 
 
 def render(report: Report, corpus: Corpus, rates: Sequence[StepRate] = (), parts: Collection[str] = PARTS) -> str:
@@ -48,6 +50,8 @@ def render(report: Report, corpus: Corpus, rates: Sequence[StepRate] = (), parts
         boilerplate=sorted(corpus.report.boilerplate, key=lambda one: (-one.share, one.source)),
         shown_boilerplate=SHOWN_BOILERPLATE,
         dots=_dots,
+        longest_detail=LONGEST_DETAIL,
+        fewest_dots=FEWEST_DOTS,
     )
 
 
@@ -67,11 +71,11 @@ def _dots(points: SourcePoints) -> str:
     return "".join(f"M{x} {1000 - y}h0" for x, y in zip(flat[::2], flat[1::2], strict=True))
 
 
-def _plain(text: object) -> str:
+def _plain(text: object, longest: int = LONGEST) -> str:
     """Return a text of a stranger in one line, without signs that nobody sees or that turn the line around."""
     line = " ".join(str(text).split())
     clean = "".join(one if one.isprintable() else "\ufffd" for one in line)
-    return clean if len(clean) <= LONGEST else f"{clean[:LONGEST]}…"
+    return clean if len(clean) <= longest else f"{clean[:longest]}…"
 
 
 def _number(value: float) -> str:

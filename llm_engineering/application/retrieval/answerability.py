@@ -23,6 +23,8 @@ _NONE: frozenset[str] = frozenset()
 # How much of the rankings is looked at.
 FIRST, POOL = 10, 20
 LONGEST = 20_000
+# Passages of an index that counts as large, and of the smallest in which a word can be rare at all.
+LARGE, FEWEST = 300, 5
 
 # The model whose scores the formulas below were fitted to.
 CALIBRATED = "sentence-transformers/all-MiniLM-L6-v2"
@@ -84,17 +86,18 @@ class Answerability(Value):
         """Return whether the formulas mean anything for an index with vectors of this model."""
         return self.model is None or self.model == model
 
-    def judge(self, query: str, rankings: Rankings, hits: Sequence[Hit]) -> tuple[bool, float]:
+    def judge(self, query: str, rankings: Rankings, hits: Sequence[Hit], passages: int = LARGE) -> tuple[bool, float]:
         """Return whether the hits answer the query, and a confidence between 0 and 1.
 
         Args:
             query: The question as it was asked.
             rankings: The ranking of each method with the scores of the store, best first.
             hits: What is shown, best first.
+            passages: How many the index has, whoever may see them.
         """
         if not hits or not any(rankings.values()):
             return self.threshold <= 0.0, 0.0
-        confidence = self._formula(rankings).value(features(query, rankings, hits, self.language))
+        confidence = self._formula(rankings).value(features(query, rankings, hits, self.language, passages))
         return confidence >= self.threshold, confidence
 
     def _formula(self, rankings: Rankings) -> Formula:
@@ -104,14 +107,18 @@ class Answerability(Value):
 
 
 def features(
-    query: str, rankings: Rankings, hits: Sequence[Hit], language: Language = "english"
+    query: str,
+    rankings: Rankings,
+    hits: Sequence[Hit],
+    language: Language = "english",
+    passages: int = LARGE,
 ) -> dict[Feature, float]:
     """Return what the formulas may weigh, by name.
 
-    cosine: of the best passage by meaning. bm25: of the best by words. cosine_of_bm25: how near the best by words is by
-    meaning. overlap: share of the first ten that both methods found. words: log(1 + words of the query). known: share
-    of them that stand in any passage that was found. covered: share that stands in the first hit, rare words counting
-    more.
+    cosine: of the best passage by meaning. bm25: of the best by words; among few passages no word is rare, so it is
+    brought to the measure of a larger index. cosine_of_bm25: how near the best by words is by meaning. overlap: share
+    of the first ten that both methods found. words: log(1 + words of the query). known: share of them that stand in
+    any passage that was found. covered: share that stands in the first hit, rare words counting more.
     """
     dense, sparse = rankings.get(DENSE, ()), rankings.get(SPARSE, ())
     asked = content_words(query[:LONGEST], language)
@@ -119,7 +126,7 @@ def features(
     covered, *found = _forms(language).among([*(shown or [_NONE]), *map(_words_of, _first(dense, sparse))], asked)
     return {
         "cosine": dense[0].score if dense else 0.0,
-        "bm25": sparse[0].score if sparse else 0.0,
+        "bm25": sparse[0].score * max(1.0, _rarest(LARGE) / _rarest(passages)) if sparse else 0.0,
         "cosine_of_bm25": _cosine_of(sparse[0].id, dense) if sparse else 0.0,
         "overlap": len({point.id for point in dense[:FIRST]} & {point.id for point in sparse[:FIRST]}) / FIRST,
         "words": log1p(len(asked)),
@@ -145,6 +152,11 @@ def _empty(language: Language) -> frozenset[str]:
 
 def _first(dense: Sequence[ScoredPoint], sparse: Sequence[ScoredPoint]) -> Iterable[ScoredPoint]:
     return {point.id: point for point in (*dense[:POOL], *sparse[:POOL])}.values()
+
+
+def _rarest(passages: int) -> float:
+    """Return what BM25 weighs a word that one of so many passages has."""
+    return log1p((max(passages, FEWEST) - 0.5) / 1.5)
 
 
 def _cosine_of(point_id: str, dense: Sequence[ScoredPoint]) -> float:

@@ -14,7 +14,7 @@ from llm_engineering.application.retrieval.self_query import Facets
 class Means:
     """What some stages need beside the index. A stage whose means are missing is left out, and its trace says so.
 
-    `facets` and `documents` show only what the caller of this search may see.
+    `facets` and `documents` show only what the caller of this search may see; `passages` is how many the index has.
     """
 
     reranking: Reranking | None = None
@@ -22,6 +22,7 @@ class Means:
     facets: Callable[[], Facets] | None = None
     documents: Documents | None = None
     graph: Callable[[], EntityNeighbours | None] | None = None
+    passages: Callable[[], int] | None = None
 
 
 NOTHING = Means()

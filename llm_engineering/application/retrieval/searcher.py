@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import cached_property
 from threading import Lock
 from typing import TypeVar
 
@@ -58,11 +59,17 @@ class OpenedVersion:
             facets=lambda: self.facets(access),
             documents=lambda ids: self.documents(ids, access),
             graph=self._graph,
+            passages=lambda: self.passages,
         )
         found = retrieve(
             query, self.index, self._embedder, self._tokenize, self._settings, filter, k, access=access, means=means
         )
         return replace(found, warnings=unknown_fields(filter, self.index, lambda: self.fields(access)))
+
+    @cached_property
+    def passages(self) -> int:
+        """How many passages the index has; counted once."""
+        return self.index.count()
 
     def facets(self, access: Access) -> Mapping[str, Mapping[str, int]]:
         """Return the values of the indexed fields; counted once for each access, for this version stays as it is."""

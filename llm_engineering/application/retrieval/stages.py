@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from llm_engineering.application.retrieval.answerability import LARGE
 from llm_engineering.application.retrieval.candidates import Tokenize, Wording, hits_of, search
 from llm_engineering.application.retrieval.filters import payload_filter
 from llm_engineering.application.retrieval.iterative import settled
@@ -206,7 +207,8 @@ class Search:
             if not settings.fits(model):
                 notes.detail["left_out"] = f"it was calibrated for {settings.model}, the index has vectors of {model}"
                 return bool(hits), None
-            answerable, confidence = settings.judge(self.query, self.asked[0].rankings, hits)
+            passages = self.means.passages() if self.means.passages else LARGE
+            answerable, confidence = settings.judge(self.query, self.asked[0].rankings, hits, passages)
             notes.detail |= {"answerable": answerable, "confidence": confidence}
         return answerable, confidence
 

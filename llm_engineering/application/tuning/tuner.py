@@ -110,6 +110,7 @@ def _calibrated(
     judge: Answerability,
     progress: Progress,
 ) -> Calibration:
+    passages = searching.index.count()
     without = unanswerable({split: list(questions[split]) for split in questions}, settings.seed)
 
     def judged(split: Split) -> list[Judged]:
@@ -121,8 +122,8 @@ def _calibrated(
             )
             if reranking:
                 found = reranking.rerank(one.question.text, found, retrieval.k)
-            confidence = judge.judge(one.question.text, wording.rankings, found)[1]
-            seen = features(one.question.text, wording.rankings, found, judge.language)
+            confidence = judge.judge(one.question.text, wording.rankings, found, passages)[1]
+            seen = features(one.question.text, wording.rankings, found, judge.language, passages)
             result.append(Judged(confidence, answerable, one.cluster, seen))
         return result
 

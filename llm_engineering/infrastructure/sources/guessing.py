@@ -52,6 +52,8 @@ def source_at(place: str, settings: Mapping[str, Any]) -> SourceSpec:
 
 def _said(mistake: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in mistake["loc"][1:]) or "kind"
+    if mistake["type"] == "extra_forbidden":
+        return f"{where!r} is no setting of this kind; docs/sources.md has those that are"
     return f"{where}: {mistake['msg'].removeprefix('Value error, ')} (--with {where}=…)"
 
 

@@ -56,7 +56,7 @@ function ask(text) {
   const turn = new Turn(text, actions, () => view === current && scroller.follow());
   view.turns.append(turn.element);
   welcome.hidden = true;
-  scroller.toEnd();
+  scroller.begin(turn.element);
   const model = byId("model").value;
   const filter = filters.value();
   const body = { question: text, ...(filter && { filter }), ...(model && { llm: model }) };

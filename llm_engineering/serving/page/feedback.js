@@ -15,6 +15,7 @@ export function feedbackButtons(send, say) {
     try {
       await send({ rating });
       note.hidden = false;
+      note.scrollIntoView({ block: "nearest" });
       say("Thank you. You can add a comment.");
     } catch (failure) {
       rating = before;

@@ -70,8 +70,7 @@ export class Panel {
     body.replaceChildren(...parts);
     body.removeAttribute("aria-busy");
     const mark = body.querySelector("mark");
-    const top = (element) => element.getBoundingClientRect().top;
-    if (mark) body.scrollTop += top(mark) - top(body) - body.clientHeight / 4;
+    if (mark) showMark(body, mark);
   }
 
   #parts(source, place, context, body) {
@@ -82,7 +81,8 @@ export class Panel {
     const more = (cutBefore || cutAfter) && context < LARGEST_CONTEXT
       ? el("button", { type: "button", class: "button", onclick: widen }, "Show more around it")
       : null;
-    const around = { class: "document", tabindex: "0", role: "group", "aria-label": "Text of the source", dir: "auto" };
+    const look = source.format === "code" ? "document code" : "document";
+    const around = { class: look, tabindex: "0", role: "group", "aria-label": "Text of the source", dir: "auto" };
     const text = el("div", around,
       cutBefore ? "… " : "", before, el("mark", { id: "span" }, span), after, cutAfter ? " …" : "");
     const name = oneLine(source.source ?? place.source, 100);
@@ -107,4 +107,10 @@ export class Panel {
       quote && el("p", { class: "quiet" }, "The answer quotes:"),
       quote);
   }
+}
+
+/** Scroll to the quotation, but leave what stands above it in view where there is room for both. */
+function showMark(body, mark) {
+  const below = mark.getBoundingClientRect().top - body.getBoundingClientRect().top + body.scrollTop;
+  body.scrollTop = below < body.clientHeight / 2 ? 0 : below - body.clientHeight / 4;
 }

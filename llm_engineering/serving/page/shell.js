@@ -2,33 +2,67 @@
 
 import { byId } from "./dom.js";
 
-/** Keeps the end in view while an answer grows, unless the reader has scrolled away. */
+/**
+ * Keeps the end in view while an answer grows, unless the reader has scrolled away. The beginning of the answer stays
+ * in view, too, since that is where one reads; whoever wants the end of a long one goes there.
+ */
 export class Scroller {
   #place;
   #button;
+  #turn = null; // whose beginning stays in view
   #following = true;
+  #left = 0; // where it stood last
 
   constructor(place, button) {
     this.#place = place;
     this.#button = button;
-    place.addEventListener("scroll", () => this.#update(), { passive: true });
+    place.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     button.addEventListener("click", () => this.toEnd());
   }
 
+  /** A question was asked; `turn` is its element. */
+  begin(turn) {
+    this.#turn = turn;
+    this.#following = true;
+    this.follow();
+  }
+
   toEnd() {
+    this.#turn = null;
     this.#following = true;
     this.follow();
   }
 
   follow() {
-    if (this.#following) this.#place.scrollTop = this.#place.scrollHeight;
+    const place = this.#place;
+    if (this.#following) {
+      place.scrollTop = Math.max(place.scrollTop, Math.min(place.scrollHeight, this.#furthest()));
+      this.#left = place.scrollTop;
+    }
     this.#update();
   }
 
+  /** How far it may go: until the question is at the top, or the answer where the question is long. */
+  #furthest() {
+    if (!this.#turn) return Infinity;
+    const [question, answer] = this.#turn.children;
+    const first = question.offsetHeight > this.#place.clientHeight / 3 ? answer : question;
+    return first.getBoundingClientRect().top - this.#place.getBoundingClientRect().top + this.#place.scrollTop - 16;
+  }
+
+  #scrolled() {
+    if (this.#below() < 60) this.#following = true;
+    else if (this.#place.scrollTop < this.#left - 1) this.#following = false; // only a reader goes up from the end
+    this.#left = this.#place.scrollTop;
+    this.#update();
+  }
+
+  #below() {
+    return this.#place.scrollHeight - this.#place.clientHeight - this.#place.scrollTop;
+  }
+
   #update() {
-    const below = this.#place.scrollHeight - this.#place.clientHeight - this.#place.scrollTop;
-    this.#following = below < 60;
-    this.#button.hidden = below < 240;
+    this.#button.hidden = this.#below() < 240;
   }
 }
 

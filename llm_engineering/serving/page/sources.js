@@ -12,25 +12,24 @@ export function badge(verdict) {
   return el("span", { class: `badge ${kind}`, title: meaning }, icon(kind === "good" ? "check" : "warn"), words);
 }
 
-/** Build the button for a citation mark `[number]`. */
+/** Build the button for a citation mark `[number]`; one without a verdict leads to what is merely nearest. */
 export function markButton(citation, open) {
-  const [words, kind] = verdictOf(citation.verdict);
-  const label = `Source ${citation.number}: ${nameOf(citation)}. ${words}`;
+  const { number, verdict } = citation;
+  const [words, kind] = verdict === null ? ["", ""] : verdictOf(verdict);
+  const label = verdict === null ? `Passage ${number}: ` : `Source ${number}: `;
   return el("button", {
     type: "button",
     class: `mark ${kind}`,
-    "aria-label": label,
+    "aria-label": `${label}${nameOf(citation)}. ${words}`.trim(),
     title: nameOf(citation),
     onclick: (event) => open(citation, event.currentTarget),
-  }, String(citation.number));
+  }, String(number));
 }
 
 /** Build the list of sources, or of the passages that are nearest where there is no answer; without any, null. */
 export function sourceList(citations, open, nearest = false) {
   if (!citations.length) return null;
-  const shown = (citation) => (nearest ? { ...citation, verdict: null } : citation);
-  const rowOf = (citation) => row(shown(citation), (_, button) => open(citation, button), citation.number);
-  const rows = citations.map(rowOf);
+  const rows = citations.map((citation) => row(citation, open, citation.number));
   return el("section", { class: "sources" },
     el("h3", {}, plural(citations.length, nearest ? "nearest passage" : "source")),
     el("ol", {}, ...rows.map((entry) => el("li", {}, entry))));

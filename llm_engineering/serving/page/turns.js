@@ -61,15 +61,16 @@ export class Turn {
   /** Show the whole answer, which counts. */
   finish(answer) {
     this.#settle();
-    const { citations = [], hits = this.#hits } = answer;
+    const { hits = this.#hits } = answer;
     const { open } = this.#actions;
+    // What is cited without an answer proves nothing: it is what is nearest, and the text says so in its own words.
+    const nothing = answer.outcome === "no_answer" && !(answer.flags ?? []).includes("unsupported");
+    const citations = (answer.citations ?? []).map((one) => (nothing ? { ...one, verdict: null } : one));
     this.#text = answer.text;
     const cited = new Map(citations.map((citation) => [citation.number, citation]).reverse());
     const linked = new Set(citations.map((citation) => citation.uri));
     const marks = (number) => (cited.has(number) ? markButton(cited.get(number), open) : null);
     show(this.body, answer.text, new Renderer({ marks, linked }));
-    // What is cited then proves nothing: it is what is nearest, and the text says so in its own words.
-    const nothing = answer.outcome === "no_answer" && !(answer.flags ?? []).includes("unsupported");
     this.body.classList.toggle("nothing", nothing);
     this.before.replaceChildren(...flagsOf(answer.flags).map((sentence) => note(sentence)));
     const lists = [sourceList(citations, open, nothing), otherPassages(hits, citations, open)].filter(Boolean);

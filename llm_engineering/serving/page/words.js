@@ -14,6 +14,8 @@ export const verdictOf = (verdict) => (Object.hasOwn(VERDICTS, verdict) ? VERDIC
 const FLAGS = {
   injection: "A source contains instructions to the assistant; they were ignored.",
   unsupported: "No citation in this answer could be verified. Treat it with caution.",
+  leak: "What repeated the instructions to the assistant was taken out.",
+  no_receipt: "This answer could not be kept: its sources are not there when it is opened again.",
   cut: "The answer reached its length limit and ends early.",
   llm_failed: "The language model failed; these are quotations in place of its words.",
   unknown_field: "The filter names a field that no document has.",
@@ -51,7 +53,12 @@ export function brokenWords({ reason, detail }) {
 
 const NUMBERS = new Intl.NumberFormat("en-GB");
 export const count = (number) => NUMBERS.format(number);
-export const percent = (share) => `${Math.round(share * 100)} %`;
+/** A share in words. What is nearly certain, one way or the other, is not called certain. */
+export function percent(share) {
+  if (share > 0.99 && share < 1) return "over 99 %";
+  if (share > 0 && share < 0.01) return "under 1 %";
+  return `${Math.round(share * 100)} %`;
+}
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
 /** A time in words: an answer without a model takes milliseconds, one with a model seconds. */
