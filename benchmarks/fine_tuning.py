@@ -2,9 +2,10 @@
 
     python -m benchmarks.fine_tuning ../shared/data/faq --work /tmp/fine-tuning
 
-Half of the documents are held out of everything: vocabulary, pretraining, SFT and DPO. The worse answer of a pair is
-what the SFT model writes itself, the better one stands in the document. Each model is compared with the one before it,
-row by row, by the paired test that promotions hang on.
+Half of the documents are held out of everything: vocabulary, pretraining, SFT and DPO. The better answer of a pair
+stands in the document, the worse one is what a model writes: the base, or the SFT model itself (`--writer sft`), which
+is far harder to turn from. Each model is compared with the one before it, document by document, by the paired test that
+promotions hang on.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from llm_engineering.infrastructure.trainers.language.judging import judge_rows
 
 WORDS = 40  # of an answer
 WINDOW = 256
+HELD_PAIRS = 4  # of a held-out document: what a model writes is chance, and so is what it is compared with
 
 
 def main() -> None:
@@ -40,6 +43,7 @@ def main() -> None:
     parser.add_argument("--positions", choices=("learned", "rotary"), default="rotary")
     parser.add_argument("--likelihood", type=float, default=0.7, help="weight of the better answer's loss in DPO")
     parser.add_argument("--beta", type=float, default=0.05, help="how close DPO stays to the SFT model")
+    parser.add_argument("--writer", choices=("base", "sft"), default="base", help="of the worse answers")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
@@ -60,18 +64,20 @@ def main() -> None:
     shared: dict[str, Any] = {"threads": torch.get_num_threads(), "device": "cpu", "seed": arguments.seed}
     sft = SftTrainer(base=str(base), epochs=4, batch=8, accumulation=1, learning_rate=1e-3, evaluations=2, **shared)
     tell("SFT", sft.train(data(rows), work / "sft", work))
-    pairs = preferences(rows, work / "sft" / "model", arguments.seed)
+    learnt, held = ([row for row in rows if (row.split == "test") is wanted] for wanted in (False, True))
+    pairs = preferences(learnt, _model(work, arguments.writer), arguments.seed)
+    held_pairs = preferences(held, _model(work, arguments.writer), arguments.seed, HELD_PAIRS)
     dpo = DpoTrainer(
         base=str(work / "sft" / "model"), epochs=3, batch=8, accumulation=1, learning_rate=4e-4, evaluations=2,
         likelihood=arguments.likelihood, beta=arguments.beta, **shared,
     )  # fmt: skip
     tell("DPO", dpo.train(data(pairs), work / "dpo", work))
     for before, after in (("base", "sft"), ("sft", "dpo"), ("base", "dpo")):
-        for name, held in (("log_likelihood", rows), ("preference", pairs)):
-            found = compared(_model(work, before), _model(work, after), name, held, work)
+        for name, asked in (("log_likelihood", held), ("preference", held_pairs)):
+            found = compared(_model(work, before), _model(work, after), name, asked, work)
             print(
                 f"{before} → {after}: {name} {found.before:.3f} → {found.after:.3f}, difference {found.difference}, "
-                f"p = {found.p:.4f}, {found.questions} held-out rows: {found.verdict}"
+                f"p = {found.p:.4f}, {len(asked)} held-out rows: {found.verdict}"
             )
     print(f"{time.perf_counter() - began:.0f} s in all")
 
@@ -104,8 +110,8 @@ def pretrained(rows: Sequence[Instruction], folder: Path, trainer: GptTrainer) -
 
 
 @torch.inference_mode()
-def preferences(rows: Sequence[Instruction], folder: Path, seed: int) -> list[Preference]:
-    """Return each row with what a model answers itself as the worse answer."""
+def preferences(rows: Sequence[Instruction], folder: Path, seed: int, times: int = 1) -> list[Preference]:
+    """Return each row, some times over, with what a model answers as the worse answer."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from llm_engineering.infrastructure.llms.templates import ChatTemplate
@@ -113,7 +119,7 @@ def preferences(rows: Sequence[Instruction], folder: Path, seed: int) -> list[Pr
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
     template, found = ChatTemplate.of(tokenizer), []
     torch.manual_seed(seed)
-    for start in range(0, len(rows), 64):
+    for number, start in product(range(times), range(0, len(rows), 64)):
         part = rows[start : start + 64]
         prompts = [template.prompt_ids([{"role": "user", "content": row.instruction}])[-96:] for row in part]
         longest = max(map(len, prompts))
@@ -127,7 +133,8 @@ def preferences(rows: Sequence[Instruction], folder: Path, seed: int) -> list[Pr
             text = tokenizer.decode(tokens, skip_special_tokens=True).strip()
             if text and text != row.answer:
                 facts = {name: value for name, value in asdict(row).items() if name != "answer"}
-                found.append(Preference(**facts | {"writer": "sft"}, chosen=row.answer, rejected=text))
+                facts |= {"id": f"{row.id}-{number}", "writer": folder.parent.name}
+                found.append(Preference(**facts, chosen=row.answer, rejected=text))
     return found
 
 
@@ -138,9 +145,8 @@ def data(rows: Sequence[Any]) -> TrainingData[Any]:
 
 
 def compared(before: Path, after: Path, metric: str, rows: Sequence[Any], home: Path) -> Comparison:
-    """Compare two models on the held-out rows."""
-    held = [row for row in rows if row.split == "test"]
-    both = judge_rows(str(before), str(after), held, home)
+    """Compare two models on held-out rows."""
+    both = judge_rows(str(before), str(after), rows, home)
 
     def evaluation(id: str) -> Evaluation:
         return Evaluation(

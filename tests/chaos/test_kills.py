@@ -68,10 +68,10 @@ class Case:
         """
         self.world.restore("start")
         reader = self.world.read(self.valid)
-        kills = int(kill())
-        if again and self.world.run(*self.more, failpoint=again) < 0:
-            kills += 1
         try:
+            kills = int(kill())
+            if again and self.world.run(*self.more, failpoint=again) < 0:
+                kills += 1
             self.world.run_well(*self.more)
         finally:
             self._check_reader(reader, tally)
