@@ -84,6 +84,8 @@ def test_connections_that_break_are_opened_again(tmp_path: Path, cluster: Cluste
     tally = Tally("connections to PostgreSQL dropped at random")
     world, expected = on_server(tmp_path, cluster)
     drops = 0
+    # A transaction of some hundred pieces gets through once in ten attempts: what is tried is luck, not patience.
+    patience = {"LLM_ENGINEERING_PATIENCE_SECONDS": "600"}
     for _ in range(repetitions(1, 20)):
         dice = tally.dice()
         with tally.attempt("a proxy that drops connections"):
@@ -91,7 +93,7 @@ def test_connections_that_break_are_opened_again(tmp_path: Path, cluster: Cluste
             world.restore("nothing")
             proxy = DroppingProxy(cluster.port, dice, 0.01)
             try:
-                code = world.run(LLM_ENGINEERING_WAREHOUSE_URL=cluster.url(proxy.port))
+                code = world.run(LLM_ENGINEERING_WAREHOUSE_URL=cluster.url(proxy.port), **patience)
             finally:
                 proxy.close()
             drops += proxy.drops
