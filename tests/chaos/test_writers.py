@@ -1,20 +1,25 @@
 """Two runs at once: one goes on, the other says who is at work. Who was taken for dead and wakes up changes nothing."""
 
+import math
 import os
 import re
 import signal
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from chaos.oracle import Dump
 from chaos.scale import BIG, DOCUMENTS, Tally, repetitions, world_in
 from chaos.world import World, ended, wait_until
 from command_lines import config_file, tool
+
+T = TypeVar("T")
 
 LEASE = 1.0
 # A process that is stopped inside a transaction has SQLite's lock on the database, which nobody can take from it.
@@ -23,8 +28,9 @@ LOCKED = {"warehouse.before_commit", "warehouse.in_migration"}
 TOO_LATE = {"run.after_finish"}
 # The first commit is that of the migration: no run has begun yet.
 FIRST = {"warehouse.after_commit": 2}
-# Logging in is quick on an idle machine; on one with more work than processors everything takes longer.
-IN_TIME = 5.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+IN_TIME = 5.0
+# Who is refused takes a second or two. A machine that is busy elsewhere can be late once; a fault is late every time.
+TRIES = 3
 
 
 @pytest.fixture
@@ -59,15 +65,26 @@ def wake(process: BaseProcess) -> int:
     return ended(process)
 
 
+def quickest(call: Callable[[], T]) -> tuple[T, float]:
+    """Return what the last call returned, and the seconds of the quickest; a call in time needs no other."""
+    best = math.inf
+    for _ in range(TRIES):
+        started = time.monotonic()
+        returned = call()
+        best = min(best, time.monotonic() - started)
+        if best < IN_TIME:
+            break
+    return returned, best
+
+
 def test_a_second_writer_says_who_is_at_work_and_ends_at_once(world: World) -> None:
     tally = Tally("a second writer while the first is at work")
     for place in ("ingest.after_put", "embed.before_keep", "load.after_upsert"):
         with tally.attempt(place):
             first = stop_at(world, place)
             assert first is not None
-            started = time.monotonic()
-            code = world.run()
-            assert time.monotonic() - started < IN_TIME
+            code, seconds = quickest(world.run)
+            assert seconds < IN_TIME
             assert code == 1, world.log
             assert f"process {first.pid} on" in world.log
             assert wake(first) == 0, world.log
@@ -83,9 +100,7 @@ def test_a_second_command_line_says_who_is_at_work_and_ends_in_five_seconds(
     config = config_file(tmp_path, f"{{kind: files, name: docs, root: {world.corpus.folder}}}")
     first = stop_at(world, "load.after_upsert")
     assert first is not None
-    started = time.monotonic()
-    second = tool(world.home, "run", "feature", "--config", str(config), *arguments)
-    seconds = time.monotonic() - started
+    second, seconds = quickest(lambda: tool(world.home, "run", "feature", "--config", str(config), *arguments))
     assert second.code == 1
     assert f"process {first.pid} on" in second.err
     assert seconds < IN_TIME
