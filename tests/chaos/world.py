@@ -166,7 +166,7 @@ def kill_after(process: BaseProcess, seconds: float) -> bool:
     return ended(process) == -signal.SIGKILL
 
 
-def wait_until(condition: Any, seconds: float = 30.0) -> None:
+def wait_until(condition: Any, seconds: float = 120.0) -> None:
     """Wait until a condition holds."""
     give_up = time.monotonic() + seconds
     while not condition():

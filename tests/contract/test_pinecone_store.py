@@ -59,7 +59,7 @@ def test_an_index_that_is_not_there_or_says_nothing_is_told_within_seconds(opene
             with pytest.raises(BackendError, match="cannot be used") as told:
                 opened(f"http://127.0.0.1:{port}").active()
             assert told.value.transient
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 5 + 5  # and some grace for a busy machine
 
 
 def test_a_wrong_key_is_refused_and_never_shown_and_none_is_told(

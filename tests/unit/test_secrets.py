@@ -117,9 +117,9 @@ def test_whatever_the_password_it_is_hidden_in_urls_json_yaml_and_environment_fi
 )  # fmt: skip
 def test_long_input_takes_linear_time(unit: str) -> None:
     text = f"password {unit * (300_000 // len(unit))}"
-    started = time.perf_counter()
+    started = time.process_time()
     redact(text)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 10  # in quadratic time it would be minutes
 
 
 def test_values_under_names_of_secrets_are_hidden_whatever_they_hold() -> None:
