@@ -15,6 +15,7 @@ from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.materializers.pydantic_materializer import PydanticMaterializer
 
 from llm_engineering import stages
+from llm_engineering.application.corpus import render_lengths
 from llm_engineering.application.evaluation.page import render
 from llm_engineering.application.llm_evaluation.page import DRAWN
 from llm_engineering.application.llm_evaluation.page import render as render_llms
@@ -64,8 +65,8 @@ class DatasetMaterializer(BaseMaterializer):
     def save_visualizations(self, data: ParquetDataset[Any]) -> dict[str, VisualizationType]:
         shown: dict[str, VisualizationType] = {}
         if data.row_type is Chunk and len(data):
-            picture = pictures.histogram([row.tokens for row in data], "Length of the chunks", "tokens")
-            shown |= _write(self.uri, "chunk_lengths.png", picture, VisualizationType.IMAGE)
+            page = render_lengths([row.tokens for row in data])
+            shown |= _write(self.uri, "chunk_lengths.html", page.encode(), VisualizationType.HTML)
         if data.row_type in DATASET_ROWS.values() and len(data):
             counts = Counter(f"{row.origin}, {row.split}" for row in data)
             picture = pictures.bars(dict(sorted(counts.items())), "Rows by origin and split", "rows")

@@ -1,6 +1,7 @@
 """What all command lines share: exit codes, and errors as sentences instead of tracebacks."""
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -20,6 +21,9 @@ def guarded(main: Callable[[], int]) -> int:
     # Threads of torch that wait for each other sleep. Where other programs work on the same cores, those that spin keep
     # the very thread that they wait for from working: training was seven times slower. It is read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Libraries leave a million objects behind while they are loaded. At its defaults the collector goes through all of
+    # them again and again, a second of a run of eight, and finds nothing to free.
+    gc.set_threshold(20_000, 20, 20)
     try:
         return main()
     except UsageError as error:

@@ -3,6 +3,9 @@
 import logging
 import os
 import sys
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import distributions
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeVar
@@ -13,8 +16,17 @@ from llm_engineering.infrastructure.settings import Settings
 V = TypeVar("V")
 
 # ZenML imports every installed library that it has an integration for whenever it compiles a pipeline: with torch and
-# scikit-learn that takes 5 seconds, for materializers of tensors and estimators, which no step here returns.
-_NOT_NEEDED = ("pytorch", "pytorch_lightning", "sklearn", "scipy", "huggingface")
+# scikit-learn that takes 5 seconds. It is for their materializers, which a step needs that names a type of the library,
+# and to name it, it has loaded the library: integration → library.
+_HEAVY = {
+    "pytorch": "torch",
+    "pytorch_lightning": "lightning",
+    "sklearn": "sklearn",
+    "scipy": "scipy",
+    "huggingface": "datasets",
+    "pandas": "pandas",
+    "pillow": "PIL",
+}
 
 
 def zenml_environment() -> dict[str, str]:
@@ -37,6 +49,7 @@ def prepare_zenml() -> None:
     os.environ.update(zenml_environment())
     # ZenML wraps this stream to store what steps write there; its own lines are stored already.
     stderr = SimpleNamespace(write=sys.stderr.write, flush=sys.stderr.flush)
+    from zenml.environment import Environment
     from zenml.integrations.registry import integration_registry
     from zenml.logger import ZenMLConsoleHandler
     from zenml.utils import env_utils
@@ -52,8 +65,11 @@ def prepare_zenml() -> None:
     env_utils.substitute_env_variable_placeholders = _as_it_is
 
     for name, integration in integration_registry.integrations.items():
-        if name in _NOT_NEEDED:
-            integration.activate = _leave_out  # type: ignore[method-assign]
+        if name in _HEAVY:
+            integration.activate = _where_loaded(_HEAVY[name], integration.activate)  # type: ignore[method-assign]
+
+    # It keeps the list of installed packages with a run, and starts pip twice for it.
+    Environment.get_python_packages = staticmethod(_installed)  # type: ignore[method-assign]
 
 
 def _is_meant(record: logging.LogRecord) -> bool:
@@ -66,5 +82,17 @@ def _as_it_is(value: V, raise_when_missing: bool = True) -> V:  # noqa: ARG001 -
     return value
 
 
-def _leave_out() -> None:
-    """Stand in for an integration's activation."""
+def _where_loaded(library: str, activate: Callable[[], None]) -> Callable[[], None]:
+    """Return an integration's activation, for the processes that have loaded its library."""
+
+    def activated() -> None:
+        if library in sys.modules:
+            activate()
+
+    return activated
+
+
+@cache
+def _installed() -> list[str]:
+    """Return the installed packages, as `pip freeze` names them."""
+    return sorted({f"{one.metadata['Name']}=={one.version}" for one in distributions()}, key=str.casefold)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from llm_engineering.application.corpus import PARTS, render
+from llm_engineering.application.corpus import PARTS, render, render_lengths
 from llm_engineering.application.corpus.describing import languages_of, length_bins
 from llm_engineering.application.corpus.map import COLOURS, draw_map
 from llm_engineering.application.corpus.page import OUTCOMES, SHOWN_SOURCES
@@ -188,3 +188,14 @@ def test_the_map_has_every_point_once_inside_its_square_and_the_same_again() -> 
 def test_a_map_of_little_or_of_no_numbers_is_drawn(vectors: list[list[float]]) -> None:
     drawn = draw_map([("s", array("f", vector)) for vector in vectors])
     assert len(drawn.sources[0].points) == 2 * len(vectors)
+
+
+def test_the_lengths_of_some_chunks_are_a_page_that_speaks_of_no_window() -> None:
+    page = render_lengths([3, 40, 40, 250])
+    seen = Seen(page)
+    assert "The longest chunk has 250." in " ".join(" ".join(seen.texts).split())
+    assert "window" not in "".join(text for text in seen.texts if "{" not in text)  # but for the style
+    bars = [value for name, value in seen.attributes if name == "class" and value in ("bar", "over")]
+    assert set(bars) == {"bar"}
+    assert sum(int(count) for count in re.findall(r"tokens: (\d+) chunks", page)) == 4
+    assert "The index has no chunks." in render_lengths([])

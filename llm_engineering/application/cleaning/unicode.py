@@ -17,6 +17,8 @@ _SOFT_HYPHEN = "\u00ad"
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # Putting n marks on one letter into canonical order takes n² steps (60,000 marks: 10 s). Real text has a handful.
 _MOST_MARKS = 64
+# All marks are beyond this character: no pattern of the two thousand marks is needed for most texts.
+_CAN_HAVE_MANY_MARKS = re.compile(f"[\u0300-\U0010ffff]{{{_MOST_MARKS}}}")
 
 
 class Unicode(Value):
@@ -38,6 +40,8 @@ class Unicode(Value):
 
 
 def _nfc(text: str) -> str:
+    if not _CAN_HAVE_MANY_MARKS.search(text):
+        return unicodedata.normalize("NFC", text)
     parts = _many_marks().split(text)
     return "".join(part if index % 2 else unicodedata.normalize("NFC", part) for index, part in enumerate(parts))
 

@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_engineering.domain.corpus import Corpus, SourcePoints, StepRate
+from llm_engineering.application.corpus.describing import length_bins
+from llm_engineering.domain.corpus import Corpus, CorpusReport, SourcePoints, StepRate
 from llm_engineering.domain.reports import Report, SourceReport
 
 if TYPE_CHECKING:
@@ -53,6 +54,15 @@ def render(report: Report, corpus: Corpus, rates: Sequence[StepRate] = (), parts
         longest_detail=LONGEST_DETAIL,
         fewest_dots=FEWEST_DOTS,
     )
+
+
+def render_lengths(lengths: Sequence[int]) -> str:
+    """Return a page with a histogram alone: the lengths of some chunks, in tokens, whatever model they are for."""
+    longest = max(lengths, default=0)
+    report = CorpusReport(
+        chunks=len(lengths), sampled=len(lengths), longest=longest, lengths=length_bins(lengths, longest)
+    )
+    return render(Report(pipeline="feature", run=0), Corpus(report=report), parts=("lengths",))
 
 
 def _shown(sources: Sequence[SourceReport]) -> list[SourceReport]:

@@ -29,13 +29,27 @@ class Column:
     size: Callable[[Any], int] | None = None
 
 
+# Columns are made from buffers. `pa.array` of a Python list imports pandas wherever that is installed, to ask whether
+# the list is one of its own: a quarter of a second in each process.
+
+
+def _strings(texts: Iterable[str]) -> pa.Array:
+    encoded = [text.encode() for text in texts]
+    together = pa.py_buffer(b"".join(encoded))
+    return pa.Array.from_buffers(pa.string(), len(encoded), [None, _offsets(encoded), together])
+
+
+def _offsets(values: Iterable[Sequence[Any]]) -> pa.Buffer:
+    return pa.py_buffer(array("i", accumulate(map(len, values), initial=0)))
+
+
 # Text. NUL and lone surrogates are written in a readable form that is turned back on reading. They are rare: one look
 # at all texts together decides whether each needs one.
 
 
 def _encode_texts(texts: Sequence[str]) -> pa.Array:
     together = "".join(texts)
-    return pa.array(texts if storable(together) is together else map(storable, texts), pa.string())
+    return _strings(texts if storable(together) is together else map(storable, texts))
 
 
 def _decode_texts(texts: pa.Array) -> list[str]:
@@ -47,7 +61,7 @@ def _decode_texts(texts: pa.Array) -> list[str]:
 
 
 def _encode_json(values: Sequence[Metadata]) -> pa.Array:
-    return pa.array([json.dumps(dict(value), sort_keys=True, ensure_ascii=True) for value in values], pa.string())
+    return _strings(json.dumps(dict(value), sort_keys=True, ensure_ascii=True) for value in values)
 
 
 def _decode_json(texts: pa.Array) -> Iterable[dict[str, Scalar]]:
@@ -66,7 +80,7 @@ def _list_type(element: pa.DataType) -> pa.DataType:
 
 
 def _encode_lists(lists: Sequence[Sequence[Any]], elements: pa.Array) -> pa.Array:
-    offsets = pa.array(accumulate(map(len, lists), initial=0), pa.int32())
+    offsets = pa.Array.from_buffers(pa.int32(), len(lists) + 1, [None, _offsets(lists)])
     return pa.ListArray.from_arrays(offsets, elements, type=_list_type(elements.type))
 
 
@@ -84,7 +98,7 @@ def _decode_text_lists(lists: pa.Array) -> Iterable[tuple[str, ...]]:
 
 # Numbers in lists travel as buffers, in both directions: no Python object for each number.
 
-_ARROW = {"f": pa.float32(), "d": pa.float64(), "I": pa.uint32()}
+_ARROW = {"f": pa.float32(), "d": pa.float64(), "I": pa.uint32(), "q": pa.int64()}
 
 
 def _numbers(typecode: str, buffer: bytes) -> pa.Array:
@@ -153,8 +167,18 @@ def _decode_sparse(vectors: pa.Array) -> Iterable[SparseVector]:
     )
 
 
-def _plain(type: pa.DataType) -> Column:
-    return Column(type, lambda values: pa.array(values, type), lambda numbers: numbers.to_pylist())
+def _plain(typecode: str) -> Column:
+    return Column(
+        _ARROW[typecode],
+        lambda values: _numbers(typecode, array(typecode, values).tobytes()),
+        lambda numbers: numbers.to_pylist(),
+    )
+
+
+def _encode_booleans(values: Sequence[bool]) -> pa.Array:
+    if strange := [value for value in values if value not in (True, False)]:
+        raise ValueError(f"{strange[0]!r} is not true or false")
+    return _numbers("q", array("q", values).tobytes()).cast(pa.bool_())
 
 
 _TEXT = Column(pa.string(), _encode_texts, _decode_texts, len)
@@ -163,9 +187,9 @@ _TEXT = Column(pa.string(), _encode_texts, _decode_texts, len)
 COLUMNS: Mapping[object, Column] = {
     str: _TEXT,
     Format: _TEXT,
-    int: _plain(pa.int64()),
-    float: _plain(pa.float64()),
-    bool: _plain(pa.bool_()),
+    int: _plain("q"),
+    float: _plain("d"),
+    bool: Column(pa.bool_(), _encode_booleans, lambda booleans: booleans.to_pylist()),
     Metadata: Column(pa.string(), _encode_json, _decode_json, _size_of_metadata),
     tuple[str, ...]: Column(
         _list_type(pa.string()), _encode_text_lists, _decode_text_lists, lambda texts: sum(map(len, texts)) + len(texts)

@@ -95,17 +95,16 @@ class Layout:
 
     def _encode_field(self, name: str, values: list[Any]) -> pa.Array:
         try:
-            encoded = self.columns[name].encode(values)
+            return self.columns[name].encode(values)
         except (TypeError, ValueError, OverflowError, AttributeError, pa.ArrowException) as error:
-            raise ValueError(f"{self.row_type.__name__}.{name} holds a value that it must not: {error}") from error
-        if encoded.null_count:
-            raise ValueError(f"{self.row_type.__name__}.{name} is None in {encoded.null_count} rows")
-        return encoded
+            missing = sum(value is None for value in values)
+            told = f"is None in {missing} rows" if missing else f"holds a value that it must not: {error}"
+            raise ValueError(f"{self.row_type.__name__}.{name} {told}") from error
 
 
 def one_array(column: pa.ChunkedArray) -> pa.Array:
     """Return a table's column as one array, without a copy where it is one already."""
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.nulls(0, column.type)])
 
 
 _LAYOUTS = {

@@ -1,10 +1,12 @@
 """Folders that appear and disappear whole: copies that keep holes, files replaced in one step, all on disk."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from io import FileIO
 from pathlib import Path
 
 from llm_engineering.domain import failpoints
@@ -46,22 +48,41 @@ def fingerprint(folder: Path) -> str:
     ignored = {*NOT_COPIED, REWRITTEN}
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in ignored):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
+        with path.open("rb", buffering=0) as file:
+            for start, block in _data(file):
+                digest.update(start.to_bytes(8))
                 digest.update(block)
     return digest.hexdigest()
 
 
 def copy_sparse(source: str, target: str) -> str:
     """Copy a file and leave out blocks of zeros: an engine reserves 32 MB for what may be a few kilobytes."""
-    with Path(source).open("rb") as reader, Path(target).open("wb") as writer:
-        while block := reader.read(BLOCK):
-            if block == HOLE:
-                writer.seek(BLOCK, os.SEEK_CUR)
-            else:
-                writer.write(block)
-        writer.truncate(reader.tell())
+    with Path(source).open("rb", buffering=0) as reader, Path(target).open("wb") as writer:
+        for start, block in _data(reader):
+            writer.seek(start)
+            writer.write(block)
+        writer.truncate(os.fstat(reader.fileno()).st_size)
     return target
+
+
+def _data(file: FileIO) -> Iterator[tuple[int, bytes]]:
+    """Yield where each block that is not all zeros begins, and the block; holes that the system knows are not read."""
+    start = 0
+    while True:
+        try:
+            found = os.lseek(file.fileno(), start, os.SEEK_DATA)
+        except (AttributeError, OSError) as error:  # no such call, or a file system that knows no holes
+            if getattr(error, "errno", None) == errno.ENXIO:  # nothing but a hole is left
+                return
+            found = start
+        # Blocks begin at multiples of their size, or the same content would give other blocks where its holes differ.
+        start = found - found % BLOCK
+        file.seek(start)
+        if not (block := file.read(BLOCK)):
+            return
+        if block != HOLE[: len(block)]:
+            yield start, block
+        start += BLOCK
 
 
 def replace_file(path: Path, text: str) -> None:
