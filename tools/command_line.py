@@ -39,9 +39,19 @@ def guarded(main: Callable[[], int]) -> int:
     except OSError as error:
         print(f"failed: {redact(str(error))}", file=sys.stderr)
         return FAILED
+    except ValueError:
+        if not (strange := [argument for argument in sys.argv[1:] if _has_stray_bytes(argument)]):
+            raise
+        print(f"error: the argument {strange[0]!r} is no text in UTF-8", file=sys.stderr)
+        return USAGE
     except KeyboardInterrupt:
         print("stopped by the user; the next run goes on where this one was", file=sys.stderr)
         return 130
+
+
+def _has_stray_bytes(argument: str) -> bool:
+    """Return whether bytes of an argument were none in the encoding of the system: Python keeps them as surrogates."""
+    return any("\udc80" <= character <= "\udcff" for character in argument)
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:

@@ -30,6 +30,13 @@ def test_help_lists_the_pipelines_and_imports_nothing_heavy(home: Path) -> None:
         assert name in helped.out
 
 
+@pytest.mark.parametrize("name", ["ask", "lineage"])
+def test_bytes_that_are_no_text_are_one_sentence(name: str) -> None:
+    told = called(name, "caf\udce9")
+    assert told.code == 2
+    assert "'caf\\udce9' is no text in UTF-8" in told.err
+
+
 def test_a_run_and_a_search(home: Path, config: Path) -> None:
     ran = tool(home, "run", "feature", "--config", str(config), "--plain")
     assert ran.code == 0, ran.err
