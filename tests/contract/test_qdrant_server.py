@@ -79,32 +79,6 @@ def texts(index: VectorIndex) -> dict[str, object]:
 # Generations
 
 
-def test_nothing_unpublished_is_seen_by_any_way_of_reading(store: VersionedStore) -> None:
-    written(store, point("kept", "old"), point("replaced", "old"), point("removed", "old"))
-    with store.write(manifest()) as index, store.read() as opened_before:
-        index.upsert([point("replaced", "new"), point("added", "new", terms=(1, 2))])
-        index.delete([point_id("removed")])
-        index.flush()
-        with store.read() as opened_after:
-            for reader in (opened_before, opened_after):
-                old = {point_id(name): "old" for name in ("kept", "replaced", "removed")}
-                assert texts(reader) == old
-                assert list(reader.ids()) == sorted(old)
-                assert set(reader.get([*old, point_id("added")])) == set(old)
-                assert reader.count() == reader.count({"source": "notes"}) == 3
-                assert reader.count({"document_id": "added"}) == 0
-                assert {hit.id for hit in reader.search_dense(NORTH, 10)} == set(old)
-                assert {hit.id for hit in reader.search_sparse(SparseVector((1,), (1.0,)), 10)} == set(old)
-                assert reader.search_sparse(SparseVector((2,), (1.0,)), 10) == []
-        new = {point_id("kept"): "old", point_id("replaced"): "new", point_id("added"): "new"}
-        assert texts(index) == new
-        assert index.count() == 3
-        store.publish("v1")
-        with store.read() as opened_later:
-            assert texts(opened_later) == new
-        assert texts(opened_before) == old
-
-
 def test_what_the_store_adds_to_a_payload_is_not_shown(store: VersionedStore) -> None:
     one = point("a", "text", course="ml")
     written(store, one)
@@ -112,35 +86,6 @@ def test_what_the_store_adds_to_a_payload_is_not_shown(store: VersionedStore) ->
         assert index.get([one.id])[one.id].payload == one.payload
         assert index.search_dense(NORTH, 1)[0].payload == one.payload
         assert set(index.payload_indexes()) == {"uri", "source", "document_id"}
-
-
-def test_a_writer_goes_on_after_it_has_published(store: VersionedStore) -> None:
-    with store.write(manifest()) as index:
-        for text in ("one", "two", "three"):
-            index.upsert([point("a", text)])
-            index.flush()
-            store.publish("v1")
-            index.upsert([point("a", "unpublished")])
-            index.flush()
-            with store.read() as reader:
-                assert list(texts(reader).values()) == [text]
-
-
-def test_what_is_unpublished_is_known_also_to_others(server: StandIn, store: VersionedStore) -> None:
-    other = opened_on(server)
-    assert not other.unpublished("v1")
-    with store.write(manifest()) as index:
-        index.upsert([point("a")])
-    assert other.unpublished("v1")
-    store.publish("v1")
-    assert not other.unpublished("v1")
-    for change in (lambda: index.upsert([point("a", "new")]), lambda: index.delete([point_id("a")])):
-        with store.write(manifest()) as index:
-            change()
-        assert other.unpublished("v1")
-        store.publish("v1")
-        assert not other.unpublished("v1")
-    other.close()
 
 
 def test_publishing_what_has_not_changed_changes_nothing(server: StandIn, store: VersionedStore) -> None:
@@ -227,17 +172,6 @@ def test_points_of_somebody_else_are_shown_to_the_writer_and_can_be_removed(
         index.delete([known, theirs])
         assert list(index.ids()) == [point_id("a")]
     assert server.collections["notes__v1"].shard.info().points_count == 1
-
-
-def test_frequencies_of_words_are_those_of_what_is_seen(server: StandIn, store: VersionedStore) -> None:
-    query = SparseVector((1, 2), (1.0, 1.0))
-    written(store, *(point(number, terms=(1,) if number else (1, 2)) for number in range(10)))
-    with store.read() as reader:
-        before = [(hit.id, hit.score) for hit in reader.search_sparse(query, 10)]
-        with store.write(manifest()) as index:
-            index.upsert([point(f"more {number}", terms=(2,)) for number in range(50)])
-            index.flush()
-            assert [(hit.id, hit.score) for hit in reader.search_sparse(query, 10)] == before
 
 
 def test_a_server_that_cannot_choose_whom_to_count_still_answers(server: StandIn) -> None:
@@ -451,24 +385,6 @@ def test_a_writer_whose_work_somebody_else_published_cannot_add_to_it(server: St
         assert list(reader.ids()) == [point_id("a")]
     store.close()
     tool.close()
-
-
-def test_an_index_whose_writer_died_at_work_says_so_once(server: StandIn, store: VersionedStore) -> None:
-    def die() -> None:
-        with store.write(manifest()) as index:
-            assert not index.interrupted
-            index.upsert([point("a")])
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        die()
-    for _ in range(2):
-        with store.write(manifest()) as index:  # looking alone mends nothing
-            assert index.interrupted
-    with store.write(manifest()) as index:
-        index.flush()
-    with store.write(manifest()) as index:
-        assert not index.interrupted
 
 
 # Points

@@ -1,7 +1,7 @@
-"""What the layer below the further vector stores adds to their contract: generations, runs, dead writers.
+"""What the layer below most vector stores adds to their contract: generations, runs, dead writers.
 
 Each engine is opened as in production: PostgreSQL with pgvector on a socket, FAISS, LanceDB and Chroma in a folder,
-ClickHouse's engine behind a stand-in for its server.
+ClickHouse's engine and Qdrant behind stand-ins for their servers.
 """
 
 from array import array
@@ -14,17 +14,18 @@ from byte_scan import places_of
 from clickhouse_stand_in import new_clickhouse
 from postgresql_server import new_database
 from pydantic import ValidationError
+from qdrant_stand_in import StandIn, stand_in
 
 from llm_engineering.domain.chunks import Point, SparseVector
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.indexes import IndexManifest, ModelCard
 from llm_engineering.domain.ports import VectorIndex
-from llm_engineering.infrastructure.vector_stores import ENGINES, EngineSpec, Faiss, Lancedb, Pgvector
+from llm_engineering.infrastructure.vector_stores import ENGINES, EngineSpec, Faiss, Lancedb, Pgvector, Qdrant
 from llm_engineering.infrastructure.vector_stores.versioned import Row
 from llm_engineering.infrastructure.vector_stores.versioned.generations import FOREVER, stored_key, table_name
 from llm_engineering.infrastructure.vector_stores.versioned.store import VersionedStore
 
-KINDS = {spec.name(): spec for spec in ENGINES}
+KINDS = {spec.name(): spec for spec in ENGINES} | {"qdrant": Qdrant}
 Opener = Callable[..., VersionedStore]
 NORTH = array("f", (1, 0, 0, 0))
 TERM = SparseVector((1,), (1.0,))
@@ -46,27 +47,48 @@ def point(name: object, text: str = "", terms: tuple[int, ...] = (1,), **metadat
     return Point(point_id(name), NORTH, sparse, {**payload, "metadata": metadata})
 
 
-@pytest.fixture(params=["pgvector", "faiss", "lancedb", "chroma", "clickhouse"])
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
-    """Return what opens the one collection of this test, as each process does for itself."""
-    kind: type[EngineSpec] = KINDS[request.param]
+@pytest.fixture
+def qdrant() -> Iterator[StandIn]:
+    with stand_in() as running:
+        yield running
+
+
+def opener(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Opener]:
+    """Yield what opens the one collection of a test, as each process does for itself."""
+    spec = KINDS[kind]
     settings: dict[str, object] = {}
-    if request.param == "clickhouse":
+    if kind == "clickhouse":
         monkeypatch = request.getfixturevalue("monkeypatch")
         monkeypatch.setenv(
             "LLM_ENGINEERING_CLICKHOUSE_URL", new_clickhouse(request.getfixturevalue("clickhouse_server"))
         )
-    if request.param == "pgvector":
+    if kind == "pgvector":
         settings = {"url": new_database(request.getfixturevalue("pgvector_server")).replace("+psycopg", "")}
+    if kind == "qdrant":
+        settings = {"url": request.getfixturevalue("qdrant").url}
     stores: list[VersionedStore] = []
 
     def open_store(run: int = 0, collection: str = "notes", **more: object) -> VersionedStore:
-        stores.append(kind.model_validate({**settings, **more}).open(tmp_path, collection, run))
+        stores.append(spec.model_validate({**settings, **more}).open(folder, collection, run))
         return stores[-1]
 
     yield open_store
     for store in stores:
         store.close()
+
+
+TABLES = ("pgvector", "faiss", "lancedb", "chroma", "clickhouse")
+
+
+@pytest.fixture(params=[*TABLES, "qdrant"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    yield from opener(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=TABLES)
+def tables(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    """As `opened`, where the rows of all generations are in a table that a test can look into."""
+    yield from opener(request.param, request, tmp_path)
 
 
 def written(store: VersionedStore, *points: Point, version: str = "v1") -> None:
@@ -142,15 +164,15 @@ def test_what_is_unpublished_is_known_also_to_others(opened: Opener) -> None:
     assert not other.unpublished("v1")
 
 
-def test_what_nobody_sees_any_more_is_deleted_and_readers_have_their_time_before(opened: Opener) -> None:
-    patient = opened()
+def test_what_nobody_sees_any_more_is_deleted_and_readers_have_their_time_before(tables: Opener) -> None:
+    patient = tables()
     written(patient, point("a", "one"), point("b", "one"))
     with patient.read() as reader:
         written(patient, point("a", "two"))
         written(patient, point("a", "three"))
         assert texts(reader) == {point_id("a"): "one", point_id("b"): "one"}
         assert rows_in(patient) == 4
-    hasty = opened(reader_seconds=0)
+    hasty = tables(reader_seconds=0)
     with hasty.write(manifest()):
         pass
     assert rows_in(hasty) == 2
@@ -158,8 +180,8 @@ def test_what_nobody_sees_any_more_is_deleted_and_readers_have_their_time_before
         assert texts(reader) == {point_id("a"): "three", point_id("b"): "one"}
 
 
-def test_what_a_killed_writer_did_not_end_is_ended_by_the_next(opened: Opener) -> None:
-    store = opened()
+def test_what_a_killed_writer_did_not_end_is_ended_by_the_next(tables: Opener) -> None:
+    store = tables()
     written(store, point("a", "old"))
     with store.write(manifest()) as index:
         index.upsert([point("b")])
@@ -183,8 +205,8 @@ def test_frequencies_of_words_are_those_of_what_is_seen(opened: Opener) -> None:
             assert again.search_sparse(TERM, 5)[0].score == pytest.approx(before)
 
 
-def test_a_run_that_was_overtaken_cannot_write_or_switch(opened: Opener) -> None:
-    old, new = opened(run=3), opened(run=4)
+def test_a_run_that_was_overtaken_cannot_write_or_switch(tables: Opener) -> None:
+    old, new = tables(run=3), tables(run=4)
     refused = r"run 3 may not write to collection 'notes'.*run 4 took it over"
     working = old.write(manifest())
     stale = working.__enter__()
@@ -237,8 +259,8 @@ def test_two_collections_share_a_place(opened: Opener, tmp_path: Path) -> None:
     other.close()
 
 
-def test_a_table_with_vectors_of_another_model_is_refused_with_what_to_do(opened: Opener) -> None:
-    store = opened()
+def test_a_table_with_vectors_of_another_model_is_refused_with_what_to_do(tables: Opener) -> None:
+    store = tables()
     written(store, point("a"))
     with pytest.raises(UsageError, match="under a new version"), store.write(manifest(fingerprint="f2")):
         pass
@@ -246,12 +268,12 @@ def test_a_table_with_vectors_of_another_model_is_refused_with_what_to_do(opened
         store._books.engine.create(TABLE, 8, ())
 
 
-def test_payloads_come_back_as_they_were(opened: Opener) -> None:
+def test_payloads_come_back_as_they_were(tables: Opener) -> None:
     odd: dict[str, object] = {
         "zero": "a\x00b", "huge": 10**40, "tiny": 5e-324, "whole": 3.0, "minus": -0.0, "mixed": "ß\u2028😀'\"\\",
         "list": [1, 2.0, None], "none": None, "1e300": 1e300, "": "", "a\x00": 1,
     }  # fmt: skip
-    store = opened()
+    store = tables()
     written(store, point("a", **odd))
     with store.read() as index:
         found = index.search_dense(NORTH, 1)[0].payload["metadata"]
@@ -309,8 +331,8 @@ def test_above_the_threshold_a_graph_finds_the_same_and_a_filter_gets_all_that_t
         assert len(reader.search_dense(query, 1_500)) == 1_500
 
 
-def test_rows_of_somebody_else_are_shown_to_the_writer_alone_and_can_be_removed(opened: Opener) -> None:
-    store = opened()
+def test_rows_of_somebody_else_are_shown_to_the_writer_alone_and_can_be_removed(tables: Opener) -> None:
+    store = tables()
     written(store, point("a"))
     foreign = point("foreign")
     row = Row(foreign.id, foreign.id, 0, FOREVER, foreign.dense, foreign.sparse, foreign.payload)
