@@ -11,6 +11,7 @@ from loguru import logger
 from llm_engineering.domain.documents import Document, Failure, Item, NotModified, Rejection
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.infrastructure.sources import Files, SourceContext
+from llm_engineering.infrastructure.sources.contents import title_in
 from llm_engineering.infrastructure.sources.globs import is_below_any, matches_any
 
 
@@ -270,3 +271,31 @@ def test_any_pattern_can_be_used(pattern: str, path: str) -> None:
 def test_what_lies_in_a_matching_folder_is_below_it() -> None:
     assert is_below_any("a/node_modules/b/c.js", ["node_modules"])
     assert not is_below_any("a/b/c.js", ["node_modules"])
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ('---\ntitle: "My Guide: part 1"\ntags: [a]\n---\n\nText\n\n## Section\n', "My Guide: part 1"),
+        ("---\nlayout: post\ntitle: 'It''s here' # note\n---\n# Heading\n", "It's here"),
+        ('---\ntitle: "a \\"quoted\\" word"\n---\n', 'a "quoted" word'),
+        ("---\ntitle: C# for all # a comment\n...\n# Heading\n", "C# for all"),
+        ("---\r\ntitle: Windows\r\n---\r\n# Heading\r\n", "Windows"),
+        ("---\ntitle: >-\n  Long\n  title\n---\n# Heading\n", "Heading"),
+        ('---\ntitle: ""\n---\n# Heading\n', "Heading"),
+        ("---\n# a comment, no heading\nauthor:\n  title: Dr\n---\n# Heading\n", "Heading"),
+        ("---\n\nA rule, then text.\n\n---\n\n# Heading\n", "Heading"),
+        ("# Heading\n\n---\ntitle: no front matter\n---\n", "Heading"),
+        ("---\ntitle: never closed\n# Heading\n", "Heading"),
+    ],
+)
+def test_the_title_of_a_markdown_file_is_that_of_its_front_matter_else_its_first_heading(text: str, title: str) -> None:
+    assert title_in(text, "markdown") == title
+
+
+@pytest.mark.parametrize("unit", ["a\n", "title: ", "\\", " ", '"'])
+def test_a_long_front_matter_takes_no_time(unit: str) -> None:
+    started = time.process_time()
+    title_in(f'---\ntitle: "{unit * 100_000}\n---\n', "markdown")
+    title_in(f"---\n{unit * 100_000}", "markdown")
+    assert time.process_time() - started < 5

@@ -28,6 +28,12 @@ _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 _ATX_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$")
 _UNDERLINE = re.compile(r"[=\-~^\"'`*+#_.:]{3,}\s*$")
 _TITLE_LINES = 200  # a heading further down is not the title
+# The front matter of Jekyll, Hugo and others. A title over several lines (`>`, `|`) is left to the headings.
+_FRONT_MATTER = re.compile(r"\ufeff?---\s*?\n((?:.*\n){0,200}?)(?:---|\.\.\.)\s*?(?:\n|\Z)")
+_FRONT_TITLE = re.compile(
+    r"""^title:[ \t]+(?:"((?:[^"\\\n]|\\.)+)"|'((?:[^'\n]|'')+)'|([^\s"'>|&*!%@`\[{#].*?))\s*?(?:\s#.*)?$""",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,11 @@ def how_read(found: Mapping[str, Any]) -> Metadata:
 
 
 def title_in(text: str, format: Format) -> str:
-    """Return the first heading of a Markdown or reStructuredText document, or nothing."""
+    """Return the title of a Markdown or reStructuredText document: that of its front matter, else its first heading."""
+    front = _FRONT_MATTER.match(text) if format == "markdown" else None
+    if front and (title := _front_title(front.group(1))):
+        return title
+    text = text[front.end() :] if front else text
     fence = ""
     previous = ""
     for line in text.split("\n", _TITLE_LINES)[:_TITLE_LINES]:
@@ -155,6 +165,16 @@ def title_in(text: str, format: Format) -> str:
             return previous.strip()
         previous = line
     return ""
+
+
+def _front_title(matter: str) -> str:
+    found = _FRONT_TITLE.search(matter)
+    if not found:
+        return ""
+    double, single, plain = found.groups()
+    if double:
+        return re.sub(r"\\(.)", r"\1", double).strip()
+    return (single.replace("''", "'") if single else plain).strip()
 
 
 def _is_underlined(previous: str, line: str, format: Format) -> bool:

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 from llm_engineering.domain.errors import SourceError
 from llm_engineering.infrastructure.sources.files import Files
 from llm_engineering.infrastructure.sources.git import Git
+from llm_engineering.infrastructure.sources.places import local_path
 from llm_engineering.infrastructure.sources.web import Web
 
 KINDS = "a git repository (https://github.com/owner/repo, git@host:owner/repo), a file or folder, or an http(s) article"
@@ -82,10 +83,7 @@ def _path(link: str) -> Path | None:
         return Path(unquote(urlsplit(link).path)).resolve()
     if not link or "\0" in link or _SCHEME.match(link):
         return None
-    try:
-        return Path(link).expanduser().resolve()
-    except RuntimeError:  # a home folder of nobody: ~name
-        return Path(link).resolve()
+    return local_path(link)
 
 
 def _web(link: str) -> Web | None:

@@ -21,11 +21,12 @@ from llm_engineering.infrastructure.sources.folders import Listing, list_folder,
 from llm_engineering.infrastructure.sources.formats import DEFAULT_EXCLUDE, DEFAULT_INCLUDE
 from llm_engineering.infrastructure.sources.incidents import incident
 from llm_engineering.infrastructure.sources.naming import SourceName, SourcePath
+from llm_engineering.infrastructure.sources.places import absent, local_path
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 
 def _default_name(data: dict[str, Any]) -> str:
-    return f"files:{data.get('root', Path()).expanduser().resolve().as_posix()}"
+    return f"files:{local_path(data.get('root', '')).as_posix()}"
 
 
 class Files(Value):
@@ -87,9 +88,9 @@ class FilesSource:
             raise SourceError("unreadable", f"these folders cannot be listed: {folders}; check their permissions")
 
     def _listing(self) -> Listing:
-        root = self.spec.root.expanduser().resolve()
+        root = local_path(self.spec.root)
         if not root.exists():
-            raise SourceError("missing", f"{self.spec.root} does not exist (looked for {root}); check `root`")
+            raise SourceError("missing", f"{absent(self.spec.root, root)}; check `root`")
         if not root.is_dir():
             return Listing(files=[(root.name, root)])
         return self._without_state(root, list_folder(root, self.spec.include, self.spec.exclude))

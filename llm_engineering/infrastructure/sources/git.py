@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from pydantic import AfterValidator, Field
 
@@ -29,19 +29,16 @@ from llm_engineering.infrastructure.sources.git_objects import (
 from llm_engineering.infrastructure.sources.globs import is_below_any, matches_any
 from llm_engineering.infrastructure.sources.incidents import incident
 from llm_engineering.infrastructure.sources.naming import SourceName
+from llm_engineering.infrastructure.sources.places import local_path
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 _REMOTE = re.compile(r"(?i)(?:https?|ssh)://[^/]|[\w.-]+@[\w.-]+:(?!//)")
 _OTHER_SCHEME = re.compile(r"(?i)(?!file:)[a-z][a-z0-9+.-]+:")
 
 
-def _local_folder(url: str) -> Path:
-    return Path(unquote(urlsplit(url).path) if url.lower().startswith("file://") else url).expanduser().resolve()
-
-
 def _shown(url: str) -> str:
     """Return the URL under which the repository is known: a file URI for a local one; never credentials."""
-    return without_credentials(url) if _REMOTE.match(url) or _OTHER_SCHEME.match(url) else _local_folder(url).as_uri()
+    return without_credentials(url) if _REMOTE.match(url) or _OTHER_SCHEME.match(url) else local_path(url).as_uri()
 
 
 def _uri(repository: str, file: TreeFile) -> str:
@@ -122,7 +119,7 @@ class GitSource:
                 f"{_shown(url)} is no git address that is read; use a local path, https://… or git@host:owner/repo"
             )
             raise SourceError("bad_url", message)
-        return local_git_dir(_local_folder(url)), ref
+        return local_git_dir(local_path(url)), ref
 
     def _fetched(self, git_dir: Path) -> str:
         """Fetch from the URL, or from where it redirects to, and return the ref in the clone."""

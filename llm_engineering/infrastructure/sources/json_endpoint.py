@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -15,6 +13,7 @@ from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.folders import open_regular
 from llm_engineering.infrastructure.sources.incidents import incident
 from llm_engineering.infrastructure.sources.naming import SourceName
+from llm_engineering.infrastructure.sources.places import absent, is_remote, local_path, uri_of
 from llm_engineering.infrastructure.sources.record_keys import RecordKeys, title_of
 from llm_engineering.infrastructure.sources.records import Record, find_records, parse_json
 from llm_engineering.infrastructure.sources.templates import fields_of, fill
@@ -26,27 +25,8 @@ def _template(text: str) -> str:
     return text
 
 
-def _is_remote(url: str) -> bool:
-    return url.lower().startswith(("http://", "https://"))
-
-
-def _local(url: str) -> Path:
-    return Path(unquote(urlsplit(url).path) if url.lower().startswith("file://") else url).expanduser().resolve()
-
-
-def _uri(url: str) -> str:
-    """Return the URL that identifies the records: without credentials; of a local file its file URI."""
-    if not _is_remote(url):
-        return _local(url).as_uri()
-    try:
-        parts = urlsplit(url.strip())
-    except ValueError:  # no URL; the client says what is wrong with it when it is asked for
-        return url.rpartition("@")[2]
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
-
-
 def _default_name(data: dict[str, Any]) -> str:
-    return f"json:{_uri(data.get('url', ''))}"
+    return f"json:{uri_of(data.get('url', ''))}"
 
 
 Template = Annotated[str, AfterValidator(_template)]
@@ -106,7 +86,7 @@ class JsonSource:
     def read(self) -> Iterator[Item]:
         from llm_engineering.infrastructure.parsers.text import decode
 
-        uri = _uri(self.spec.url)
+        uri = uri_of(self.spec.url)
         records, problem = find_records(_parsed(decode(self._bytes())), self.spec.records)
         if not records:
             raise SourceError(*(("wrong_shape", problem) if problem else ("empty_source", f"{uri} holds no record")))
@@ -141,17 +121,17 @@ class JsonSource:
         )
 
     def _bytes(self) -> bytes:
-        if _is_remote(self.spec.url):
+        if is_remote(self.spec.url):
             from llm_engineering.infrastructure.http.client import JSON
 
             address = self.context.address(self.spec.url)
             return self.context.client.get(address, accept=JSON, max_bytes=self.spec.max_bytes).content
-        path = _local(self.spec.url)
+        path = local_path(self.spec.url)
         try:
             with open_regular(path) as file:
                 raw = file.read(self.spec.max_bytes + 1)
         except FileNotFoundError as error:
-            message = f"{self.spec.url} does not exist (looked for {path}); give a file or an http(s) address as `url`"
+            message = f"{absent(self.spec.url, path)}; give a file or an http(s) address as `url`"
             raise SourceError("missing", message) from error
         except OSError as error:
             raise SourceError("unreadable", f"{path} cannot be read: {error.strerror or error}") from error

@@ -17,6 +17,7 @@ from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.folders import list_folder, open_regular
 from llm_engineering.infrastructure.sources.incidents import incident
 from llm_engineering.infrastructure.sources.naming import SourceName, SourcePath
+from llm_engineering.infrastructure.sources.places import absent, local_path
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 _FROM = re.compile(rb"From \S*.*\d{4}\s*$")
@@ -25,7 +26,7 @@ _LINE = 1 << 16
 
 
 def _default_name(data: dict[str, Any]) -> str:
-    return f"mailbox:{data.get('path', Path()).expanduser().resolve().as_posix()}"
+    return f"mailbox:{local_path(data.get('path', '')).as_posix()}"
 
 
 class Mailbox(Value):
@@ -58,9 +59,9 @@ class MailboxSource:
     kind: str = "mailbox"
 
     def read(self) -> Iterator[Item]:
-        path = self.spec.path.expanduser().resolve()
+        path = local_path(self.spec.path)
         if not path.exists():
-            raise SourceError("missing", f"{self.spec.path} does not exist (looked for {path}); check `path`")
+            raise SourceError("missing", f"{absent(self.spec.path, path)}; check `path`")
         seen: set[str] = set()
         self.keeps_unshown = False
         for place, raw in self._messages(path):

@@ -17,11 +17,12 @@ from llm_engineering.infrastructure.sources.folders import list_folder, open_reg
 from llm_engineering.infrastructure.sources.formats import DEFAULT_EXCLUDE
 from llm_engineering.infrastructure.sources.incidents import incident
 from llm_engineering.infrastructure.sources.naming import SourceName, SourcePath
+from llm_engineering.infrastructure.sources.places import absent, local_path
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 
 def _default_name(data: dict[str, Any]) -> str:
-    return f"pdf:{data.get('root', Path()).expanduser().resolve().as_posix()}"
+    return f"pdf:{local_path(data.get('root', '')).as_posix()}"
 
 
 class Pdf(Value):
@@ -53,9 +54,9 @@ class PdfSource:
     kind: str = "pdf"
 
     def read(self) -> Iterator[Item]:
-        root = self.spec.root.expanduser().resolve()
+        root = local_path(self.spec.root)
         if not root.exists():
-            raise SourceError("missing", f"{self.spec.root} does not exist (looked for {root}); check `root`")
+            raise SourceError("missing", f"{absent(self.spec.root, root)}; check `root`")
         if root.is_dir():
             listing = list_folder(root, self.spec.include, self.spec.exclude)
             files, rejected, unreadable = listing.files, listing.rejected, listing.unreadable

@@ -1,5 +1,6 @@
 """Where a single file is: a path on this machine, or an http(s) address."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -17,9 +18,16 @@ def is_remote(url: str) -> bool:
     return url.lower().startswith(("http://", "https://"))
 
 
-def local_path(url: str) -> Path:
-    """Return a place on this machine as a path."""
-    return Path(unquote(urlsplit(url).path) if url.lower().startswith("file://") else url).expanduser().resolve()
+def local_path(place: str | Path) -> Path:
+    """Return a place on this machine as an absolute path. The `~name` of nobody stays: there is no such folder."""
+    text = str(place)
+    path = unquote(urlsplit(text).path) if text.lower().startswith("file://") else text
+    return Path(os.path.expanduser(path)).resolve()  # noqa: PTH111 - that of pathlib fails for a name of nobody
+
+
+def absent(named: object, path: Path) -> str:
+    """Return the sentence that says that there is nothing, as it was named and where that is."""
+    return f"{named} does not exist" + ("" if str(named) == str(path) else f" (looked for {path})")
 
 
 def uri_of(url: str) -> str:
@@ -48,7 +56,7 @@ def opened(url: str, context: SourceContext, max_bytes: int) -> Iterator[BinaryI
     try:
         file = open_regular(path)
     except FileNotFoundError as error:
-        raise SourceError("missing", f"{url} does not exist (looked for {path}); check the path") from error
+        raise SourceError("missing", f"{absent(url, path)}; check the path") from error
     except OSError as error:
         raise SourceError("unreadable", f"{path} cannot be read: {error.strerror or error}") from error
     with file:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote, unquote
 
@@ -15,6 +14,7 @@ from llm_engineering.domain.errors import SourceError, UsageError
 from llm_engineering.domain.secrets import redact, remember
 from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.naming import SourceName, named_twice
+from llm_engineering.infrastructure.sources.places import absent, local_path
 from llm_engineering.infrastructure.sources.rows import Row, RowReader, RowSettings
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
@@ -179,9 +179,9 @@ def _read_only_sqlite(url: "URL") -> "URL":
     database = url.database or ""
     if database.startswith("file:"):
         database = unquote(database.removeprefix("file:").partition("?")[0])
-    path = Path(database).expanduser().resolve()
+    path = local_path(database)
     if not database or database == ":memory:" or not path.is_file():
-        raise SourceError("missing", f"the database {database or ':memory:'} does not exist (looked for {path})")
+        raise SourceError("missing", f"the database {absent(database or ':memory:', path)}")
     # A # or % in a path would end the address, and with it the right to read alone, or name another file.
     return url.set(database=f"file:{quote(path.as_posix())}", query={"mode": "ro", "uri": "true"})
 
