@@ -15,6 +15,7 @@ from llm_engineering.infrastructure.fetching import Fetching
 from llm_engineering.infrastructure.observability.progress import bar
 from llm_engineering.infrastructure.parsers.formats import Unreadable
 from llm_engineering.infrastructure.parsers.formats.feeds import read_feed
+from llm_engineering.infrastructure.parsers.formats.listings import read_sitemap
 from llm_engineering.infrastructure.sources import Feed, Site, Sitemap, SourceContext, SourceSpec, Web
 from llm_engineering.infrastructure.warehouse import open_warehouse
 
@@ -323,3 +324,23 @@ def test_a_pdf_on_the_web_is_read_like_one_on_disk(host: Host, context: SourceCo
     assert isinstance(good, Document)
     assert (good.title, good.text, good.metadata["url"]) == ("Cod", "All about cod.", f"{host.url}/fish")
     assert reasons([bad]) == ["truncated"]
+
+
+def test_single_texts_of_a_feed_in_another_encoding_than_it_says_are_read() -> None:
+    text = "<rss><channel><item><title>{}</title><link>http://a/1</link></item></channel></rss>"
+    mixed = text.encode().replace(b"{}", "Café – ".encode() + "été".encode("cp1252"))
+    (entry,) = read_feed(mixed)["entries"]
+    assert entry["title"] == "Café – été"
+    (entry,) = read_feed(
+        b'<?xml version="1.0" encoding="iso-8859-2"?>' + text.replace("{}", "łódź").encode("iso-8859-2")
+    )["entries"]
+    assert entry["title"] == "łódź"
+
+
+def test_a_sitemap_with_signs_that_should_have_been_escaped_is_read_and_one_that_is_cut_is_not() -> None:
+    content = (
+        b"<urlset><url><loc>http://a/x?a=1&b=2</loc></url><url><loc>http://a/?a=1&amp;c=&#50;</loc></url></urlset>"
+    )
+    assert [address for address, _ in read_sitemap(content)["pages"]] == ["http://a/x?a=1&b=2", "http://a/?a=1&c=2"]
+    with pytest.raises(Unreadable, match="no XML"):
+        read_sitemap(content[:-9])

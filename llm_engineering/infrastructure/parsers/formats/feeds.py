@@ -3,17 +3,15 @@
 import html
 import re
 from email.utils import parsedate_to_datetime
-from html.entities import html5
 from typing import Any
 from urllib.parse import urljoin
 
 from llm_engineering.infrastructure.parsers.formats import Unreadable
 from llm_engineering.infrastructure.parsers.formats.archive import local, parse_xml
-from llm_engineering.infrastructure.parsers.formats.listings import encoded, unpacked
+from llm_engineering.infrastructure.parsers.formats.listings import encoded, mended, unpacked
 
 _CONTENT = ("encoded", "content", "description", "summary")
 _DATES = ("pubDate", "updated", "published", "date")
-_REFERENCE = re.compile(rb"<!\[CDATA\[.*?\]\]>|&#(?:\d+|x[\da-fA-F]+);|&([A-Za-z]\w*);|&", re.DOTALL)
 _END_OF_FEED = re.compile(rb"</(?:[\w-]+:)?(?:rss|rdf|feed)\s*>")
 # What stands in titles; other words in angle brackets are meant to be read.
 _INLINE = re.compile(r"(?i)</?(?:a|b|br|code|em|font|i|mark|small|span|strong|sub|sup|tt|u)(?:\s[^<>]*)?/?>")
@@ -30,7 +28,7 @@ def read_feed(raw: bytes) -> dict[str, Any]:
     content = unpacked(raw)
     if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower().startswith((b"<!doctype html", b"<html", b"{", b"[")):
         raise Unreadable("unparsable", "it is HTML or JSON; give the address of the RSS or Atom feed itself")
-    root = parse_xml(_without_entities(content), "the feed", recover=True)
+    root = parse_xml(mended(content), "the feed", recover=True)
     if local(root).lower() not in ("rss", "rdf", "feed"):
         raise Unreadable("unparsable", f"it is no feed: its root is <{local(root)}>, expected <rss> or <feed>")
     channel = next((e for e in root if local(e) == "channel"), root)
@@ -38,24 +36,6 @@ def read_feed(raw: bytes) -> dict[str, Any]:
     # A feed with one wrong character is read to its end; what is written in UTF-16 has a NUL between any two.
     end = content[-4096:].replace(b"\0", b"").lower()
     return {"title": _title(channel), "entries": entries, "whole": _END_OF_FEED.search(end) is not None}
-
-
-def _without_entities(content: bytes) -> bytes:
-    """Return a feed with numbers for entities, those of HTML too, and for an & that stands for itself.
-
-    Behind the first mistake of a feed libxml2 drops every `&lt;` and `&amp;` without a word, but no number.
-    """
-    if b"\0" in content[:64]:  # UTF-16, of which single bytes say nothing
-        return content
-    return _REFERENCE.sub(_number, content)
-
-
-def _number(found: "re.Match[bytes]") -> bytes:
-    whole, name = found.group(), found.group(1)
-    if name is None:
-        return b"&#38;" if whole == b"&" else whole
-    meant = html5.get(f"{name.decode()};", "")
-    return b"".join(b"&#%d;" % ord(character) for character in meant) or b"&#38;" + whole[1:]
 
 
 def _entry(element: Any) -> dict[str, str]:

@@ -1,8 +1,10 @@
 """What points at pages: sitemaps, and the links of an HTML page."""
 
+import codecs
 import gzip
 import re
 import zlib
+from html.entities import html5
 from io import BytesIO
 from typing import Any
 from urllib.parse import urljoin
@@ -12,7 +14,10 @@ from llm_engineering.infrastructure.parsers.formats.archive import local, parse_
 
 _MOST_BYTES = 64 * 1024 * 1024  # unpacked; the protocol of sitemaps says 50 MB
 _MOST_LINKS = 20_000
+_AS_CP1252 = "llm_engineering.cp1252"
 _LINE_ENDS = re.compile(r"[\t\r\n]")
+_REFERENCE = re.compile(rb"<!\[CDATA\[.*?\]\]>|&#(?:\d+|x[\da-fA-F]+);|&([A-Za-z]\w*);|&", re.DOTALL)
+_OTHER_ENCODING = re.compile(rb"""\A<\?xml[^>]*encoding\s*=\s*["'](?!utf-?8["'])""", re.IGNORECASE)
 
 
 def read_sitemap(raw: bytes) -> dict[str, Any]:
@@ -29,7 +34,7 @@ def read_sitemap(raw: bytes) -> dict[str, Any]:
         if not lines or not all(line.startswith(("http://", "https://")) for line in lines):
             raise Unreadable("unparsable", "it is no sitemap: neither XML nor an address on each line")
         return {"pages": [[line, ""] for line in lines], "sitemaps": []}
-    root = parse_xml(content, "the sitemap")
+    root = parse_xml(mended(content), "the sitemap")
     if local(root) not in ("urlset", "sitemapindex"):
         advice = "; a feed is read by kind: feed" if local(root).lower() in ("rss", "rdf", "feed") else ""
         raise Unreadable("unparsable", f"it is no sitemap: its root is <{local(root)}>, expected <urlset>{advice}")
@@ -101,3 +106,32 @@ def unpacked(raw: bytes) -> bytes:
     if len(content) > _MOST_BYTES:
         raise Unreadable("too_large", f"unpacked it is larger than {_MOST_BYTES:,} bytes")
     return content
+
+
+def mended(content: bytes) -> bytes:
+    """Return XML with numbers for entities, those of HTML too, and for an & that stands for itself; and all in UTF-8,
+    where that is said and single texts are in the encoding of Western Europe.
+
+    Behind the first mistake of a feed libxml2 drops every `&lt;` and `&amp;` without a word, but no number.
+    """
+    if b"\0" in content[:64]:  # UTF-16, of which single bytes say nothing
+        return content
+    if not _OTHER_ENCODING.match(content):
+        content = content.decode("utf-8", _AS_CP1252).encode()
+    return _REFERENCE.sub(_number, content)
+
+
+def _number(found: "re.Match[bytes]") -> bytes:
+    whole, name = found.group(), found.group(1)
+    if name is None:
+        return b"&#38;" if whole == b"&" else whole
+    meant = html5.get(f"{name.decode()};", "")
+    return b"".join(b"&#%d;" % ord(character) for character in meant) or b"&#38;" + whole[1:]
+
+
+def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - it is registered for decoding alone
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+codecs.register_error(_AS_CP1252, _as_cp1252)
