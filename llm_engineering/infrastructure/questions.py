@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -17,8 +18,8 @@ def read_questions(path: Path, question: str, document: str, filters: Sequence[s
     """Return the questions of a file.
 
     Args:
-        path: A CSV file with a head line, tabs between its cells if it is a `.tsv`, or a JSONL file (`.jsonl`,
-            `.ndjson`) with an object in each line.
+        path: A CSV file with a head line, with commas, semicolons or tabs between its cells, or a JSONL file
+            (`.jsonl`, `.ndjson`) with an object in each line.
         question: The column that holds the question.
         document: The column that names the document that answers it; in JSONL it may be a list of names.
         filters: Columns to limit the search by, under their own names. An empty value limits nothing.
@@ -26,7 +27,7 @@ def read_questions(path: Path, question: str, document: str, filters: Sequence[s
     Raises:
         UsageError: the file cannot be read, a column is missing, a value is empty, or there are no questions.
     """
-    rows = _lines if path.suffix.lower() in LINES else _records
+    rows = _lines if path.suffix.lower() in LINES else partial(_records, wanted={question, document, *filters})
     try:
         with path.expanduser().open(encoding="utf-8-sig", newline="") as file:
             found = [_question(row, f"{path}, line {line}", question, document, filters) for line, row in rows(file)]
@@ -45,8 +46,13 @@ class _NoObject(Exception):  # noqa: N818 - it carries the number of a line
     pass
 
 
-def _records(file: IO[str]) -> Iterator[tuple[int, Mapping[str | None, object]]]:
-    delimiter = "\t" if Path(file.name).suffix.lower() == ".tsv" else ","
+def _records(file: IO[str], wanted: Set[str]) -> Iterator[tuple[int, Mapping[str | None, object]]]:
+    head = file.readline()
+    file.seek(0)
+    usual = "\t" if Path(file.name).suffix.lower() == ".tsv" else ","
+    # Excel writes semicolons wherever a comma is in decimal numbers. What separates is what gives the wanted columns.
+    found = (one for one in (usual, ",", ";", "\t") if wanted <= set(next(csv.reader([head], delimiter=one), [])))
+    delimiter = next(found, usual)
     reader = csv.DictReader(file, delimiter=delimiter, strict=True)
     return ((reader.line_num, row) for row in reader)
 
@@ -72,7 +78,7 @@ def _question(
         has = ", ".join(repr(name) for name in row if name is not None) or "none"
         raise UsageError(
             f"{where}: there is no {missing[0]!r}; the columns are: {has}. Give a column that name, or name another "
-            "one beside the file (`question`, `document`, `filters`); commas are between cells, tabs in a .tsv"
+            "one beside the file (`question`, `document`, `filters`)"
         )
     text, names = row[question], _names(row[document])
     if not isinstance(text, str) or not text.strip():

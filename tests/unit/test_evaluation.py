@@ -70,6 +70,9 @@ def test_csv_and_jsonl_say_the_same(tmp_path: Path) -> None:
     tabs = tmp_path / "q.TSV"
     tabs.write_text('\ufeffquestion\tcourse\tdocument\nWhere, exactly?\tml\ta.md\nWho?\t\t"b\nc"\n', encoding="utf-8")
     assert read_questions(tabs, "question", "document", ["course"]) == expected
+    semicolons = tmp_path / "semicolons.csv"
+    semicolons.write_text('\ufeffquestion;course;document\nWhere, exactly?;ml;a.md\nWho?;;"b\nc"\n', encoding="utf-8")
+    assert read_questions(semicolons, "question", "document", ["course"]) == expected
 
 
 def test_a_filter_that_limits_nothing_by_mistake_is_refused(tmp_path: Path) -> None:
@@ -90,7 +93,7 @@ def test_other_names_of_columns_and_several_answers(tmp_path: Path) -> None:
         ("empty.csv", "", "there are no questions"),
         ("head.csv", "question,document\n", "there are no questions"),
         ("column.csv", "question,doc\nWho?,a\n", "line 2: there is no 'document'; the columns are: 'question', 'doc'"),
-        ("semicolons.csv", "question;document\nWho?;a\n", "'question;document'. .* commas are between cells"),
+        ("pipes.csv", "question|document\nWho?|a\n", r"'question\|document'. Give a column that name"),
         ("short.csv", "question,document\nWho?\n", "line 2: there is no 'document'"),
         ("blank.csv", "question,document\n ,a\n", "line 2: the question is ' '"),
         ("nothing.csv", "question,document\nWho?, \n", "line 2: the document is ' '"),
