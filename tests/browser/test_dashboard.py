@@ -64,6 +64,6 @@ def test_a_run_is_there_without_a_form_with_its_dag_and_an_artifact_with_its_pic
     page.get_by_text("chunks", exact=True).first.click()
     page.get_by_role("tab", name="Visualization").last.click()
     page.get_by_role("button", name="Load Preview").click()
-    expect(page.locator("img[src^='data:image'], img[src^='blob:']").first).to_be_visible(timeout=30_000)
+    expect(page.frame_locator("iframe").last.locator("svg.histogram")).to_be_visible(timeout=30_000)
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=Path(folder) / "dashboard-chunks.png")

@@ -193,7 +193,7 @@ def test_a_map_of_little_or_of_no_numbers_is_drawn(vectors: list[list[float]]) -
 def test_the_lengths_of_some_chunks_are_a_page_that_speaks_of_no_window() -> None:
     page = render_lengths([3, 40, 40, 250])
     seen = Seen(page)
-    assert "The longest chunk has 250." in " ".join(" ".join(seen.texts).split())
+    assert "The longest chunk has 250 tokens." in " ".join(" ".join(seen.texts).split())
     assert "window" not in "".join(text for text in seen.texts if "{" not in text)  # but for the style
     bars = [value for name, value in seen.attributes if name == "class" and value in ("bar", "over")]
     assert set(bars) == {"bar"}
