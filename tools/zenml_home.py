@@ -53,6 +53,7 @@ def prepare_zenml() -> None:
     from zenml.environment import Environment
     from zenml.integrations.registry import integration_registry
     from zenml.logger import ZenMLConsoleHandler
+    from zenml.steps.base_step import BaseStep
     from zenml.utils import env_utils
 
     for handler in logging.getLogger().handlers:
@@ -71,6 +72,8 @@ def prepare_zenml() -> None:
 
     # It keeps the list of installed packages with a run, and starts pip twice for it.
     Environment.get_python_packages = staticmethod(_installed)  # type: ignore[method-assign]
+    # It describes the parameters of each step for forms that start a run. Here runs are started from YAML.
+    BaseStep._compute_parameter_schema = _no_schema  # type: ignore[method-assign]
 
 
 def _is_meant(record: logging.LogRecord) -> bool:
@@ -91,6 +94,10 @@ def _where_loaded(library: str, activate: Callable[[], None]) -> Callable[[], No
             activate()
 
     return activated
+
+
+def _no_schema(step: object) -> None:  # noqa: ARG001 - ZenML's signature
+    """Stand in for the description of a step's parameters."""
 
 
 @cache
