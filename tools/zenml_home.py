@@ -73,7 +73,7 @@ def prepare_zenml() -> None:
     # It keeps the list of installed packages with a run, and starts pip twice for it.
     Environment.get_python_packages = staticmethod(_installed)  # type: ignore[method-assign]
     # It describes the parameters of each step for forms that start a run. Here runs are started from YAML.
-    BaseStep._compute_parameter_schema = _no_schema  # type: ignore[method-assign]
+    BaseStep._compute_parameter_schema = _no_schema  # type: ignore[method-assign, assignment]
 
 
 def _is_meant(record: logging.LogRecord) -> bool:
@@ -96,7 +96,7 @@ def _where_loaded(library: str, activate: Callable[[], None]) -> Callable[[], No
     return activated
 
 
-def _no_schema(step: object) -> None:  # noqa: ARG001 - ZenML's signature
+def _no_schema(step: object) -> None:
     """Stand in for the description of a step's parameters."""
 
 
