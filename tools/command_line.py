@@ -42,7 +42,7 @@ def guarded(main: Callable[[], int]) -> int:
     except ValueError:
         if not (strange := [argument for argument in sys.argv[1:] if _has_stray_bytes(argument)]):
             raise
-        print(f"error: the argument {strange[0]!r} is no text in UTF-8", file=sys.stderr)
+        print(f"error: the argument {strange[0]!r} is no text in UTF-8; write it in that encoding", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         print("stopped by the user; the next run goes on where this one was", file=sys.stderr)

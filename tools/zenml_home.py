@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,15 +18,15 @@ V = TypeVar("V")
 
 # ZenML imports every installed library that it has an integration for whenever it compiles a pipeline: with torch and
 # scikit-learn that takes 5 seconds. It is for their materializers, which a step needs that names a type of the library,
-# and to name it, it has loaded the library: integration → library.
+# and to name it, it has loaded the library: integration → what any of its libraries is imported as.
 _HEAVY = {
-    "pytorch": "torch",
-    "pytorch_lightning": "lightning",
-    "sklearn": "sklearn",
-    "scipy": "scipy",
-    "huggingface": "datasets",
-    "pandas": "pandas",
-    "pillow": "PIL",
+    "pytorch": {"torch"},
+    "pytorch_lightning": {"lightning", "pytorch_lightning"},
+    "sklearn": {"sklearn"},
+    "scipy": {"scipy"},
+    "huggingface": {"datasets", "transformers"},
+    "pandas": {"pandas"},
+    "pillow": {"PIL"},
 }
 
 
@@ -86,11 +86,11 @@ def _as_it_is(value: V, raise_when_missing: bool = True) -> V:  # noqa: ARG001 -
     return value
 
 
-def _where_loaded(library: str, activate: Callable[[], None]) -> Callable[[], None]:
-    """Return an integration's activation, for the processes that have loaded its library."""
+def _where_loaded(libraries: Set[str], activate: Callable[[], None]) -> Callable[[], None]:
+    """Return an integration's activation, for the processes that have loaded one of its libraries."""
 
     def activated() -> None:
-        if library in sys.modules:
+        if libraries & sys.modules.keys():
             activate()
 
     return activated

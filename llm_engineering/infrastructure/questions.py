@@ -78,7 +78,7 @@ def _question(
         has = ", ".join(repr(name) for name in row if name is not None) or "none"
         raise UsageError(
             f"{where}: there is no {missing[0]!r}; the columns are: {has}. Give a column that name, or name another "
-            "one beside the file (`question`, `document`, `filters`)"
+            "one beside the file (`question`, `document`, `filters`); commas, semicolons or tabs are between cells"
         )
     text, names = row[question], _names(row[document])
     if not isinstance(text, str) or not text.strip():
