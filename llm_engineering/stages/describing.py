@@ -16,7 +16,7 @@ from llm_engineering.domain.value import digest
 from llm_engineering.infrastructure.run_pages import RunPages
 
 # Raise this when the same index is described in another way.
-DESCRIPTION = 1
+DESCRIPTION = 2
 
 
 def with_page(report: Report, plan: Plan, config: FeatureEngineeringConfig, warehouse: Warehouse) -> Report:

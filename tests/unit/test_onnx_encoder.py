@@ -14,6 +14,7 @@ from tiny_bert import tiny_bert
 from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.infrastructure.embedders import SentenceTransformers
+from llm_engineering.infrastructure.embedders.engines import SMALL
 from llm_engineering.infrastructure.embedders.onnx_encoder import OnnxEncoder
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +85,7 @@ def test_by_itself_a_small_run_uses_onnx_where_torch_would_give_the_same_vectors
 ) -> None:
     spec = spec_of(folder).model_copy(update=settings)
     assert isinstance(spec.open_run(tmp_path, 1), OnnxEncoder) is with_onnx
-    assert not isinstance(spec.open_run(tmp_path, 65), OnnxEncoder)
+    assert not isinstance(spec.open_run(tmp_path, SMALL + 1), OnnxEncoder)
 
 
 @pytest.mark.parametrize("kind", ["float16", "bfloat16", "float64"])

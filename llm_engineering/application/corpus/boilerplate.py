@@ -13,7 +13,7 @@ from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.ports import Warehouse
 
 # Documents that are looked at, in all and at least of each source.
-SAMPLE, LEAST = 500, 10
+SAMPLE, LEAST = 250, 10
 # A line repeats if so many documents of its source have it: this share of them, and never fewer than three.
 SHARE, FEWEST = 0.1, 3
 # Of a longer document only both ends are read: that is where headers and footers are.

@@ -17,7 +17,7 @@ from llm_engineering.domain.corpus import Corpus, CorpusReport, Count, LengthBin
 from llm_engineering.domain.indexes import Plan
 from llm_engineering.domain.ports import VectorIndex, Warehouse
 
-SAMPLE = 5_000
+SAMPLE = 2_500
 BINS = 24
 # Metadata that say in which language a document is; the first that is there counts.
 LANGUAGE = ("language", "lang")

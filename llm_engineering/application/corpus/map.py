@@ -13,8 +13,8 @@ from llm_engineering.domain.corpus import CorpusMap, SourcePoints
 COLOURS = 9
 SIDE = 1_000
 # The axes are found among so many points, which are enough for two.
-_AXES_OF = 2_000
-_DIRECTIONS, _ROUNDS = 12, 25
+_AXES_OF = 1_000
+_DIRECTIONS, _ROUNDS = 24, 6
 
 
 def draw_map(points: Sequence[tuple[str, Vector]]) -> CorpusMap:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.embedders.sentence_transformers import SentenceTransformers
 
-# Chunks of a run that is small. In fp32 torch takes a tenth less of a processor, which pays for its import much later.
-SMALL = 64
+# Chunks of a run that is small. In fp32 torch may take a tenth less of a processor, which pays for its import later.
+SMALL = 256
 
 
 def asks_onnx(spec: "SentenceTransformers", *, lasting: bool) -> bool:

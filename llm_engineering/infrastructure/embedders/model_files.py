@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
@@ -105,7 +105,6 @@ class ModelFiles:
         """Return the SHA-256 of the weights, if it is the expected one.
 
         One file has the digest that `sha256sum` shows; of several, the digests with their names are hashed again.
-        Hashing 90 MB takes 0.1 s, so nothing is cached.
         """
         weights = [path for path in self.files if path.suffix == ".safetensors"]
         each = {path.as_posix(): sha256_of(self.folder / path) for path in weights}
@@ -169,6 +168,12 @@ class ModelFiles:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file."""
+    """Return the SHA-256 of a file. A process that asks again reads it again only if it was written meanwhile."""
+    found = path.stat()
+    return _sha256_of(path.resolve(), (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+
+
+@lru_cache(maxsize=64)
+def _sha256_of(path: Path, _state: tuple[int, ...]) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -67,7 +67,7 @@ class SentenceTransformers(EmbedderSettings):
     onnx_up_to: int | None = Field(
         None,
         ge=0,
-        description="runs of at most so many new and changed chunks are embedded by ONNX Runtime, in fp32; empty = 64 "
+        description="runs of at most so many new and changed chunks are embedded by ONNX Runtime, in fp32; empty = 256 "
         "where torch would compute in fp32 too, else none, as vectors in bf16 are not the same to the last bit",
     )
 
