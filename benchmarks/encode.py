@@ -31,18 +31,20 @@ def main() -> None:
         tokenizer = SentenceTransformers().open_tokenizer(Path(home))
         texts = list(chunks(arguments.data, tokenizer, arguments.chunks))
         ways: dict[str, Callable[[], Vectors]] = {REFERENCE: library(texts)}
-        ways |= {name: ours(spec.open(Path(home)), texts) for name, spec in settings.items()}
+        ways |= {name: ours(spec.open_run(Path(home), len(texts)), texts) for name, spec in settings.items()}
         print(f"{len(texts)} chunks, {sum(map(tokenizer.count, texts))} tokens")
         compare(ways, arguments.rounds)
 
 
 REFERENCE = "sentence-transformers"
 WAYS: dict[str, dict[str, object]] = {
-    "fp32 1k": {"precision": "fp32", "token_budget": 1024},
-    "fp32 4k": {"precision": "fp32", "token_budget": 4096},
-    "bf16 1k": {"precision": "bf16", "token_budget": 1024},
-    "bf16 4k": {"precision": "bf16", "token_budget": 4096},
-    "bf16 16k": {"precision": "bf16", "token_budget": 16384},
+    "ONNX, fp32 1k": {"precision": "fp32", "token_budget": 1024},
+    "ONNX, fp32 4k": {"precision": "fp32", "token_budget": 4096},
+    "torch, fp32 1k": {"precision": "fp32", "token_budget": 1024, "onnx_up_to": 0},
+    "torch, fp32 4k": {"precision": "fp32", "token_budget": 4096, "onnx_up_to": 0},
+    "torch, bf16 1k": {"precision": "bf16", "token_budget": 1024},
+    "torch, bf16 4k": {"precision": "bf16", "token_budget": 4096},
+    "torch, bf16 16k": {"precision": "bf16", "token_budget": 16384},
 }
 
 

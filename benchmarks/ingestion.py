@@ -137,7 +137,7 @@ def floor(documents: Path, precision: str) -> None:
     for page in sorted(documents.iterdir()):
         read = Document(uri=page.as_uri(), source="pages", format="markdown", text=page.read_text(encoding="utf-8"))
         texts += [chunk.embedded_text for chunk in config.chunking.chunk(config.cleaning.clean(read), tokenizer)]
-    embedded = sum(len(batch) for batch in config.embedding.open(home).embed(texts))
+    embedded = sum(len(batch) for batch in config.embedding.open_run(home, len(texts)).embed(texts))
     print(f"{embedded} chunks")
 
 

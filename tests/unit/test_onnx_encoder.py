@@ -14,7 +14,6 @@ from tiny_bert import tiny_bert
 from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.infrastructure.embedders import SentenceTransformers
-from llm_engineering.infrastructure.embedders.engines import SMALL
 from llm_engineering.infrastructure.embedders.onnx_encoder import OnnxEncoder
 
 ROOT = Path(__file__).parents[2]
@@ -80,12 +79,12 @@ def test_a_run_is_small_by_all_of_its_chunks(folder: Path, tmp_path: Path) -> No
     ({"precision": "fp32"}, True), ({"precision": "bf16"}, False), ({"precision": "fp32", "onnx_up_to": 0}, False),
     ({"precision": "bf16", "onnx_up_to": 1}, True),
 ])  # fmt: skip
-def test_by_itself_a_small_run_uses_onnx_where_torch_would_give_the_same_vectors(
+def test_by_itself_a_run_uses_onnx_where_torch_would_give_the_same_vectors(
     folder: Path, tmp_path: Path, settings: dict[str, object], *, with_onnx: bool
 ) -> None:
     spec = spec_of(folder).model_copy(update=settings)
     assert isinstance(spec.open_run(tmp_path, 1), OnnxEncoder) is with_onnx
-    assert not isinstance(spec.open_run(tmp_path, SMALL + 1), OnnxEncoder)
+    assert isinstance(spec.open_run(tmp_path, 100_000), OnnxEncoder) is (with_onnx and "onnx_up_to" not in settings)
 
 
 @pytest.mark.parametrize("kind", ["float16", "bfloat16", "float64"])

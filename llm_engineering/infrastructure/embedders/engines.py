@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.embedders.sentence_transformers import SentenceTransformers
 
-# Chunks of a run that is small. In fp32 torch may take a tenth less of a processor, which pays for its import later.
-SMALL = 256
-
 
 def asks_onnx(spec: "SentenceTransformers", *, lasting: bool) -> bool:
     """Whether ONNX Runtime computes the vectors of queries.
@@ -27,15 +24,15 @@ def asks_onnx(spec: "SentenceTransformers", *, lasting: bool) -> bool:
 def embeds_with_onnx(spec: "SentenceTransformers", chunks: int) -> bool:
     """Whether ONNX Runtime embeds a run of so many chunks.
 
-    By itself it embeds small runs where torch would compute in fp32 too: the vectors are the same then, and importing
-    torch costs more than they do.
+    By itself it embeds all runs where torch would compute in fp32 too: the vectors are the same then, it takes as long,
+    and without torch a run starts two seconds earlier and takes half the memory.
     """
     if spec.device in ("cuda", "mps"):
         return False
     if spec.onnx_up_to is not None:
         return chunks <= spec.onnx_up_to
     in_fp32 = spec.precision == "fp32" or (spec.precision == "auto" and not has_amx())
-    return chunks <= SMALL and in_fp32 and not _may_have_gpu(spec)
+    return in_fp32 and not _may_have_gpu(spec)
 
 
 def _may_have_gpu(spec: "SentenceTransformers") -> bool:

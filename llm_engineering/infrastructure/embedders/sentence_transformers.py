@@ -55,7 +55,7 @@ class SentenceTransformers(EmbedderSettings):
         "auto", description="auto = bf16 where the CPU has AMX or the GPU has bf16 (up to 4 times as fast), else fp32"
     )
     token_budget: int = Field(4096, ge=64, le=1_048_576, description="positions in one batch, padding included")
-    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 = as torch decides")
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 = as the engine decides")
     max_tokens: int | None = Field(None, ge=16, le=131_072, description="window; empty = the model's own")
     query_prompt: str = Field("", description="put before each query, for models that want one ('query: ')")
     passage_prompt: str = Field("", description="put before each passage, for models that want one ('passage: ')")
@@ -67,7 +67,7 @@ class SentenceTransformers(EmbedderSettings):
     onnx_up_to: int | None = Field(
         None,
         ge=0,
-        description="runs of at most so many new and changed chunks are embedded by ONNX Runtime, in fp32; empty = 256 "
+        description="runs of at most so many new and changed chunks are embedded by ONNX Runtime, in fp32; empty = all "
         "where torch would compute in fp32 too, else none, as vectors in bf16 are not the same to the last bit",
     )
 
