@@ -14,6 +14,7 @@ from tiny_bert import tiny_bert
 from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.infrastructure.embedders import SentenceTransformers
+from llm_engineering.infrastructure.embedders.engines import onnx_threads
 from llm_engineering.infrastructure.embedders.onnx_encoder import OnnxEncoder
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +86,22 @@ def test_by_itself_a_run_uses_onnx_where_torch_would_give_the_same_vectors(
     spec = spec_of(folder).model_copy(update=settings)
     assert isinstance(spec.open_run(tmp_path, 1), OnnxEncoder) is with_onnx
     assert isinstance(spec.open_run(tmp_path, 100_000), OnnxEncoder) is (with_onnx and "onnx_up_to" not in settings)
+
+
+def test_threads_are_as_many_as_asked_for_or_as_a_worker_of_ray_may_have_and_change_no_bit(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    alone = spec_of(folder, threads=1)
+    assert (onnx_threads(alone), onnx_threads(spec_of(folder))) == (1, 0)
+    for allowed in ("2", "3,1"):
+        monkeypatch.setenv("OMP_NUM_THREADS", allowed)
+        assert onnx_threads(alone) == 1
+        assert onnx_threads(spec_of(folder)) == int(allowed[0])
+        shared = spec_of(folder).open_run(tmp_path, 1)
+        assert vectors(shared, TEXTS * 20) == vectors(alone.open_run(tmp_path, 1), TEXTS * 20)
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert onnx_threads(spec_of(folder)) == 0
 
 
 @pytest.mark.parametrize("kind", ["float16", "bfloat16", "float64"])

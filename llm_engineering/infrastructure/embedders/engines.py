@@ -1,5 +1,6 @@
 """Which of two engines computes: torch, or ONNX Runtime, which starts in half a second and knows fewer models."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,15 @@ def embeds_with_onnx(spec: "SentenceTransformers", chunks: int) -> bool:
         return chunks <= spec.onnx_up_to
     in_fp32 = spec.precision == "fp32" or (spec.precision == "auto" and not has_amx())
     return in_fp32 and not _may_have_gpu(spec)
+
+
+def onnx_threads(spec: "SentenceTransformers") -> int:
+    """Return how many threads of ONNX Runtime embed a run; 0 = one for each core.
+
+    OMP_NUM_THREADS counts, as it does for torch: Ray says with it what share of a machine a worker has.
+    """
+    allowed = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return spec.threads or (int(allowed) if allowed.isdecimal() else 0)
 
 
 def _may_have_gpu(spec: "SentenceTransformers") -> bool:

@@ -95,9 +95,11 @@ class SentenceTransformers(EmbedderSettings):
         Which engine computes depends on the chunks of the run, not on those that still lack a vector: a run that was
         killed and the one that resumes it have as many, so they use the same.
         """
-        from llm_engineering.infrastructure.embedders.engines import embeds_with_onnx
+        from llm_engineering.infrastructure.embedders.engines import embeds_with_onnx, onnx_threads
 
-        return (self._open_onnx(home, self.threads) if embeds_with_onnx(self, chunks) else None) or self.open(home)
+        return (self._open_onnx(home, onnx_threads(self)) if embeds_with_onnx(self, chunks) else None) or self.open(
+            home
+        )
 
     def open_tokenizer(self, home: Path) -> "FileTokenizer":
         """Return the model's tokenizer for sizing chunks; the passage prompt takes its part of the window."""
