@@ -110,6 +110,8 @@ def opened_session(files: ModelFiles, threads: int) -> tuple[Any, int]:
     options.intra_op_num_threads = threads
     # Threads that wait for the next product in a loop would take the processor from whoever else computes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Plans of memory are kept for each shape of a batch, and hardly two batches have the same.
+    options.enable_mem_pattern = False
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(weights) for weights in lent.values()]
     options.add_external_initializers(list(lent), values)
     try:
