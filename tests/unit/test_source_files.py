@@ -287,15 +287,21 @@ def test_what_lies_in_a_matching_folder_is_below_it() -> None:
         ("---\n\nA rule, then text.\n\n---\n\n# Heading\n", "Heading"),
         ("# Heading\n\n---\ntitle: no front matter\n---\n", "Heading"),
         ("---\ntitle: never closed\n# Heading\n", "Heading"),
+        ("##  C# in depth  ## \n", "C# in depth"),
+        ("# Windows #\r\n", "Windows"),
+        ("# #\n", "#"),
     ],
 )
 def test_the_title_of_a_markdown_file_is_that_of_its_front_matter_else_its_first_heading(text: str, title: str) -> None:
     assert title_in(text, "markdown") == title
 
 
-@pytest.mark.parametrize("unit", ["a\n", "title: ", "\\", " ", '"'])
-def test_a_long_front_matter_takes_no_time(unit: str) -> None:
+@pytest.mark.parametrize("unit", ["a\n", "title: ", "\\", " ", '"', "\n", " #", "\t"])
+def test_a_long_front_matter_or_heading_takes_no_time(unit: str) -> None:
     started = time.process_time()
+    title_in(f"---\ntitle: a{unit * 100_000}b\n---\n", "markdown")
+    title_in(f"---{unit * 100_000}", "markdown")
+    title_in(f"# a{unit * 100_000}b", "markdown")
     title_in(f'---\ntitle: "{unit * 100_000}\n---\n', "markdown")
     title_in(f"---\n{unit * 100_000}", "markdown")
     assert time.process_time() - started < 5
