@@ -452,3 +452,12 @@ def test_no_version_is_built_from_documents_that_the_warehouse_lost(config: Feat
     assert (report.changed, report.unchanged, report.index_version) == (1, 2, "v2")
     assert {point.payload["title"] for point in dump(config).values()} == {"whales", "mountains", "rivers"}
     assert maintenance.verify(other).ready
+
+
+def test_a_version_that_the_warehouse_lost_is_no_riddle(config: FeatureConfig) -> None:
+    plain.feature(config)
+    execute("DELETE FROM index_versions")
+    with pytest.raises(UsageError, match="it knows: none yet; run the feature pipeline"):
+        maintenance.verify(config)
+    assert plain.feature(config).index_version == "v2"
+    assert maintenance.verify(config).ready

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from loguru import logger
 
 from llm_engineering.domain.documents import Document, Failure, Item, NotModified, Rejection
-from llm_engineering.domain.errors import SourceError
+from llm_engineering.domain.errors import SourceError, UsageError
 from llm_engineering.infrastructure.sources import Files, SourceContext
 from llm_engineering.infrastructure.sources.contents import title_in
 from llm_engineering.infrastructure.sources.globs import is_below_any, matches_any
@@ -195,6 +195,17 @@ def test_a_missing_root_says_where_was_looked(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="does not exist") as raised:
         read(tmp_path / "none")
     assert raised.value.reason == "missing"
+
+
+def test_links_in_a_circle_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    with pytest.raises(SourceError, match="does not exist"):
+        read(tmp_path / "circle")
+
+
+def test_a_path_with_a_nul_is_refused_with_the_configuration() -> None:
+    with pytest.raises(UsageError, match=r"'docs\\x00' is no path"):
+        Files(root=Path("docs\0"))
 
 
 def test_an_empty_folder_says_what_was_looked_for(tmp_path: Path) -> None:
