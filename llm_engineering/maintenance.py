@@ -150,7 +150,10 @@ def _manifest(warehouse: Warehouse, store: VectorStore, collection: str, version
         raise UsageError(f"collection {collection!r} has no active version; run the feature pipeline first")
     if name not in registered:
         known = ", ".join(registered) or "none yet"
-        raise UsageError(f"the warehouse knows no version {name!r} of collection {collection!r}; it knows: {known}")
+        advice = "" if version else "; run the feature pipeline, which builds the next one"
+        raise UsageError(
+            f"the warehouse knows no version {name!r} of collection {collection!r}; it knows: {known}{advice}"
+        )
     return registered[name]
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from llm_engineering import stages
 from llm_engineering.application import raw_documents
 from llm_engineering.application.cleaning import Cleaning
+from llm_engineering.application.damage import read_again
 from llm_engineering.application.raw_documents import unknown_source
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.domain.errors import UsageError
@@ -84,6 +85,7 @@ def export_documents(
         with (
             outgoing(place, workspace.home / "spool", force=force) as target,
             new_export(target, sources, force=force) as writer,
+            read_again(warehouse, run),
         ):
             # Before the first byte: erasure then finds also an export that was killed.
             made = Derivative(id=identity("export", place), kind="export", name="documents", place=place, run=run)

@@ -4,6 +4,7 @@
     ├── UsageError      the user can mend it: bad configuration, missing extra, unknown kind, missing setting
     ├── SourceError     one document or URL failed; carries the reason code
     ├── BackendError    a service failed; `.transient` says whether a retry may help
+    │   └── DamagedDocuments  the warehouse does not hold documents as they were stored; carries their ids
     ├── BudgetExceeded  a call of a model would pass the budget of tokens or money
     └── GateFailed      a result is below its gate; carries the verdict
 
@@ -13,6 +14,7 @@ their libraries at their edge, so that no caller needs to know a vendor.
 Secrets are taken out of a message when the error is made: nobody who shows, logs or stores it later can forget to.
 """
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from llm_engineering.domain.secrets import redact
@@ -65,6 +67,20 @@ class BackendError(LLMEngineeringError):
         self.retry_after = retry_after
         self.reply = reply
         self.usage = usage
+
+
+class DamagedDocuments(BackendError):  # noqa: N818 - named for what it carries
+    """The warehouse does not hold some documents as they were stored: a version is gone, or has another content.
+
+    `ids` are theirs.
+    """
+
+    def __init__(self, ids: Collection[str], first: str) -> None:
+        super().__init__(
+            f"the warehouse does not hold {len(ids):,} documents as they were stored, the first is {first}; run the "
+            "feature pipeline again, which reads them from their sources"
+        )
+        self.ids = frozenset(ids)
 
 
 class BudgetExceeded(LLMEngineeringError):  # noqa: N818 - it is a decision, not a fault

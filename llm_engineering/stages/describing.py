@@ -5,6 +5,7 @@ from pathlib import Path
 from loguru import logger
 from pydantic import ValidationError
 
+from llm_engineering.application.damage import read_again
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.config import FeatureEngineeringConfig
 from llm_engineering.domain.corpus import Corpus, StepRate
@@ -63,7 +64,11 @@ def _corpus(pages: RunPages, plan: Plan, config: FeatureEngineeringConfig, wareh
         return known
     from llm_engineering.application.corpus import describe
 
-    with Workspace().store(config.load, plan.run) as store, store.write(plan.manifest) as index:
+    with (
+        Workspace().store(config.load, plan.run) as store,
+        store.write(plan.manifest) as index,
+        read_again(warehouse, plan.run),
+    ):
         corpus = describe(plan, config.cleaning, index, warehouse, key)
     pages.write_corpus(plan.manifest.version, corpus.model_dump_json())
     return corpus

@@ -17,6 +17,7 @@ from llm_engineering.application import (
 )
 from llm_engineering.application.chunking import Chunker
 from llm_engineering.application.cleaning import Cleaning
+from llm_engineering.application.damage import read_again
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.bootstrap.duplicates import duplicates_finder
@@ -49,8 +50,9 @@ def plan(
     bootstrap.questions_of(config.gate)  # a mistake in them is better known now than when everything is embedded
     with workspace.warehouse() as warehouse, workspace.store(config.load, run) as store:
         finder = duplicates_finder(config.duplicates, workspace.home, config.load.collection, sources, warehouse)
-        result, wanted = planning.plan(warehouse, store, config.load.collection, manifest, sources, run, finder)
-        return result, workspace.spool(warehouse.documents(wanted), Document)
+        with read_again(warehouse, run):
+            result, wanted = planning.plan(warehouse, store, config.load.collection, manifest, sources, run, finder)
+            return result, workspace.spool(warehouse.documents(wanted), Document)
 
 
 def clean(

@@ -20,7 +20,7 @@ from postgresql_server import new_database, postgresql_server
 from llm_engineering.domain.costs import EmbeddingRate
 from llm_engineering.domain.documents import Document, Rejection
 from llm_engineering.domain.erasure import Forgotten, Target, digest_of
-from llm_engineering.domain.errors import BackendError, UsageError
+from llm_engineering.domain.errors import BackendError, DamagedDocuments, UsageError
 from llm_engineering.domain.indexes import Activation, DocumentState, IndexedChunk, IndexManifest, ModelCard
 from llm_engineering.domain.lineage import Derivative
 from llm_engineering.domain.ports import Warehouse
@@ -643,6 +643,41 @@ def test_a_damaged_vector_is_an_error_not_a_short_vector(warehouse: Warehouse) -
         connection.execute(insert(vectors).values(model_digest="d", text_hash="h", vector=b"12345"))
     with pytest.raises(BackendError, match="5 bytes"):
         warehouse.vectors("d", ["h"])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM document_versions WHERE document_id = :id",
+        "UPDATE document_versions SET text = 'another' WHERE document_id = :id",
+        "UPDATE document_versions SET metadata = '{' WHERE document_id = :id",
+        "UPDATE documents SET content_hash = 'another' WHERE id = :id",
+    ],
+)
+def test_a_document_that_is_not_there_as_it_was_stored_is_an_error_and_can_be_stored_again(
+    warehouse: Warehouse, damage: str
+) -> None:
+    from sqlalchemy import text
+
+    from llm_engineering.infrastructure.warehouse.sql import SqlWarehouse
+
+    assert isinstance(warehouse, SqlWarehouse)
+    run = warehouse.start_run("feature", {})
+    stored = sorted([document("a"), document("b", provenance={"sha256": "x"}), document("c")], key=lambda one: one.id)
+    warehouse.put(stored, run)
+    lost, ids = document("b"), [one.id for one in stored]
+    with warehouse._database.writing() as connection:
+        connection.execute(text(damage), {"id": lost.id})
+    found = []
+    with pytest.raises(DamagedDocuments, match=r"1 documents .* the first is file:///b\.md") as raised:
+        found.extend(warehouse.documents(ids))
+    assert raised.value.ids == {lost.id}
+    assert found == [one for one in stored if one.id != lost.id], "the others come first"
+    warehouse.doubt(raised.value.ids, run)
+    assert warehouse.provenance(lost.id) == {}, "no checksum says that it is unchanged"
+    assert warehouse.states("docs")[lost.id] != lost.content_hash
+    warehouse.put([lost], warehouse.start_run("feature", {}))
+    assert lost in list(warehouse.documents(ids))
 
 
 # Snapshots and lineage

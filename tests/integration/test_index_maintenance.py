@@ -437,3 +437,27 @@ def test_an_index_whose_warehouse_is_lost_is_brought_into_agreement_by_the_next_
     assert report.run > 4
     assert maintenance.verify(config).problems == ()
     assert dump(config).keys() == before.keys()
+
+
+@pytest.mark.parametrize("damage", ["DELETE FROM document_versions", "UPDATE document_versions SET text = 'another'"])
+def test_no_version_is_built_from_documents_that_the_warehouse_lost(config: FeatureConfig, damage: str) -> None:
+    plain.feature(config)
+    before = dump(config)
+    execute(damage + " WHERE document_id IN (SELECT id FROM documents WHERE uri LIKE '%rivers.md')")
+    other = with_chunks_of(config, 64)
+    with pytest.raises(BackendError, match=r"does not hold 1 documents as they were stored.*rivers\.md"):
+        plain.feature(other)
+    assert dump(config) == before, "readers see what they saw"
+    report = plain.feature(other)
+    assert (report.changed, report.unchanged, report.index_version) == (1, 2, "v2")
+    assert {point.payload["title"] for point in dump(config).values()} == {"whales", "mountains", "rivers"}
+    assert maintenance.verify(other).ready
+
+
+def test_a_version_that_the_warehouse_lost_is_no_riddle(config: FeatureConfig) -> None:
+    plain.feature(config)
+    execute("DELETE FROM index_versions")
+    with pytest.raises(UsageError, match="it knows: none yet; run the feature pipeline"):
+        maintenance.verify(config)
+    assert plain.feature(config).index_version == "v2"
+    assert maintenance.verify(config).ready

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from loguru import logger
 
 from llm_engineering.domain.documents import Document, Failure, Item, NotModified, Rejection
-from llm_engineering.domain.errors import SourceError
+from llm_engineering.domain.errors import SourceError, UsageError
 from llm_engineering.infrastructure.sources import Files, SourceContext
 from llm_engineering.infrastructure.sources.contents import title_in
 from llm_engineering.infrastructure.sources.globs import is_below_any, matches_any
@@ -197,6 +197,17 @@ def test_a_missing_root_says_where_was_looked(tmp_path: Path) -> None:
     assert raised.value.reason == "missing"
 
 
+def test_links_in_a_circle_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    with pytest.raises(SourceError, match="does not exist"):
+        read(tmp_path / "circle")
+
+
+def test_a_path_with_a_nul_is_refused_with_the_configuration() -> None:
+    with pytest.raises(UsageError, match=r"'docs\\x00' is no path"):
+        Files(root=Path("docs\0"))
+
+
 def test_an_empty_folder_says_what_was_looked_for(tmp_path: Path) -> None:
     write(tmp_path, **{"a.xyz": "x"})
     with pytest.raises(SourceError, match=r"\*\.md") as raised:
@@ -287,15 +298,21 @@ def test_what_lies_in_a_matching_folder_is_below_it() -> None:
         ("---\n\nA rule, then text.\n\n---\n\n# Heading\n", "Heading"),
         ("# Heading\n\n---\ntitle: no front matter\n---\n", "Heading"),
         ("---\ntitle: never closed\n# Heading\n", "Heading"),
+        ("##  C# in depth  ## \n", "C# in depth"),
+        ("# Windows #\r\n", "Windows"),
+        ("# #\n", "#"),
     ],
 )
 def test_the_title_of_a_markdown_file_is_that_of_its_front_matter_else_its_first_heading(text: str, title: str) -> None:
     assert title_in(text, "markdown") == title
 
 
-@pytest.mark.parametrize("unit", ["a\n", "title: ", "\\", " ", '"'])
-def test_a_long_front_matter_takes_no_time(unit: str) -> None:
+@pytest.mark.parametrize("unit", ["a\n", "title: ", "\\", " ", '"', "\n", " #", "\t"])
+def test_a_long_front_matter_or_heading_takes_no_time(unit: str) -> None:
     started = time.process_time()
+    title_in(f"---\ntitle: a{unit * 100_000}b\n---\n", "markdown")
+    title_in(f"---{unit * 100_000}", "markdown")
+    title_in(f"# a{unit * 100_000}b", "markdown")
     title_in(f'---\ntitle: "{unit * 100_000}\n---\n', "markdown")
     title_in(f"---\n{unit * 100_000}", "markdown")
     assert time.process_time() - started < 5

@@ -285,3 +285,15 @@ def test_a_pipe_in_place_of_a_json_file_is_refused_at_once(tmp_path: Path) -> No
     os.mkfifo(tmp_path / "x.json")
     with pytest.raises(SourceError, match="no regular file"):
         list(JsonEndpoint(url=str(tmp_path / "x.json"), template="{t}").open(SourceContext(tmp_path)).read())
+
+
+@pytest.mark.parametrize("damaged", ['{"id": 2, "id": 3, "text": "b"}', '"b"', "null"])
+def test_what_is_no_record_may_be_a_stored_one_so_none_is_deleted(tmp_path: Path, damaged: str) -> None:
+    path = tmp_path / "data.json"
+    source = JsonEndpoint(url=str(path), template="{text}").open(SourceContext(tmp_path))
+    path.write_text(f'[{{"id": 1, "text": "a"}}, {damaged}]', encoding="utf-8")
+    assert [type(item) for item in source.read()] == [Document, Rejection]
+    assert source.keeps_unshown
+    path.write_text('[{"id": 1, "text": "a"}]', encoding="utf-8")
+    assert len(list(source.read())) == 1
+    assert not source.keeps_unshown

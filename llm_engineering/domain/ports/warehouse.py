@@ -63,7 +63,15 @@ class Documents(Protocol):
         ...
 
     def documents(self, document_ids: Collection[str]) -> Iterator[Document]:
-        """Iterate over the current versions of live documents, in ascending order of id, in bounded memory."""
+        """Iterate over the current versions of live documents, in ascending order of id, in bounded memory.
+
+        Raises:
+            DamagedDocuments: after the others, if some are not there as they were stored.
+        """
+        ...
+
+    def doubt(self, document_ids: Collection[str], run: int) -> None:
+        """Forget what these documents are, so that their sources read them again, and store them as changed."""
         ...
 
     def provenances(self, document_ids: Collection[str]) -> Mapping[str, Metadata]:

@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
-_ATX_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$")
+_ATX_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(\S.*)")
 _UNDERLINE = re.compile(r"[=\-~^\"'`*+#_.:]{3,}\s*$")
 _TITLE_LINES = 200  # a heading further down is not the title
 # The front matter of Jekyll, Hugo and others. A title over several lines (`>`, `|`) is left to the headings.
-_FRONT_MATTER = re.compile(r"\ufeff?---\s*?\n((?:.*\n){0,200}?)(?:---|\.\.\.)\s*?(?:\n|\Z)")
-_FRONT_TITLE = re.compile(
-    r"""^title:[ \t]+(?:"((?:[^"\\\n]|\\.)+)"|'((?:[^'\n]|'')+)'|([^\s"'>|&*!%@`\[{#].*?))\s*?(?:\s#.*)?$""",
-    re.MULTILINE,
-)
+_FRONT_MATTER = re.compile(r"\ufeff?---[ \t\r]*\n((?:.*\n){0,200}?)(?:---|\.\.\.)[ \t\r]*(?:\n|\Z)")
+_FRONT_TITLE = re.compile(r"^title:[ \t]+(\S.*)", re.MULTILINE)
+_QUOTED = re.compile(r"""(?:"((?:[^"\\]|\\.)+)"|'((?:[^']|'')+)')\s*(?:\s#.*)?""")
+_NO_PLAIN_TITLE = tuple("\"'>|&*!%@`[{#")
+_COMMENT = re.compile(r"\s#")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def title_in(text: str, format: Format) -> str:
         elif mark:
             fence = mark.group(1)
         elif format == "markdown" and (heading := _ATX_HEADING.match(line)):
-            return heading.group(1).strip()
+            return _without_closing_marks(heading.group(1).rstrip())
         elif _UNDERLINE.match(line) and _is_underlined(previous, line, format):
             return previous.strip()
         previous = line
@@ -171,10 +171,17 @@ def _front_title(matter: str) -> str:
     found = _FRONT_TITLE.search(matter)
     if not found:
         return ""
-    double, single, plain = found.groups()
-    if double:
-        return re.sub(r"\\(.)", r"\1", double).strip()
-    return (single.replace("''", "'") if single else plain).strip()
+    written = found.group(1).rstrip()
+    if quoted := _QUOTED.fullmatch(written):
+        double, single = quoted.groups()
+        return (re.sub(r"\\(.)", r"\1", double) if double else single.replace("''", "'")).strip()
+    return "" if written.startswith(_NO_PLAIN_TITLE) else _COMMENT.split(written, 1)[0].rstrip()
+
+
+def _without_closing_marks(heading: str) -> str:
+    """Return the text of a heading without the marks that may stand behind it, too: `Title ##`."""
+    bare = heading.rstrip("#")
+    return bare.rstrip() if bare.endswith((" ", "\t")) else heading
 
 
 def _is_underlined(previous: str, line: str, format: Format) -> bool:

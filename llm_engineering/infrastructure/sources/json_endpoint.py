@@ -82,6 +82,7 @@ class JsonSource:
     spec: JsonEndpoint
     context: SourceContext
     kind: str = "json"
+    keeps_unshown: bool = False  # what is no record may be one that is stored: it does not say which one
 
     def read(self) -> Iterator[Item]:
         from llm_engineering.infrastructure.parsers.text import decode
@@ -91,6 +92,7 @@ class JsonSource:
         if not records:
             raise SourceError(*(("wrong_shape", problem) if problem else ("empty_source", f"{uri} holds no record")))
         keys = RecordKeys(records, self.spec.key)
+        self.keeps_unshown = any(record.problem for record in records)
         for record in records:
             yield self._item(record, keys, uri)
         if problem:  # what is missing here is not gone

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from llm_engineering.domain.errors import SourceError
+from llm_engineering.domain.errors import SourceError, UsageError
 from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.folders import open_regular
 
@@ -19,10 +19,17 @@ def is_remote(url: str) -> bool:
 
 
 def local_path(place: str | Path) -> Path:
-    """Return a place on this machine as an absolute path. The `~name` of nobody stays: there is no such folder."""
+    """Return a place on this machine as an absolute path. The `~name` of nobody stays: there is no such folder.
+
+    Raises:
+        UsageError: it holds a NUL.
+    """
     text = str(place)
     path = unquote(urlsplit(text).path) if text.lower().startswith("file://") else text
-    return Path(os.path.expanduser(path)).resolve()  # noqa: PTH111 - that of pathlib fails for a name of nobody
+    if "\0" in path:
+        raise UsageError(f"{text!r} is no path: none can hold a NUL character")
+    # Those of pathlib fail for a name of nobody, and for links in a circle.
+    return Path(os.path.realpath(os.path.expanduser(path)))  # noqa: PTH111
 
 
 def absent(named: object, path: Path) -> str:

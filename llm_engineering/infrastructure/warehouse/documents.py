@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
 
 from llm_engineering.domain.documents import Document, Metadata
+from llm_engineering.domain.errors import BackendError, DamagedDocuments
 from llm_engineering.domain.indexes import DocumentState
 from llm_engineering.infrastructure.warehouse.database import Part
 from llm_engineering.infrastructure.warehouse.paging import ROWS_PER_PAGE, in_groups, pages
@@ -85,14 +86,30 @@ class Documents(Part):
         return (DocumentState(row.id, row.content_hash) for row in pages(after))
 
     def documents(self, document_ids: Collection[str]) -> Iterator[Document]:
-        query = select(current, versions).join(versions, _current_version).where(current.c.live)
+        query = select(current, versions).join(versions, _current_version, isouter=True).where(current.c.live)
+        damaged: dict[str, str] = {}
         for group in in_groups(sorted(set(document_ids))):
             for page in self._pages_by_size(group):
-                yield from map(_document, self._all(query.where(current.c.id.in_(page)).order_by(current.c.id)))
+                for row in self._all(query.where(current.c.id.in_(page)).order_by(current.c.id)):
+                    if document := _document(row):
+                        yield document
+                    else:
+                        damaged[row.id] = row.uri
+        if damaged:
+            raise DamagedDocuments(damaged, min(damaged.values()))
+
+    @patient
+    def doubt(self, document_ids: Collection[str], run: int) -> None:
+        unknown = update(current).values(content_hash="", provenance="{}")
+        with self._database.writing() as connection:
+            self._fence(connection, run)
+            for group in in_groups(sorted(set(document_ids))):
+                connection.execute(unknown.where(current.c.id.in_(group)))
 
     def _pages_by_size(self, ids: Sequence[str]) -> Iterator[list[str]]:
         """Yield the ids of live documents in pages whose texts fit into memory together."""
-        query = select(current.c.id, versions.c.characters).join(versions, _current_version)
+        length = func.coalesce(versions.c.characters, 0).label("characters")
+        query = select(current.c.id, length).join(versions, _current_version, isouter=True)
         page: list[str] = []
         characters = 0
         for row in self._all(query.where(current.c.id.in_(ids)).order_by(current.c.id)):
@@ -105,15 +122,22 @@ class Documents(Part):
             yield page
 
 
-def _document(row: Row[Any]) -> Document:
-    return Document(
-        uri=row.uri,
-        source=row.source,
-        format=row.format,
-        text=row.text,
-        title=row.title,
-        key=row.key,
-        user_id=row.user_id,
-        metadata=from_json(row.metadata),
-        provenance=from_json(row.provenance),
-    )
+def _document(row: Row[Any]) -> Document | None:
+    """Return a document, or None if it is not what was stored."""
+    if row.format is None:  # there is no such version
+        return None
+    try:
+        document = Document(
+            uri=row.uri,
+            source=row.source,
+            format=row.format,
+            text=row.text,
+            title=row.title,
+            key=row.key,
+            user_id=row.user_id,
+            metadata=from_json(row.metadata),
+            provenance=from_json(row.provenance),
+        )
+    except BackendError:  # no JSON
+        return None
+    return document if document.content_hash == row.content_hash else None
