@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from llm_engineering.domain.counting import counted
 from llm_engineering.domain.documents import Document, Format, Metadata
 from llm_engineering.domain.features import FeatureFile
 from llm_engineering.domain.users import User
@@ -111,6 +112,6 @@ class ImportReport(Value):
     def __str__(self) -> str:
         erased = f" + {self.forgotten} erased before, which do not come back" if self.forgotten else ""
         return (
-            f"{self.export}: {self.found} documents = {self.new} new + {self.changed} changed + "
+            f"{self.export}: {counted(self.found, 'document')} = {self.new} new + {self.changed} changed + "
             f"{self.unchanged} unchanged{erased}"
         )
