@@ -15,6 +15,8 @@ from llm_engineering.infrastructure.parsers import documents as parser
 from llm_engineering.infrastructure.parsers.formats import Unreadable
 from llm_engineering.infrastructure.parsers.formats.office import read_office
 from llm_engineering.infrastructure.parsers.formats.pdf import read_pdf
+from llm_engineering.infrastructure.parsers.formats.pdf_columns import in_reading_order
+from llm_engineering.infrastructure.parsers.formats.pdf_layout import Line
 from llm_engineering.infrastructure.sources import Files, Mailbox, Pdf, SourceContext
 
 REAL_PDF = Path("/usr/share/doc/shared-mime-info/shared-mime-info-spec.pdf")
@@ -108,6 +110,14 @@ def test_tables_are_read_row_by_row(rows: list[tuple[str, str]]) -> None:
     (text,) = read_pdf(pdf([line for left, right in rows for line in ((left, 11), (right, 11, 310))]))["pages"]
     words = " ".join(f"{left} {right}" for left, right in rows).replace("- ", "")
     assert " ".join(text.split()).replace("- ", "").replace("-", "") == words.replace("-", "")
+
+
+def test_rows_that_stand_right_of_where_other_rows_are_divided_are_no_columns() -> None:
+    def pair(row: int, *places: int) -> list[Line]:
+        return [Line("some words", 10, 700 - 12 * row, 690 - 12 * row, left, left + 60) for left in places]
+
+    rows = [*(pair(row, 50, 150) for row in range(12)), *(pair(row, 300, 400) for row in range(20, 30))]
+    assert in_reading_order(rows) is None
 
 
 def test_lines_that_run_through_all_pages_are_left_out(tmp_path: Path) -> None:
