@@ -197,7 +197,7 @@ def test_bad_pdfs_are_rejected_with_their_reason(tmp_path: Path) -> None:
     assert "OCR" in empty.detail  # type: ignore[union-attr]
 
 
-def test_a_title_that_a_program_has_made_up_is_none() -> None:
+def test_a_title_or_an_author_that_a_program_has_made_up_is_none() -> None:
     needs_pdf()
     assert read_pdf(pdf([("All about cod", 24), ("", 20), *BODY], title="\\(anonymous\\)"))["title"] == "All about cod"
 

@@ -16,7 +16,7 @@ _MOST_PAGES = 20_000
 _LEAST_COVERAGE = 0.9
 _PASSWORD = 4  # FPDF_ERR_PASSWORD
 _LENGTH = re.compile(rb"/Linearized\b.{0,200}?/L\s+(\d+)", re.DOTALL)
-_NO_TITLE = re.compile(
+_NO_NAME = re.compile(
     r"(?i)\s*(untitled.*|\(anonymous\)|microsoft (word|powerpoint) - .*|.*\.(docx?|indd|tex|dvi|pptx?|qxd|pdf))?\s*"
 )
 _SAMPLE = 50  # characters of a page that are asked for their angle
@@ -57,11 +57,11 @@ def read_pdf(raw: bytes, *, plain: bool = False) -> dict[str, Any]:
     if not any(text.strip() for text in seen):
         raise Unreadable("empty", f"none of its {count} pages has text: scanned pages need OCR first (ocrmypdf)")
     pages, title, note = _chosen(seen, laid_out)
-    said = str(metadata.get("Title", "")).strip()
+    said, author = (str(metadata.get(name, "")).strip() for name in ("Title", "Author"))
     return {
         "pages": pages,
-        "title": title if _NO_TITLE.fullmatch(said) else said,
-        "author": str(metadata.get("Author", "")).strip(),
+        "title": title if _NO_NAME.fullmatch(said) else said,
+        "author": "" if _NO_NAME.fullmatch(author) else author,
         "coverage": round(min(1.0, _ink(pages) / max(1, _ink(seen))), 2),
         "extraction": "visible" if note else "layout",
         "note": note,
