@@ -93,6 +93,11 @@ class DocumentManifest(Value):
         """A name for people: the beginning of the digest."""
         return f"documents@{self.digest[:12]}"
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources that it has documents of."""
+        return tuple(dict.fromkeys(file.source for file in self.files))
+
     def sealed(self) -> "DocumentManifest":
         """Return this manifest with its digest."""
         return self.model_copy(update={"digest": digest(self.model_dump(mode="json", exclude={"digest"}))})
