@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_engineering.infrastructure.parsers.formats import Unreadable
 from llm_engineering.infrastructure.parsers.formats.pdf_columns import LEAST_ROWS, in_reading_order
+from llm_engineering.infrastructure.parsers.formats.pdf_direction import as_read, is_from_right
 from llm_engineering.infrastructure.parsers.formats.pdf_layout import Line, markdown, without_running_lines
 from llm_engineering.infrastructure.parsers.formats.pdf_letters import Letters
 from llm_engineering.infrastructure.parsers.visible import ink
@@ -178,10 +179,11 @@ def _pieces(letters: Letters, first: int, shown: str) -> list[tuple[int, str]]:
 
 
 def _line(letters: Letters, text: str, first: int) -> Line:
+    shown = _as_read(letters, text, first) if is_from_right(text) else text
     boxes, mono = [], True
     solid = [index for index, character in enumerate(text) if not character.isspace()]
     # PDFium ends no line after a divided word: only what stands at the end is for the paragraph to join.
-    whole = _DIVIDED.sub("", text[:-1]) + text[-1]
+    whole = _DIVIDED.sub("", shown[:-1]) + shown[-1]
     for index in {solid[0], solid[len(solid) // 2], solid[-1]}:
         if (box := letters.box(first + index)) is not None:
             boxes.append((box.top - box.bottom, box.top, box.bottom))
@@ -192,3 +194,8 @@ def _line(letters: Letters, text: str, first: int) -> Line:
     boxes.sort()
     size, top, bottom = boxes[len(boxes) // 2]
     return Line(whole, size, top, bottom, start.left, end.right if end else 0.0, start.right - start.left, mono)
+
+
+def _as_read(letters: Letters, text: str, first: int) -> str:
+    boxes = (letters.box(first + index) for index in range(len(text)))
+    return as_read(text, [box.left if box else None for box in boxes])
