@@ -554,6 +554,22 @@ def test_a_file_without_a_byte_was_not_written_to_its_end(tmp_path: Path, suffix
     assert reason(read(tmp_path, f"fish.{suffix}", b"")) == "truncated"
 
 
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        ({"text/plain": "<Figure size 640x480 with 1 Axes>", "image/png": "iVBOR"}, ""),
+        ({"text/plain": "[<matplotlib.lines.Line2D at 0x7f0123456789>]"}, ""),
+        ({"text/plain": "<IPython.core.display.Math object>", "text/latex": ["$x^2$"]}, "$x^2$"),
+        ({"text/plain": "x**2", "text/latex": "$x^2$"}, "x**2"),
+        ({"text/plain": "<Cod object, 3 kg> of <Sea>"}, "<Cod object, 3 kg> of <Sea>"),
+    ],
+)
+def test_what_stands_for_a_picture_in_a_notebook_is_left_out(tmp_path: Path, data: object, shown: str) -> None:
+    cell = {"cell_type": "code", "source": "x", "outputs": [{"output_type": "execute_result", "data": data}]}
+    text = document(read(tmp_path, "a.ipynb", json.dumps({"cells": [cell]}).encode())).text
+    assert text == "```python\nx\n```" + (f"\n\n```text\n{shown}\n```" if shown else "")
+
+
 def test_a_notebook_shows_what_a_terminal_shows_in_the_end(tmp_path: Path) -> None:
     bars = "".join(f"\r {n}%|\x1b[31m###\x1b[0m|" for n in range(500))
     printed = ["start\r\n", bars, "\r100%| done\n", "\x1b[1;32mok\x1b[0m\r"]
