@@ -1,6 +1,7 @@
 """Start from an export instead of from sources: of documents, raw or cleaned, or of features."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from loguru import logger
@@ -12,13 +13,14 @@ from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.reports import Report
 
 
-def take_in(place: str | Path, load: Load) -> Report | None:
+def take_in(place: str | Path, load: Load, chosen: Sequence[str] | None = None) -> Report | None:
     """Store the documents of an export in the warehouse; nothing is returned, since a run makes features of them.
 
     An export of features becomes an index version without any model, and the report of that is returned.
 
     Raises:
-        UsageError: there is no finished export, or it is damaged, changed or foreign; nothing was written.
+        UsageError: there is no finished export, it is damaged, changed or foreign, or it has none of the sources that
+            are `chosen` for the index; nothing was written.
         BackendError: the object store failed, or a run is at work.
     """
     from llm_engineering.infrastructure.parquet import incoming
@@ -26,7 +28,7 @@ def take_in(place: str | Path, load: Load) -> Report | None:
     with incoming(place, Workspace().home / "spool") as folder:
         if _format(folder) == "llm-engineering features":
             return feature_versions.import_features(load, folder)
-        logger.info("{}", raw_documents.import_documents(folder))
+        logger.info("{}", raw_documents.import_documents(folder, chosen))
     return None
 
 

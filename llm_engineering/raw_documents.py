@@ -8,7 +8,7 @@ documents.arrow().to_table(columns=["uri", "text"])
 """
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -96,17 +96,18 @@ def export_documents(
     return manifest
 
 
-def import_documents(folder: str | Path) -> ImportReport:
+def import_documents(folder: str | Path, chosen: Sequence[str] | None = None) -> ImportReport:
     """Store the documents of an export under the ids that they had. Repeating it changes nothing.
 
     Raises:
-        UsageError: the export is damaged, changed or foreign; nothing was written.
+        UsageError: the export is damaged, changed or foreign, or has none of the sources `chosen`; nothing was written.
         BackendError: a run is at work on one of its sources, or the object store failed.
     """
     workspace = Workspace()
     manifest, rows = read_documents(folder)
+    raw_documents.refuse_unchosen(manifest, chosen)
     raw_documents.check(manifest, rows, workspace.progress)
-    holds = [f"source {source}" for source in dict.fromkeys(file.source for file in manifest.files)]
+    holds = [f"source {source}" for source in manifest.sources]
     settings = {"export": manifest.id, "from": str(folder)}
     with stages.run_of(IMPORT, settings, holds) as run, workspace.warehouse() as warehouse:
         report = raw_documents.take_in(warehouse, manifest, rows, run, workspace.progress)

@@ -30,10 +30,28 @@ def pdf(
     font: str = "Helvetica",
     text_angle: int = 0,
     page_angle: int = 0,
+    meanings: Mapping[str, str] | None = None,
+    filled: str = "",
 ) -> bytes:
-    """Return a PDF with a line of text below the other on each page; angles in degrees."""
+    """Return a PDF with a line of text below the other on each page; angles in degrees.
+
+    `meanings` says which text a letter of its font stands for, `filled` is what is written into a form on its pages.
+    """
     objects = ["<< /Type /Catalog /Pages 2 0 R >>", ""]
     kids = []
+    font_is = f"/Type /Font /Subtype /Type1 /BaseFont /{font}"
+    if meanings:
+        objects.append(_stream(_character_map(meanings)))
+        font_is += f" /ToUnicode {len(objects)} 0 R"
+    fonts = f"/Resources << /Font << /F1 << {font_is} >> >> >>"
+    field = ""
+    if filled:
+        look = f"/Type /XObject /Subtype /Form /BBox [0 0 300 20] {fonts}"
+        objects.append(_stream(f"BT /F1 11 Tf 2 5 Td ({filled}) Tj ET", look))
+        widget = f"/Subtype /Widget /F 4 /Rect [72 400 372 420] /AP << /N {len(objects)} 0 R >>"
+        objects.append(f"<< /Type /Annot {widget} /FT /Tx /T (field) /V ({filled}) >>")
+        field = f"{len(objects)} 0 R"
+        objects[0] = f"<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [{field}] >> >>"
     for page in pages:
         shown, height = [], 760
         for text, size, *beside in page:
@@ -42,11 +60,10 @@ def pdf(
             left = beside[0] if beside else 72
             shown.append(f"BT /F1 {size} Tf {left} {height} Td ({escaped}) Tj ET" if text else "")
         content = "\n".join([f"{TURNED[text_angle]} cm", *shown])
-        objects.append(f"<< /Length {len(content)} >>\nstream\n{content}\nendstream")
-        fonts = f"/Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /{font} >> >>"
-        contents = f"/Contents {len(objects)} 0 R"
+        objects.append(_stream(content))
+        contents = f"/Contents {len(objects)} 0 R /Annots [{field}]"
         shape = f"/MediaBox [0 0 792 792] /Rotate {page_angle}"
-        objects.append(f"<< /Type /Page /Parent 2 0 R {shape} {contents} /Resources << {fonts} >> >>")
+        objects.append(f"<< /Type /Page /Parent 2 0 R {shape} {contents} {fonts} >>")
         kids.append(f"{len(objects)} 0 R")
     objects[1] = f"<< /Type /Pages /Kids [{' '.join(kids)}] /Count {len(kids)} >>"
     objects.append(f"<< /Title ({title}) >>")
@@ -56,6 +73,16 @@ def pdf(
         objects.append(f"<< /Filter /Standard /V 1 /R 2 /O <{secret}> /U <{secret}> /P -4 >>")
         trailer += f" /Encrypt {len(objects)} 0 R /ID [<00> <00>]"
     return _numbered(objects, trailer)
+
+
+def _stream(content: str, said: str = "") -> str:
+    return f"<< {said} /Length {len(content)} >>\nstream\n{content}\nendstream"
+
+
+def _character_map(meanings: Mapping[str, str]) -> str:
+    lines = [f"<{ord(letter):02x}> <{text.encode('utf-16-be').hex()}>" for letter, text in meanings.items()]
+    space = "1 begincodespacerange <00> <ff> endcodespacerange"
+    return "\n".join(["begincmap", space, f"{len(lines)} beginbfchar", *lines, "endbfchar endcmap"])
 
 
 def _numbered(objects: Sequence[str], trailer: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import yaml
 
@@ -48,8 +49,13 @@ def describe(name: str, config: Config, *, as_json: bool) -> str:
     lines += [f"  {step:<20} {what}" for step, what in steps]
     if cost:
         lines += ["", f"cost of what is in the warehouse now (a dry run fetches nothing): {cost}"]
-    lines += ["", "with this configuration (defaults included):", yaml.safe_dump(resolved, sort_keys=False)]
+    lines += ["", "with this configuration (defaults included):", _yaml(resolved)]
     return "\n".join(lines).rstrip()
+
+
+def _yaml(resolved: dict[str, Any]) -> str:
+    """Write what has no parts of its own on one line: a list of patterns is long."""
+    return yaml.safe_dump(resolved, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
 
 
 def _cost(config: Config) -> Cost | None:

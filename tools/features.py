@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from llm_engineering.domain.counting import counted
 from tools.command_line import DEFAULT_CONFIG, OK, add_config_options, guarded
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def _export(arguments: argparse.Namespace) -> int:
     else:
         size = sum(file.bytes for file in manifest.files)
         print(
-            f"{manifest.id}: {manifest.documents} documents, {manifest.chunks} chunks, {size} bytes in {arguments.to}"
+            f"{manifest.id}: {counted(manifest.documents, 'document')}, {counted(manifest.chunks, 'chunk')}, "
+            f"{size} bytes in {arguments.to}"
         )
     return OK
 

@@ -10,6 +10,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from llm_engineering.domain.counting import counted
 from tools.command_line import OK, guarded
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def main() -> int:
 def summary(report: "ErasureReport") -> str:
     """Return the account for a person."""
     verb = "would forget" if report.dry_run else "forgot"
-    lines = [f"{verb} {report.target.kind} {report.target.name}: {report.documents} documents"]
+    lines = [f"{verb} {report.target.kind} {report.target.name}: {counted(report.documents, 'document')}"]
     for found in report.found:
         lines.append(f"  {found}")
         if report.dry_run:

@@ -104,7 +104,7 @@ def taken_in(place: str, config: "Config") -> "Outcome | None":
 
     if not isinstance(config, FeatureEngineeringConfig) or isinstance(config, FeatureConfig):
         raise UsageError("--from is for the pipeline feature_engineering, which reads from no source")
-    report = take_in(place, config.load)
+    report = take_in(place, config.load, config.select.sources)
     return Outcome(report) if report is not None else None
 
 

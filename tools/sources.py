@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from typing import Any
 
+from llm_engineering.domain.counting import counted
 from tools.command_line import DEFAULT_CONFIG, FAILED, OK, add_config_options, guarded
 
 
@@ -87,13 +88,17 @@ def _for_people(preview: Any, characters: int) -> str:
         if document.metadata:
             lines.append("  " + ", ".join(f"{name}: {value}" for name, value in document.metadata.items())[:200])
         lines.append(f"  {text[:characters]}{'…' if len(text) > characters else ''}")
-        lines.append(f"  {document.format}, {len(document.text):,} characters, {len(document.chunks)} chunks")
+        lines.append(
+            f"  {document.format}, {len(document.text):,} characters, {counted(len(document.chunks), 'chunk')}"
+        )
     for problem in preview.problems:
         lines += ["", f"✗ {problem.reason}: {problem.uri}", f"  {problem.detail}"]
     reasons = Counter(problem.reason for problem in preview.problems)
     found = ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or "no problem"
     more = "; there is more, see --limit" if preview.more else ""
-    return "\n".join([*lines, "", f"{len(preview.documents)} documents, {found}, {preview.seconds:.1f} s{more}"])
+    return "\n".join(
+        [*lines, "", f"{counted(len(preview.documents), 'document')}, {found}, {preview.seconds:.1f} s{more}"]
+    )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 
+from llm_engineering.domain.counting import counted
 from tools.command_line import DEFAULT_CONFIG, OK, add_config_options, guarded
 
 COMMANDS = {
@@ -51,7 +52,7 @@ def _list(arguments: argparse.Namespace) -> int:
         print(_json({"sources": [asdict(count) for count in counts]}))
         return OK
     for count in counts:
-        print(f"{_plain(count.source)}: {count.live} documents, {count.gone} gone from it")
+        print(f"{_plain(count.source)}: {counted(count.live, 'document')}, {count.gone} gone from it")
     if not counts:
         print("the warehouse has no documents; `poetry poe run-feature-pipeline` reads some")
     return OK
@@ -98,7 +99,9 @@ def _retry(arguments: argparse.Namespace) -> int:
     from llm_engineering.raw_documents import retry
 
     count = retry(arguments.source, arguments.reason)
-    plain = f"{count} refused items are looked at again by the next run" if count else "nothing to look at again"
+    plain = (
+        f"looked at again by the next run: {counted(count, 'refused item')}" if count else "nothing to look at again"
+    )
     print(_json({"items": count}) if arguments.json else plain)
     return OK
 
@@ -114,9 +117,9 @@ def _export(arguments: argparse.Namespace) -> int:
         cleaning = read_config(FeatureConfig, path, arguments.overrides).cleaning
     manifest = export_documents(arguments.to, arguments.source, force=arguments.force, cleaning=cleaning)
     size = sum(file.bytes for file in manifest.files)
-    plain = f"{manifest.id}: {manifest.documents} documents of {len(manifest.files)} sources, {size} bytes"
+    made = f"{counted(manifest.documents, 'document')} of {counted(len(manifest.files), 'source')}"
     left_out = ", ".join(f"{count} {reason}" for reason, count in manifest.left_out.items())
-    plain = f"{plain} in {arguments.to}" + (f"; left out: {left_out}" if left_out else "")
+    plain = f"{manifest.id}: {made}, {size} bytes in {arguments.to}" + (f"; left out: {left_out}" if left_out else "")
     print(manifest.model_dump_json(ensure_ascii=True) if arguments.json else plain)
     return OK
 

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from llm_engineering.application import loading, planning, verification
 from llm_engineering.domain.chunks import Chunk, ChunkTokens, ChunkVector, point_digest
+from llm_engineering.domain.counting import counted
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.erasure import Forgotten
 from llm_engineering.domain.errors import GateFailed, UsageError
@@ -55,8 +56,8 @@ def refuse_forgotten(warehouse: Warehouse, export: FeatureVersion) -> None:
     hidden = sum(forgotten.hides(row.document) for row in export.documents) if forgotten else 0
     if hidden:
         raise UsageError(
-            f"{export.manifest.id} holds {hidden} documents that were forgotten (tools.forget) and must not come back; "
-            "remove it, and export the version again from the index as it is now"
+            f"{export.manifest.id} holds {counted(hidden, 'forgotten document')} (tools.forget), which must not come "
+            "back; remove it, and export the version again from the index as it is now"
         )
 
 
@@ -81,8 +82,8 @@ def put_documents(warehouse: Warehouse, export: FeatureVersion, run: int) -> int
     differing = [row.uri for row in export.documents if known.get(row.id, row.content_hash) != row.content_hash]
     if differing:
         raise UsageError(
-            f"the warehouse has {len(differing)} documents with another content than {export.manifest.id}, the first "
-            f"is {differing[0]}; import into a home of its own (LLM_ENGINEERING_HOME)"
+            f"the warehouse has {counted(len(differing), 'document')} with another content than {export.manifest.id}, "
+            f"the first is {differing[0]}; import into a home of its own (LLM_ENGINEERING_HOME)"
         )
     missing = 0
     for batch in _batches(row.document for row in export.documents if row.id not in known):

@@ -81,6 +81,22 @@ class _Cleaner:
                 yield replace(document, text=made.text, title=made.title, metadata=made.metadata)
 
 
+def refuse_unchosen(manifest: DocumentManifest, chosen: Sequence[str] | None) -> None:
+    """Look whether an index of the sources `chosen` has anything of an export; None stands for all.
+
+    Raises:
+        UsageError: it has not.
+    """
+    if chosen is None or not manifest.sources or set(chosen) & set(manifest.sources):
+        return
+    held = ", ".join(manifest.sources)
+    raise UsageError(
+        f"{manifest.id} holds documents of {held}, and the configuration chooses {', '.join(chosen) or 'none'}, so the "
+        "index would have nothing of it; give the configuration of these sources (--config), or name them "
+        "(--set 'select.sources=[…]')"
+    )
+
+
 def check(manifest: DocumentManifest, rows: Dataset[RawDocument], progress: Progress) -> None:
     """Prove that each row is what its id and hash say, and that none is there twice.
 

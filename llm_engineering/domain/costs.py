@@ -1,5 +1,6 @@
 """What a run will cost before it is paid."""
 
+from llm_engineering.domain.counting import counted
 from llm_engineering.domain.value import Value
 
 
@@ -49,7 +50,8 @@ class Cost(Value):
 
     def __str__(self) -> str:
         made = (
-            f"{self.documents:,} documents, {self.chunks:,} chunks, {self.tokens:,} tokens; {self.to_embed:,} to embed"
+            f"{counted(self.documents, 'document')}, {counted(self.chunks, 'chunk')}, {counted(self.tokens, 'token')}; "
+            f"{self.to_embed:,} to embed"
         )
         time = f", about {self.minutes:.1f} minutes ({self.basis})" if self.to_embed else ""
         return f"{made}{time}{f'. {self.note}' if self.note else ''}"

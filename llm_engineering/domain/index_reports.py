@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from llm_engineering.domain.counting import counted
 from llm_engineering.domain.value import Value
 
 
@@ -42,8 +43,8 @@ class VerifyReport(Value):
         verdict = "is equal to its ledger and the warehouse" if self.ready else "is damaged"
         return "\n".join(
             [
-                f"index {self.collection} {self.version} {verdict}: {self.documents} documents, {self.chunks} chunks, "
-                f"{self.points} points, {self.seconds:.1f} s",
+                f"index {self.collection} {self.version} {verdict}: {counted(self.documents, 'document')}, "
+                f"{counted(self.chunks, 'chunk')}, {counted(self.points, 'point')}, {self.seconds:.1f} s",
                 *(f"{problem.kind}: {problem}" for problem in self.problems),
             ]
         )

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from llm_engineering.domain.counting import counted
 from llm_engineering.domain.documents import Document, Format, Metadata
 from llm_engineering.domain.features import FeatureFile
 from llm_engineering.domain.users import User
@@ -92,6 +93,11 @@ class DocumentManifest(Value):
         """A name for people: the beginning of the digest."""
         return f"documents@{self.digest[:12]}"
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources that it has documents of."""
+        return tuple(dict.fromkeys(file.source for file in self.files))
+
     def sealed(self) -> "DocumentManifest":
         """Return this manifest with its digest."""
         return self.model_copy(update={"digest": digest(self.model_dump(mode="json", exclude={"digest"}))})
@@ -111,6 +117,6 @@ class ImportReport(Value):
     def __str__(self) -> str:
         erased = f" + {self.forgotten} erased before, which do not come back" if self.forgotten else ""
         return (
-            f"{self.export}: {self.found} documents = {self.new} new + {self.changed} changed + "
+            f"{self.export}: {counted(self.found, 'document')} = {self.new} new + {self.changed} changed + "
             f"{self.unchanged} unchanged{erased}"
         )

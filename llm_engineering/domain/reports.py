@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from llm_engineering.domain.corpus import CorpusReport, StepRate
+from llm_engineering.domain.counting import counted
 from llm_engineering.domain.evaluation import EvaluationReport
 from llm_engineering.domain.evaluation_results import EvaluationResult
 from llm_engineering.domain.incidents import Incident
@@ -200,7 +201,7 @@ class Report(Value):
     def summary(self) -> str:
         """Return the account for a person: one line for documents or a batch, for the index, for each incident."""
         index = (
-            f"index {self.index_version}: {self.points} points for {self.chunks} chunks; "
+            f"index {self.index_version}: {counted(self.points, 'point')} for {counted(self.chunks, 'chunk')}; "
             f"this run embedded {self.embedded}, reused {self.reused}, wrote {self.written}, removed {self.removed}"
         )
         return "\n".join(

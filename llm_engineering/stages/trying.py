@@ -54,7 +54,7 @@ def try_source(config: FeatureConfig, place: str, settings: Mapping[str, Any], l
                     break
                 if isinstance(item, Document):
                     preview, problem = _preview(config, item, chunker, tokenizer)
-                    documents.append(preview)
+                    documents += [preview] if preview else []
                     problems += [problem] if problem else []
                 elif not isinstance(item, NotModified):
                     uri = f"{item.uri} {item.key}".strip()
@@ -73,15 +73,16 @@ def try_source(config: FeatureConfig, place: str, settings: Mapping[str, Any], l
 
 def _preview(
     config: FeatureConfig, document: Document, chunker: Chunker, tokenizer: SubwordTokenizer
-) -> tuple[DocumentPreview, Incident | None]:
-    """Return what a document would become, and why it would be rejected if a cleaner or chunker raises."""
+) -> tuple[DocumentPreview | None, Incident | None]:
+    """Return what a document would become, and why it would be rejected if a cleaner refuses it, or fails, as a chunker
+    may, too."""
     cleaned = attempts.cleaned(config.cleaning, document)
+    if reason := cleaned.outcome.get("rejected"):
+        return None, _incident(document.uri, document.source, str(reason), str(cleaned.outcome["detail"]))
     made = attempts.cut(chunker, cleaned, tokenizer)
     chunks = [] if isinstance(made, attempts.Broken) else made
     problem = None
-    if cleaned.outcome.get("failed"):
-        problem = _incident(document.uri, document.source, attempts.CLEANER, str(cleaned.outcome["detail"]))
-    elif isinstance(made, attempts.Broken):
+    if isinstance(made, attempts.Broken):
         problem = _incident(document.uri, document.source, attempts.CHUNKER, made.detail)
     preview = DocumentPreview(
         uri=redact(document.uri),
@@ -89,7 +90,7 @@ def _preview(
         title=cleaned.title,
         format=document.format,
         text=cleaned.text,
-        metadata=dict(document.metadata),
+        metadata=dict(cleaned.metadata),
         provenance=dict(document.provenance),
         chunks=tuple(ChunkPreview(text=chunk.text, context=chunk.context, tokens=chunk.tokens) for chunk in chunks),
     )

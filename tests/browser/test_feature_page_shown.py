@@ -49,3 +49,21 @@ def test_the_page_fits_the_window_and_does_nothing_but_show(
         assert told == []
     finally:
         context.close()
+
+
+def test_on_a_phone_the_throughput_is_seen_without_scrolling_sideways(chromium: Browser, tmp_path: Path) -> None:
+    rates = [
+        StepRate(step=step, seconds=123.45, documents=12_345_678, chunks=98_765_432, tokens=987_654_321)
+        for step in ("ingest", "clean", "tokenize")
+    ]
+    page_file = tmp_path / "page.html"
+    corpus = Corpus()
+    page_file.write_text(render(Report(pipeline="feature", run=1), corpus, rates))
+    page = chromium.new_page(viewport={"width": 375, "height": 900})
+    try:
+        page.goto(page_file.as_uri())
+        table = page.locator(".wide", has_text="tokens/s")
+        shown, needed = table.evaluate("each => [each.clientWidth, each.scrollWidth]")
+        assert needed <= shown
+    finally:
+        page.close()

@@ -331,7 +331,7 @@ def test_an_export_does_not_bring_it_back(folder: Path, home: Path, tmp_path: Pa
     feature_versions.export_features(Load(), tmp_path / "export")
     report = forget(Target(kind="source", name="Vogelname"))
     assert [made.place for made in report.derivatives] == [str(tmp_path / "export")]
-    with pytest.raises(UsageError, match="7 documents that were forgotten"):
+    with pytest.raises(UsageError, match="7 forgotten documents"):
         feature_versions.import_features(Load(), tmp_path / "export")
     assert places_of(home, CANARIES) == []
 

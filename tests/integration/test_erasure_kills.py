@@ -91,7 +91,7 @@ def test_the_commands_say_what_they_did_and_refuse_what_they_do_not_know(config:
     chunk = json.loads(tool(home, "lineage", chunk_id, "--json").out)
     assert chunk["from"]["document"]["uri"] == uri.as_uri()
     dry = tool(home, "forget", str(uri), "--dry-run")
-    assert (dry.code, dry.out.splitlines()[0]) == (0, f"would forget uri {uri.as_uri()}: 1 documents")
+    assert (dry.code, dry.out.splitlines()[0]) == (0, f"would forget uri {uri.as_uri()}: 1 document")
     done = tool(home, "forget", str(uri), "--json").last_line
     assert done["documents"] == 1
 

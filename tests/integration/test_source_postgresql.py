@@ -67,3 +67,10 @@ def test_rows_are_streamed(fish: str, tmp_path: Path) -> None:
     items = source.read()
     assert len(list(islice(items, 1000))) == 1000
     items.close()  # type: ignore[attr-defined]
+
+
+def test_a_date_that_has_no_end_or_lies_before_christ_costs_no_row(fish: str, tmp_path: Path) -> None:
+    dates = "(1, date '2024-01-02'), (2, 'infinity'), (3, '0044-03-15 BC')"
+    query = f"SELECT id, d, d::timestamp AS t, d::timestamptz AS z FROM (VALUES {dates}) AS x (id, d) ORDER BY id"
+    texts = [item.text.split("\n")[1] for item in read(fish, query, tmp_path)]
+    assert texts == ["d: 2024-01-02", "d: infinity", "d: 0044-03-15 BC"]

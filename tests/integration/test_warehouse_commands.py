@@ -58,6 +58,12 @@ def test_an_export_fills_another_home_and_its_run_reads_nothing_twice(home: Path
     assert (taken["new"], taken["unchanged"]) == (2, 0)
     ran = tool(other, "run", "feature", "--config", str(config), "--plain", "--json").last_line
     assert (ran["new"], ran["unchanged"], ran["points"]) == (0, 2, 2)
+    third = tmp_path / "third"
+    start = ("run", "feature_engineering", "--plain", "--from", str(lake))
+    strange = tool(third, *start, "--set", "select.sources=[other]")
+    assert (strange.code, "holds documents of docs" in strange.err) == (2, True), strange.err
+    assert "no documents" in tool(third, "warehouse", "list").out
+    assert tool(third, *start, "--config", str(config), "--json").last_line["points"] == 2
     (lake / "manifest.json").unlink()
     refused = tool(other, "warehouse", "import", "--from", str(lake))
     assert refused.code == 2

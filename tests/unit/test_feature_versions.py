@@ -438,7 +438,7 @@ def test_an_import_under_another_name_beside_the_original(export: Path, home: Pa
 def test_other_texts_in_the_warehouse_are_not_overwritten(export: Path, elsewhere: Callable[[str], Path]) -> None:
     elsewhere("other")
     run({"docs": {"a.md": "A newer text."}})
-    with pytest.raises(UsageError, match=r"1 documents with another content.*a\.md"):
+    with pytest.raises(UsageError, match=r"1 document with another content.*a\.md"):
         import_features(load("copy"), export)
     with Workspace().warehouse() as warehouse:
         assert len(list(warehouse.live())) == 1
@@ -451,7 +451,7 @@ def test_an_import_does_not_bring_back_what_was_erased(export: Path, elsewhere: 
         run = warehouse.start_run("forget", {})
         warehouse.remember_forgotten({digest_of("uri", row.uri): "uri"}, run)
         warehouse.finish_run(run, "completed", {})
-    with pytest.raises(UsageError, match="holds 1 documents that were forgotten"):
+    with pytest.raises(UsageError, match=r"holds 1 forgotten document \("):
         import_features(load(), export)
 
 

@@ -265,3 +265,48 @@ def test_the_title_of_a_note_is_not_the_title_of_the_page(head: str, body: str, 
 )
 def test_pages_of_a_manual_have_their_own_titles(name: str, title: str) -> None:
     assert read_page((MANUAL / f"{name}.html").read_text(), "").title == title
+
+
+_TEX = '<annotation encoding="application/x-tex">{}</annotation><annotation-xml><ci>content</ci></annotation-xml>'
+_LONG = f"<p>{'Some words about fish and the sea. ' * 20}</p>"
+
+
+@pytest.mark.parametrize("more", ["", _LONG], ids=["short", "article"])
+@pytest.mark.parametrize(
+    ("formula", "text"),
+    [
+        ("<math><mi>E</mi><mo>=</mo><mi>m</mi></math>", "E=m"),
+        ('<math alttext="E=mc^2"><mi>E</mi></math>', r"\(E=mc^2\)"),
+        (f'<math display="block"><semantics><mi>E</mi>{_TEX.format("E_1")}</semantics></math>', r"\[E_1\]"),
+        (
+            f'<span class="katex"><span class="katex-mathml"><math><mi>x</mi>{_TEX.format("x_1")}</math></span>'
+            '<span class="katex-html" aria-hidden="true"><span>x</span><span>1</span></span></span>',
+            r"\(x_1\)",
+        ),
+        (
+            '<span class="mwe-math-mathml-inline mwe-math-mathml-a11y" style="display: none;">'
+            f'<math><mi>E</mi>{_TEX.format("E")}</math></span><img src="e.svg" alt="E">',
+            r"\(E\)",
+        ),
+        ('<span style="display: none"><math><mi>E</mi></math></span>', ""),
+    ],
+    ids=["shown", "alttext", "tex", "katex", "wikipedia", "hidden"],
+)
+def test_formulas_are_read_as_their_tex_or_as_they_are_shown(formula: str, text: str, more: str) -> None:
+    html = f"<html><body><article><h1>Energy</h1>{more}<p>Here {formula} is it.</p></article></body></html>"
+    page = read_page(html, "https://example.org/")
+    assert page.extraction == ("article" if more else "visible")
+    assert page.text.split("\n\n")[-1] == " ".join(f"Here {text} is it.".split())
+
+
+def test_a_formula_that_is_never_closed_and_one_of_thousands_cost_no_text() -> None:
+    page = read_page(f"<p>Cod {'<math><mi>x' * 5000} eel</p><p>Ray.</p>", "")
+    assert page.text.startswith("Cod")
+    assert "eel" in page.text
+    many = "".join(f"<p>Fish {n} has <math><mi>n</mi>{_TEX.format('n')}</math> bones.</p>" for n in range(300))
+    assert read_page(f"<article><h1>Fish</h1>{many}</article>", "").extraction == "article"
+
+
+def test_a_quote_in_a_sentence_stays_in_it() -> None:
+    page = read_page(f"<article><h1>Fish</h1>{_LONG}<p>He said <q>eat <b>cod</b></q> to us.</p></article>", "")
+    assert "He said “eat **cod**” to us." in page.text

@@ -15,6 +15,8 @@ from llm_engineering.infrastructure.parsers import documents as parser
 from llm_engineering.infrastructure.parsers.formats import Unreadable
 from llm_engineering.infrastructure.parsers.formats.office import read_office
 from llm_engineering.infrastructure.parsers.formats.pdf import read_pdf
+from llm_engineering.infrastructure.parsers.formats.pdf_columns import in_reading_order
+from llm_engineering.infrastructure.parsers.formats.pdf_layout import Line
 from llm_engineering.infrastructure.sources import Files, Mailbox, Pdf, SourceContext
 
 REAL_PDF = Path("/usr/share/doc/shared-mime-info/shared-mime-info-spec.pdf")
@@ -110,6 +112,14 @@ def test_tables_are_read_row_by_row(rows: list[tuple[str, str]]) -> None:
     assert " ".join(text.split()).replace("- ", "").replace("-", "") == words.replace("-", "")
 
 
+def test_rows_that_stand_right_of_where_other_rows_are_divided_are_no_columns() -> None:
+    def pair(row: int, *places: int) -> list[Line]:
+        return [Line("some words", 10, 700 - 12 * row, 690 - 12 * row, left, left + 60) for left in places]
+
+    rows = [*(pair(row, 50, 150) for row in range(12)), *(pair(row, 300, 400) for row in range(20, 30))]
+    assert in_reading_order(rows) is None
+
+
 def test_lines_that_run_through_all_pages_are_left_out(tmp_path: Path) -> None:
     needs_pdf()
     pages = [
@@ -118,6 +128,45 @@ def test_lines_that_run_through_all_pages_are_left_out(tmp_path: Path) -> None:
     text = document(read(tmp_path, "fish.pdf", pdf(*pages))).text
     assert "book of fish" not in text
     assert all(f"Page text {n}." in text for n in range(6))
+
+
+_FISH_PAGES = [[(f"A {fish} is a fish.", 11), (f"Of {fish} there are many.", 11)] for fish in "abcdefghijkl"]
+
+
+@pytest.mark.parametrize("line", [("Chapter {}", 18), ("The whole sum is {} euro.", 11)])
+@pytest.mark.parametrize("step", [1, 7])
+def test_a_line_with_another_number_on_each_page_is_left_out_only_as_a_page_number(
+    line: tuple[str, int], step: int
+) -> None:
+    needs_pdf()
+    text, size = line
+    pages = [
+        [(text.format(1 + step * n), size), *page, (f"Page {n + 1} of 12", 9)] for n, page in enumerate(_FISH_PAGES)
+    ]
+    found = read_pdf(pdf(*pages))["pages"]
+    assert not any("of 12" in page for page in found)
+    if step > 1 or size > 11:
+        assert all(text.format(1 + step * n) in page for n, page in enumerate(found))
+
+
+def test_a_page_with_an_emoji_is_laid_out_like_the_others_and_not_lost(tmp_path: Path) -> None:
+    needs_pdf()
+    pages = [[(f"Fish {page[0][0]}", 24), *page] for page in _FISH_PAGES]
+    pages[7][-1] = ("~ is what ~ says of it.", 11)
+    (tmp_path / "fish.pdf").write_bytes(pdf(*pages, meanings={"~": "\U0001f600"}))
+    context = SourceContext(tmp_path)
+    found = [document(item) for item in Pdf(root=tmp_path).open(context).read()]
+    context.close()
+    assert [item.key for item in found] == [f"page {n}" for n in range(1, 13)]
+    smile = "\U0001f600"
+    assert found[7].text == f"# Fish A h is a fish.\n\nA h is a fish. {smile} is what {smile} says of it."
+
+
+def test_what_is_filled_into_the_form_of_a_pdf_is_read() -> None:
+    needs_pdf()
+    (text,) = read_pdf(pdf([("Name:", 11)], filled="Ada Lovelace"))["pages"]
+    assert "Name:" in text
+    assert "Ada Lovelace" in text
 
 
 def test_code_in_a_pdf_stays_code(tmp_path: Path) -> None:
@@ -146,6 +195,11 @@ def test_bad_pdfs_are_rejected_with_their_reason(tmp_path: Path) -> None:
     empty = read(tmp_path, "e.pdf", pdf([("", 11)]))
     assert reason(empty) == "empty"
     assert "OCR" in empty.detail  # type: ignore[union-attr]
+
+
+def test_a_title_or_an_author_that_a_program_has_made_up_is_none() -> None:
+    needs_pdf()
+    assert read_pdf(pdf([("All about cod", 24), ("", 20), *BODY], title="\\(anonymous\\)"))["title"] == "All about cod"
 
 
 def test_a_missing_extra_says_what_to_type_and_the_rest_goes_on(
@@ -264,11 +318,11 @@ def test_a_book_is_read_in_its_order_and_one_that_is_protected_is_not(tmp_path: 
         "META-INF/container.xml": '<c><rootfile full-path="in/book.opf"/></c>',
         "META-INF/encryption.xml": '<e><CipherReference URI="in/font.otf"/></e>',
         "in/book.opf": f"<p><m><title>Fish</title></m>{items}{spine}</p>",
-        "in/b.xhtml": "<html><body><h1>Eel</h1><p>A long fish.</p></body></html>",
+        "in/b.xhtml": '<?xml version="1.0" encoding="utf-16"?><p>Größe</p>'.encode("utf-16"),
         "in/the cod.xhtml": "<html><body><h1>Cod</h1><p>A big fish.</p></body></html>",
     }
     item = document(read(tmp_path, "fish.epub", zipped(book)))
-    assert (item.title, item.text) == ("Fish", "# Eel\n\nA long fish.\n\n# Cod\n\nA big fish.")
+    assert (item.title, item.text) == ("Fish", "Größe\n\n# Cod\n\nA big fish.")
     assert item.provenance["note"] == "1 of its 3 pages are named and not there"
     book["META-INF/encryption.xml"] = '<e><CipherReference URI="in/the%20cod.xhtml"/></e>'
     assert reason(read(tmp_path, "secret.epub", zipped(book))) == "encrypted"
@@ -463,6 +517,27 @@ def test_html_beside_a_plain_text_is_read_and_html_in_its_place_is_not(tmp_path:
     assert reason(read(tmp_path, "none.eml", parts("mixed", damaged))) == "binary"
 
 
+def test_a_plain_text_that_only_says_that_there_is_html_is_not_taken_for_it(tmp_path: Path) -> None:
+    def newsletter(plain: str, html: str) -> str:
+        parts = f"--x\nContent-Type: text/plain\n\n{plain}\n--x\nContent-Type: text/html\n\n{html}\n--x--"
+        return document(
+            read(tmp_path, "a.eml", mail("Fish", parts, Content_Type="multipart/alternative; boundary=x"))
+        ).text.strip()
+
+    letter = "Cod is cheap this week, and so is eel. " * 10
+    html = f"<style>{'p { colour: red } ' * 100}</style><p>{letter}</p>"
+    assert newsletter("Your program shows no HTML.", html) == letter.strip()
+    assert newsletter(letter, html) == letter.strip()
+    assert newsletter("Cod.", "<p>Cod.</p><img src='a.png'>") == "Cod."
+
+
+def test_letters_of_mails_are_read_in_either_direction_of_writing(tmp_path: Path) -> None:
+    raw = mail("Fish", "@", Content_Type="text/plain; charset=iso-8859-8-i").replace(
+        b"@", "שלום דג".encode("iso-8859-8")
+    )
+    assert document(read(tmp_path, "a.eml", raw)).text.strip() == "שלום דג"
+
+
 def test_mails_with_a_mark_in_markdown_or_encrypted(tmp_path: Path) -> None:
     marked = b"\xef\xbb\xbf" + mail("Cod", "# All about cod", Content_Type="text/markdown")
     assert document(read(tmp_path, "marked.eml", marked)).text.strip() == "# All about cod"
@@ -477,6 +552,22 @@ def test_mails_with_a_mark_in_markdown_or_encrypted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["pdf", "docx", "xlsx", "eml"])
 def test_a_file_without_a_byte_was_not_written_to_its_end(tmp_path: Path, suffix: str) -> None:
     assert reason(read(tmp_path, f"fish.{suffix}", b"")) == "truncated"
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        ({"text/plain": "<Figure size 640x480 with 1 Axes>", "image/png": "iVBOR"}, ""),
+        ({"text/plain": "[<matplotlib.lines.Line2D at 0x7f0123456789>]"}, ""),
+        ({"text/plain": "<IPython.core.display.Math object>", "text/latex": ["$x^2$"]}, "$x^2$"),
+        ({"text/plain": "x**2", "text/latex": "$x^2$"}, "x**2"),
+        ({"text/plain": "<Cod object, 3 kg> of <Sea>"}, "<Cod object, 3 kg> of <Sea>"),
+    ],
+)
+def test_what_stands_for_a_picture_in_a_notebook_is_left_out(tmp_path: Path, data: object, shown: str) -> None:
+    cell = {"cell_type": "code", "source": "x", "outputs": [{"output_type": "execute_result", "data": data}]}
+    text = document(read(tmp_path, "a.ipynb", json.dumps({"cells": [cell]}).encode())).text
+    assert text == "```python\nx\n```" + (f"\n\n```text\n{shown}\n```" if shown else "")
 
 
 def test_a_notebook_shows_what_a_terminal_shows_in_the_end(tmp_path: Path) -> None:

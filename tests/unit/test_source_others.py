@@ -16,6 +16,7 @@ from llm_engineering.domain.documents import Document, Failure, Item, NotModifie
 from llm_engineering.domain.errors import SourceError, UsageError
 from llm_engineering.infrastructure.sources import Files, Mailbox, Objects, Pdf, PythonLoader, SourceContext, SourceSpec
 from llm_engineering.infrastructure.sources.guessing import source_at
+from llm_engineering.stages import try_source
 
 
 def read(spec: Any, tmp_path: Path, **settings: Any) -> list[Item]:
@@ -152,6 +153,21 @@ def test_a_source_is_tried_without_writing_anything(tmp_path: Path) -> None:
     assert [(problem["reason"], "line 3" in problem["detail"]) for problem in preview["problems"]] == [("ragged", True)]
     assert not home.exists() or not list(home.rglob("*.db"))
     assert sorted(path.name for path in tmp_path.iterdir()) in (["home", "in"], ["in"])
+
+
+def test_trying_shows_what_cleaners_refuse_as_rejections_and_what_they_find_as_metadata(tmp_path: Path) -> None:
+    pytest.importorskip("py3langid", reason="the cleaner needs the extra 'languages'")
+    french = "La morue est un poisson des mers froides que l'on mange dans beaucoup de pays."
+    english = "The cod is a fish of cold seas that is eaten in a great many countries."
+    documents = {"memory:///a.md": french, "memory:///b.md": english}
+    cleaning = {"cleaners": [{"kind": "language", "allow": ["en"]}]}
+    source = {"kind": "memory", "name": "fish", "documents": documents}
+    config = FeatureConfig.model_validate({"ingest": {"sources": [source]}, "cleaning": cleaning})
+    preview = try_source(config, "fish", {}, 5)
+    assert [(one.uri, one.metadata["language"]) for one in preview.documents] == [("memory:///b.md", "en")]
+    assert [(one.uri, one.reason, one.detail) for one in preview.problems] == [
+        ("memory:///a.md", "language", "its language is fr; allowed: en")
+    ]
 
 
 def test_trying_says_what_is_missing_and_never_a_password(tmp_path: Path) -> None:

@@ -337,6 +337,25 @@ def test_single_texts_of_a_feed_in_another_encoding_than_it_says_are_read() -> N
     assert entry["title"] == "łódź"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_sitemap_may_be_in_any_encoding_of_unicode(encoding: str, packed: bool) -> None:
+    declared = encoding.removesuffix("-sig").removesuffix("-le").removesuffix("-be")
+    xml = f'<?xml version="1.0" encoding="{declared}"?>\n<urlset><url><loc>http://a/größe</loc></url></urlset>'
+    raw = xml.encode(encoding)
+    assert read_sitemap(gzip.compress(raw) if packed else raw)["pages"] == [["http://a/größe", ""]]
+    if not encoding.endswith(("-le", "-be")):
+        plain = read_sitemap("http://a/größe\r\nhttp://a/b\r\n".encode(encoding))
+        assert plain["pages"] == [["http://a/größe", ""], ["http://a/b", ""]]
+
+
+def test_an_entry_without_a_link_has_the_address_of_its_permalink() -> None:
+    guids = "<guid>http://a/cod</guid>", '<guid isPermaLink="false">http://a/eel</guid>', "<guid>7</guid>"
+    items = "".join(f"<item>{guid}</item>" for guid in guids)
+    feed = f"<rss><channel>{items}</channel></rss>"
+    assert [entry["link"] for entry in read_feed(feed.encode())["entries"]] == ["http://a/cod", "", ""]
+
+
 def test_a_sitemap_with_signs_that_should_have_been_escaped_is_read_and_one_that_is_cut_is_not() -> None:
     content = (
         b"<urlset><url><loc>http://a/x?a=1&b=2</loc></url><url><loc>http://a/?a=1&amp;c=&#50;</loc></url></urlset>"

@@ -46,6 +46,13 @@ def test_without_a_template_every_column_is_a_line(tmp_path: Path) -> None:
     assert texts(read(tmp_path, "name,weight,note\ncod,3,\n")) == ["name: cod\nweight: 3"]
 
 
+def test_values_with_parts_are_written_as_json(tmp_path: Path) -> None:
+    raw = '{"id": 1, "tags": ["größe", null], "of": {"is": true}}'.encode()
+    assert texts(read(tmp_path, raw, "fish.jsonl")) == ['id: 1\ntags: ["größe", null]\nof: {"is": true}']
+    template = "{{ tags }} {{ of.is }} {{ tags | join('+') }}"
+    assert texts(read(tmp_path, raw, "fish.jsonl", template=template)) == ['["größe", null] True größe+None']
+
+
 def test_ragged_rows_are_rejected_with_their_line_and_the_rest_goes_on(tmp_path: Path) -> None:
     items = read(tmp_path, "a,b\n1,2\n3\n4,5,6\n\n7,8\n", template="{{ a }}{{ b }}")
     assert texts(items) == ["12", "78"]

@@ -1,8 +1,10 @@
-"""Captions, figures and notes of an HTML page, put where the extraction of the main content keeps them."""
+"""Captions, figures, notes, formulas and quotes of an HTML page, put where the extraction of its content keeps them."""
 
 import re
 
 from lxml.html import HtmlElement
+
+from llm_engineering.infrastructure.parsers.markup import TEX, WIKIPEDIA, formula
 
 _NOTES = re.compile(
     r"(?i)\b(admonition|alert|callout|caution|danger|footnotes?|hint|important|info|note|tip|warning)\b"
@@ -10,10 +12,38 @@ _NOTES = re.compile(
 
 
 def open_boxes(tree: HtmlElement) -> None:
-    """Make of captions, figures and notes what stands in the text itself."""
+    """Make of captions, figures, notes and short quotes what stands in the text itself."""
+    _mark_quotes(tree)
     _move_captions(tree)
     _open_figures(tree)
     _open_notes(tree)
+
+
+def write_formulas(tree: HtmlElement) -> None:
+    """Put formulas into the text, because the extraction keeps only those that say their TeX."""
+    for math in list(tree.iter("math")):
+        notes = list(math.iter("annotation", "annotation-xml"))
+        tex = next((note.text or "" for note in notes if note.get("encoding") == TEX), "")
+        for note in notes:
+            note.drop_tree()
+        said = " ".join((tex or math.get("alttext", "")).split())
+        text = formula(said, math.text_content(), is_block=math.get("display") == "block")
+        for child in list(math):
+            math.remove(child)
+        if WIKIPEDIA in math.getparent().get("class", ""):
+            math.getparent().attrib.clear()
+        math.attrib.clear()
+        math.tag, math.text = "span", text
+
+
+def _mark_quotes(tree: HtmlElement) -> None:
+    """Put marks around what is quoted in a sentence, because the extraction makes a block of it."""
+    for quote in list(tree.iter("q")):
+        quote.tag, quote.text = "span", f"“{quote.text or ''}"
+        if len(quote):
+            quote[-1].tail = f"{quote[-1].tail or ''}”"
+        else:
+            quote.text += "”"
 
 
 def _move_captions(tree: HtmlElement) -> None:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+TEX = "application/x-tex"  # what the TeX of a formula is called in MathML
+WIKIPEDIA = "mwe-math-mathml"  # the class of a formula that is hidden, because a picture of it is shown
 _BACKTICKS = re.compile(r"`+")
 _CELL_BREAKS = re.compile(r"\s+")
 # A table with ragged rows is filled up with empty cells up to this many times its own cells.
@@ -24,6 +26,13 @@ def code_block(code: str, language: str = "") -> str:
     """Return code between fences that are longer than any run of backticks in it."""
     fence = "`" * max(3, 1 + _longest_run(code))
     return f"{fence}{language}\n{code.strip(chr(10)).rstrip()}\n{fence}"
+
+
+def formula(tex: str, shown: str, *, is_block: bool) -> str:
+    """Return a formula as its TeX between the marks of MathJax, or as it is shown if nobody says its TeX."""
+    if not tex:
+        return " ".join(shown.split())
+    return f"\\[{tex}\\]" if is_block else f"\\({tex}\\)"
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

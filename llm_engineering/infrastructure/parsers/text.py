@@ -31,6 +31,7 @@ _SUPERSETS = {
     "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030", "gbk": "gb18030",
     "shift_jis": "cp932", "euc_kr": "cp949", "tis-620": "cp874",
 }  # fmt: skip
+_DIRECTION = re.compile(r"(?i)(?<=^iso-8859-[68])-[ei]$")  # of writing, in mails; the letters are the same
 _SAMPLE_BYTES = 200_000  # enough to guess an encoding from
 _TEXT_CODECS = re.compile(r"(iso|cp|koi8|mac|gb|big5|shift|euc|hz|tis|ascii|johab)")
 # Guessing among all of Python's codecs finds exotic ones; these are what legacy files are really written in.
@@ -112,7 +113,7 @@ def _legacy(raw: bytes, declared: str) -> str:
 
 def _python_name(declared: str) -> str:
     """Return Python's name of a declared charset, or nothing if there is none, or it is unknown or no charset."""
-    label = declared.strip().strip("\"'")
+    label = _DIRECTION.sub("", declared.strip().strip("\"'"))
     try:
         name = _superset(label) if label else ""
     except (LookupError, ValueError):

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from llm_engineering.infrastructure.parsers.markup import WIKIPEDIA
 from llm_engineering.infrastructure.parsers.visible import Chrome
 
 _UNSEEN = frozenset(
@@ -17,6 +18,7 @@ _CHROME_NAME = re.compile(
     r"promo|related|share|sharing|sidebar|social|sphinxsidebar|toc)(?:[-_]|\s|$)"
 )
 _MAIN = frozenset(("html", "body", "main", "article"))
+_KATEX = "katex-html"  # the class of the letters of a formula that stands before them as MathML
 _HIDDEN_STYLE = re.compile(r"(?i)(display\s*:\s*none|visibility\s*:\s*hidden)")
 
 
@@ -41,6 +43,9 @@ def opened(tag: str, named: dict[str, str], parent: Open) -> Open:
 
 
 def _is_hidden(tag: str, named: dict[str, str]) -> bool:
+    names = named.get("class", "")
+    if WIKIPEDIA in names or _KATEX in names:
+        return _KATEX in names
     # A hidden body is shown by a script later: everybody sees it.
     return tag not in ("html", "body") and ("hidden" in named or bool(_HIDDEN_STYLE.search(named.get("style", ""))))
 

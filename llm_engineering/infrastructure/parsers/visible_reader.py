@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from llm_engineering.infrastructure.parsers.links import Links
 from llm_engineering.infrastructure.parsers.visible import Block, VisiblePage, ink
 from llm_engineering.infrastructure.parsers.visible_element import Open, opened
+from llm_engineering.infrastructure.parsers.visible_formula import OpenFormula
 from llm_engineering.infrastructure.parsers.visible_table import OpenTable
 
 _VOID = frozenset(
@@ -59,6 +60,7 @@ class _Reader(HTMLParser):
         self._in_code = False
         self._table: OpenTable | None = None
         self._in_json_ld = False
+        self._formula: OpenFormula | None = None
 
     def updatepos(self, i: int, j: int) -> int:  # noqa: ARG002 - the signature of the parent
         """Keep no line numbers: nobody asks for them, and they cost time."""
@@ -82,6 +84,10 @@ class _Reader(HTMLParser):
             self._start_in_table(tag, named)
         elif tag == "input" and named.get("type", "").lower() == "password":
             self.page.passwords += not self._stack[-1].unseen
+        elif tag == "math" and self._formula is None and not self._stack[-1].unseen:
+            self._formula = OpenFormula(named)
+        elif self._formula:
+            self._formula.start(tag, named)
         if tag not in _VOID:
             self._open[tag] += 1
             self._stack.append(opened(tag, named, self._stack[-1]))
@@ -91,6 +97,8 @@ class _Reader(HTMLParser):
             self._end_link()
         elif tag in _CODE:
             self._end_code()
+        elif self._formula:
+            self._formula.end(tag)
         if not self._open[tag]:
             return
         if tag in _BLOCKS:
@@ -106,6 +114,8 @@ class _Reader(HTMLParser):
             self.page.json_ld.append(data)
         elif self._open["noscript"]:
             self.page.noscript += data
+        elif self._formula:
+            self._formula.add(data)
         elif not here.unseen:
             self._pieces.append(data)
             self._linked += ink(data) if self._in_link else 0
@@ -184,6 +194,9 @@ class _Reader(HTMLParser):
     def _pop(self) -> str:
         tag = self._stack.pop().tag
         self._open[tag] -= 1
+        if tag == "math" and self._formula and not self._open[tag]:
+            written, self._formula = self._formula.text, None
+            self.handle_data(written)
         if tag == "table" and not self._open[tag]:
             self.end_block()
             self.end_table()

@@ -51,9 +51,9 @@ def read_article(response: "Response", context: SourceContext) -> Content:
         content = read_foreign(response.content, suffix, path.stem, context)
         return replace(content, metadata={**_place(response.url), **content.metadata})
     if media_type and media_type not in _HTML | _TEXT:
-        raise SourceError(
-            "content_type", f"{response.url} is {media_type}; HTML, Markdown, plain text, PDF and office files are read"
-        )
+        advice = "; a sitemap is read by kind: sitemap, a feed by kind: feed" if media_type.endswith("xml") else ""
+        known = "HTML, Markdown, plain text, PDF and office files are read"
+        raise SourceError("content_type", f"{response.url} is {media_type}; {known}{advice}")
     text = decode_html(response.content, response.charset)
     if media_type in _HTML or (not media_type and text.lstrip().lower().startswith(_HTML_BEGINNINGS)):
         return _page(text, response.url, context)

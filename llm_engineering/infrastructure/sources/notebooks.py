@@ -12,6 +12,8 @@ from llm_engineering.infrastructure.sources.records import parse_json
 
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)(?=[^\n])")  # a bar of progress is written over itself again and again
+# What is printed for an object that is shown as a picture, such as `<Figure size 640x480 with 1 Axes>`.
+_STANDS_FOR = re.compile(r"\[?<[\w.]+ (?:object|size|at 0x)[^<>\n]*>\]?")
 _MOST_OUTPUT = 4000  # characters of one output: logs of a training run say little to a reader
 
 
@@ -74,7 +76,8 @@ def _shown(printed: str) -> str:
 def _printed(output: Mapping[str, Any]) -> str:
     data = output.get("data")
     if isinstance(data, dict):
-        return _text(data.get("text/markdown", data.get("text/plain", "")))
+        forms = (_text(data.get(f"text/{form}", "")) for form in ("markdown", "plain", "latex"))
+        return next((form for form in forms if form.strip() and not _STANDS_FOR.fullmatch(form.strip())), "")
     if output.get("output_type") == "error":
         return f"{_text(output.get('ename', ''))}: {_text(output.get('evalue', ''))}"
     return _text(output.get("text", ""))

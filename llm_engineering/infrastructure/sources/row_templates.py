@@ -1,5 +1,6 @@
 """Templates of rows: Jinja2 in its sandbox, where a name that the row lacks is an error and not an empty text."""
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,12 +38,19 @@ def compiled(text: str) -> "Template":
         autoescape=False,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: "" if value is None else value,
+        finalize=_shown,
     )
     try:
         return environment.from_string(text)
     except TemplateError as error:
         raise ValueError(f"the template is no Jinja2: {error}; write {{{{ column }}}}, or row['a column']") from error
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as it stands in a text: nothing for None, JSON for what has parts."""
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return "" if value is None else value
 
 
 def filled(template: str, row: Mapping[str, Any]) -> str:
@@ -67,4 +75,4 @@ def filled(template: str, row: Mapping[str, Any]) -> str:
 
 def all_columns(row: Mapping[str, Any]) -> str:
     """Return every column that holds something as a line `name: value`: the text of a row without a template."""
-    return "\n".join(f"{name}: {value}" for name, value in row.items() if value not in (None, "") and name)
+    return "\n".join(f"{name}: {_shown(value)}" for name, value in row.items() if value not in (None, "") and name)

@@ -16,6 +16,7 @@ from llm_engineering.infrastructure.sources.context import SourceContext
 from llm_engineering.infrastructure.sources.naming import SourceName, named_twice
 from llm_engineering.infrastructure.sources.places import absent, local_path
 from llm_engineering.infrastructure.sources.rows import Row, RowReader, RowSettings
+from llm_engineering.infrastructure.sources.sql_dates import read_endless_dates
 from llm_engineering.infrastructure.sources.tenancy import Tenant
 
 if TYPE_CHECKING:
@@ -128,6 +129,8 @@ class SqlSource:
         try:
             with engine.connect() as connection:
                 self._only_reading(connection, name)
+                if engine.driver == "psycopg":
+                    read_endless_dates(connection)
                 yield connection
                 connection.rollback()
         finally:

@@ -20,6 +20,7 @@ from llm_engineering.infrastructure.parsers.visible import ink
 _LEAST_COVERAGE = 0.9
 # Never shown: deleted text, the second form of a drawing, field codes, comments' marks.
 _HIDDEN = frozenset({"del", "moveFrom", "Fallback", "instrText", "delText", "pPr", "rPr", "sectPr", "tblPr", "tcPr"})
+_MOST_COLUMNS = 63  # of Word
 _HEADING = re.compile(r"(?i)heading\s*([1-6])")
 
 
@@ -109,15 +110,25 @@ def _blocks(parent: Any, word: _Word) -> Iterator[str]:
                     yield from _blocks(box, word)
         elif name == "tbl":
             rows = [row for row in element.iter() if local(row) == "tr" and _owner(row, "tbl") is element]
-            yield table(
-                [[_cell(c, word) for c in row.iter() if local(c) == "tc" and _owner(c, "tr") is row] for row in rows]
-            )
+            yield table([[*_cells(row, word)] for row in rows])
         elif name and name not in _HIDDEN:
             yield from _blocks(element, word)
 
 
-def _cell(cell: Any, word: _Word) -> str:
-    return " ".join(block for block in _blocks(cell, word) if block)
+def _cells(row: Any, word: _Word) -> Iterator[str]:
+    """Yield the cells of a row, with empty ones where one spans several columns or the row begins further right."""
+    yield from [""] * _columns(row, "gridBefore", 0)
+    for cell in row.iter():
+        if local(cell) == "tc" and _owner(cell, "tr") is row:
+            yield " ".join(block for block in _blocks(cell, word) if block)
+            yield from [""] * (_columns(cell, "gridSpan", 1) - 1)
+
+
+def _columns(element: Any, name: str, usual: int) -> int:
+    """Return how many columns the properties of a row or a cell say."""
+    said = (each for properties in element if local(properties) in ("trPr", "tcPr") for each in properties)
+    value = next((attribute(each, "val") for each in said if local(each) == name), "")
+    return min(int(value), _MOST_COLUMNS) if value.isdecimal() else usual
 
 
 def _owner(element: Any, name: str) -> Any:

@@ -4,8 +4,10 @@ import posixpath
 from typing import Any
 from urllib.parse import unquote
 
+from llm_engineering.domain.errors import SourceError
 from llm_engineering.infrastructure.parsers.formats import Unreadable
 from llm_engineering.infrastructure.parsers.formats.archive import Archive, attribute, local
+from llm_engineering.infrastructure.parsers.html import decode_html
 
 _ENCRYPTION = "META-INF/encryption.xml"
 
@@ -26,7 +28,7 @@ def read_epub(archive: Archive) -> dict[str, Any]:
     found = [path for path in paths if path in archive]
     if _encrypted(archive) & set(found):  # fonts may be: no reader of text needs them
         raise Unreadable("encrypted", "it is protected (DRM); save it without that")
-    pages = [archive.read(path).decode("utf-8", "replace") for path in found]
+    pages = [_decoded(archive.read(path)) for path in found]
     if not pages:
         raise Unreadable("empty", "the book has no pages")
     names = {local(e): (e.text or "").strip() for e in root.iter() if local(e) in ("title", "creator")}
@@ -39,6 +41,13 @@ def _path(archive: Archive, folder: str, href: str) -> str:
     """Return the part that an address of the book leads to; a blank in its name is %20 in the address."""
     path = posixpath.normpath(posixpath.join(folder, href))
     return path if path in archive else unquote(path)
+
+
+def _decoded(page: bytes) -> str:
+    try:
+        return decode_html(page)
+    except SourceError:  # blank, or no text; the rest of the book is
+        return page.decode("utf-8", "replace")
 
 
 def _encrypted(archive: Archive) -> set[str]:

@@ -59,7 +59,11 @@ def _link(element: Any) -> str:
         if child.get("href") and child.get("rel", "alternate") == "alternate":
             return _based(child, child.get("href").strip())
     found = _child(element, "link")
-    return _based(found, _text(found)) if found is not None and _text(found) else ""
+    if found is not None and _text(found):
+        return _based(found, _text(found))
+    guid = _child(element, "guid")
+    is_link = guid is not None and guid.get("isPermaLink", "true") == "true"
+    return _text(guid) if is_link and _text(guid).startswith(("http://", "https://")) else ""
 
 
 def _based(element: Any, link: str) -> str:

@@ -15,6 +15,8 @@ from llm_engineering.infrastructure.parsers.formats.archive import local, parse_
 _MOST_BYTES = 64 * 1024 * 1024  # unpacked; the protocol of sitemaps says 50 MB
 _MOST_LINKS = 20_000
 _AS_CP1252 = "llm_engineering.cp1252"
+# Blanks, the byte order marks of UTF-8 and UTF-16, and the other half of each letter in the latter.
+_BEFORE_TEXT = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 _LINE_ENDS = re.compile(r"[\t\r\n]")
 _REFERENCE = re.compile(rb"<!\[CDATA\[.*?\]\]>|&#(?:\d+|x[\da-fA-F]+);|&([A-Za-z]\w*);|&", re.DOTALL)
 _OTHER_ENCODING = re.compile(rb"""\A<\?xml[^>]*encoding\s*=\s*["'](?!utf-?8["'])""", re.IGNORECASE)
@@ -29,8 +31,9 @@ def read_sitemap(raw: bytes) -> dict[str, Any]:
         Unreadable: `unparsable`, `too_large`.
     """
     content = unpacked(raw)
-    if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        lines = [line.strip() for line in content.decode("utf-8", "replace").splitlines() if line.strip()]
+    if not content.lstrip(_BEFORE_TEXT).startswith(b"<"):
+        encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+        lines = [line.strip() for line in content.decode(encoding, "replace").splitlines() if line.strip()]
         if not lines or not all(line.startswith(("http://", "https://")) for line in lines):
             raise Unreadable("unparsable", "it is no sitemap: neither XML nor an address on each line")
         return {"pages": [[line, ""] for line in lines], "sitemaps": []}

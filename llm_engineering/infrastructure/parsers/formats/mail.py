@@ -2,7 +2,7 @@
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email import policy
 from email.errors import MessageError
 from email.message import EmailMessage, Message
@@ -11,9 +11,11 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from llm_engineering.infrastructure.parsers.formats import Unreadable
+from llm_engineering.infrastructure.parsers.visible import ink
 
 _MOST_PARTS = 1000
 _SHOWN = 500
+_LEAST_SHARE = 0.25  # of the letters of the HTML; a plain text with fewer is no form of the same text
 _TEXTS = {"text/plain": "text", "text/markdown": "text", "text/html": "html"}
 _ENCRYPTED = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -79,9 +81,33 @@ def _pieces(message: Message) -> tuple[list[tuple[str, str]], int]:
     for choice in message.walk():
         if choice.get_content_type() == "multipart/alternative":
             inside = found.keys() & {id(part) for part in choice.walk()}
-            if any(kind == "text" and text for kind, text in map(found.__getitem__, inside)):
-                found = {part: piece for part, piece in found.items() if part not in inside or piece[0] == "text"}
+            second = _second_form([found[part] for part in inside])
+            found = {part: piece for part, piece in found.items() if part not in inside or piece[0] != second}
     return [(kind, text) for kind, text in found.values() if text], sum(text is None for _, text in found.values())
+
+
+def _second_form(pieces: Sequence[tuple[str, str | None]]) -> str:
+    """Return which of two forms of one text is not to be read, if there are two.
+
+    It is the HTML, unless the plain text says no more than that the message can be read elsewhere.
+    """
+    plain = sum(ink(text) for kind, text in pieces if kind == "text" and text)
+    shown = sum(_ink_of(text) for kind, text in pieces if kind == "html" and text)
+    if not plain:
+        return ""
+    return "text" if plain < _LEAST_SHARE * shown else "html"
+
+
+def _ink_of(html: str) -> int:
+    """Count the characters of an HTML text, without its marks."""
+    from lxml.etree import ParserError
+    from lxml.html import HTMLParser, document_fromstring
+
+    try:
+        tree = document_fromstring(html.encode("utf-8", "replace"), parser=HTMLParser(encoding="utf-8"))
+    except ParserError:
+        return 0
+    return ink("".join(tree.xpath("//body//text()[not(parent::script or parent::style)]")))
 
 
 def _kind(part: Message) -> str:

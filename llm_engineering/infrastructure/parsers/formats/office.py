@@ -13,6 +13,7 @@ from llm_engineering.infrastructure.parsers.formats.archive import (
 )
 from llm_engineering.infrastructure.parsers.formats.docx import read_docx
 from llm_engineering.infrastructure.parsers.formats.epub import read_epub
+from llm_engineering.infrastructure.parsers.formats.hidden import left_out
 from llm_engineering.infrastructure.parsers.formats.opendocument import read_opendocument
 from llm_engineering.infrastructure.parsers.formats.xlsx import read_xlsx
 from llm_engineering.infrastructure.parsers.markup import table
@@ -40,15 +41,20 @@ def _pptx(archive: Archive) -> dict[str, Any]:
     rels = targets(archive, main)
     slides = [rels.get(_relation(e), "") for e in archive.xml(main).iter() if local(e) == "sldId"]
     blocks: list[str] = []
+    hidden = 0
     for slide in slides:
         if slide in archive:
-            blocks += _slide(archive.xml(slide), archive, slide)
+            root = archive.xml(slide)
+            is_hidden = root.get("show") in ("0", "false")
+            hidden += is_hidden
+            blocks += _slide(root, archive, slide) if not is_hidden else ()
     text = "\n\n".join(block for block in blocks if block)
     if not text:
-        raise Unreadable("empty", f"none of its {len(slides)} slides has text")
+        raise Unreadable("empty", f"none of its {len(slides)} slides shows text")
     said = core_properties(archive)
     title = said.get("title") or next((b.lstrip("# ") for b in blocks if b.startswith("#")), "")
-    return {"text": text, "title": title, "author": said.get("author", ""), "slides": len(slides)}
+    found = {"text": text, "title": title, "author": said.get("author", ""), "slides": len(slides)}
+    return found | {"note": left_out(hidden, "slides")}
 
 
 def _relation(slide: Any) -> str:
@@ -58,7 +64,7 @@ def _relation(slide: Any) -> str:
 
 def _slide(root: Any, archive: Archive, part: str) -> Iterator[str]:
     for shape in root.iter():
-        if local(shape) == "sp":
+        if local(shape) == "sp" and not _is_second_form(shape):
             holder = next((e for e in shape.iter() if local(e) == "ph"), None)
             kind = holder.get("type", "body") if holder is not None else ""
             if kind in ("sldNum", "ftr", "dt"):
@@ -74,11 +80,19 @@ def _slide(root: Any, archive: Archive, part: str) -> Iterator[str]:
             rows = [e for e in shape.iter() if local(e) == "tr"]
             yield table([[" ".join(_drawn_paragraphs(c)) for c in row if local(c) == "tc"] for row in rows])
     for target in targets(archive, part).values():
+        if "/diagrams/data" in target and target in archive:  # SmartArt
+            yield "\n".join(f"- {line}" for line in _drawn_paragraphs(archive.xml(target)))
+    for target in targets(archive, part).values():
         if "notesSlide" in target and target in archive:
             shapes = [e for e in archive.xml(target).iter() if local(e) == "sp"]
             bodies = [s for s in shapes if any(local(e) == "ph" and e.get("type") == "body" for e in s.iter())]
             notes = [line for body in bodies for line in _drawn_paragraphs(body)]
             yield "\n\n".join(["Notes:", *notes]) if notes else ""
+
+
+def _is_second_form(shape: Any) -> bool:
+    """Tell whether a shape is there for programs that cannot draw the one before it."""
+    return any(local(parent) == "Fallback" for parent in shape.iterancestors())
 
 
 def _drawn_paragraphs(element: Any) -> Iterator[str]:

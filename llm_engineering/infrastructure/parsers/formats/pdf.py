@@ -4,19 +4,21 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from llm_engineering.infrastructure.parsers.formats import Unreadable
 from llm_engineering.infrastructure.parsers.formats.pdf_columns import LEAST_ROWS, in_reading_order
+from llm_engineering.infrastructure.parsers.formats.pdf_direction import as_read, is_from_right
 from llm_engineering.infrastructure.parsers.formats.pdf_layout import Line, markdown, without_running_lines
+from llm_engineering.infrastructure.parsers.formats.pdf_letters import Letters
 from llm_engineering.infrastructure.parsers.visible import ink
 
 _MOST_PAGES = 20_000
 _LEAST_COVERAGE = 0.9
 _PASSWORD = 4  # FPDF_ERR_PASSWORD
 _LENGTH = re.compile(rb"/Linearized\b.{0,200}?/L\s+(\d+)", re.DOTALL)
-_NO_TITLE = re.compile(
-    r"(?i)\s*(untitled.*|microsoft (word|powerpoint) - .*|.*\.(docx?|indd|tex|dvi|pptx?|qxd|pdf))?\s*"
+_NO_NAME = re.compile(
+    r"(?i)\s*(untitled.*|\(anonymous\)|microsoft (word|powerpoint) - .*|.*\.(docx?|indd|tex|dvi|pptx?|qxd|pdf))?\s*"
 )
 _SAMPLE = 50  # characters of a page that are asked for their angle
 _DIVIDED = re.compile("[\ufffe\x02]")  # how PDFium marks the hyphen of a divided word
@@ -56,11 +58,11 @@ def read_pdf(raw: bytes, *, plain: bool = False) -> dict[str, Any]:
     if not any(text.strip() for text in seen):
         raise Unreadable("empty", f"none of its {count} pages has text: scanned pages need OCR first (ocrmypdf)")
     pages, title, note = _chosen(seen, laid_out)
-    said = str(metadata.get("Title", "")).strip()
+    said, author = (str(metadata.get(name, "")).strip() for name in ("Title", "Author"))
     return {
         "pages": pages,
-        "title": title if _NO_TITLE.fullmatch(said) else said,
-        "author": str(metadata.get("Author", "")).strip(),
+        "title": title if _NO_NAME.fullmatch(said) else said,
+        "author": "" if _NO_NAME.fullmatch(author) else author,
         "coverage": round(min(1.0, _ink(pages) / max(1, _ink(seen))), 2),
         "extraction": "visible" if note else "layout",
         "note": note,
@@ -82,18 +84,29 @@ def _pages(pdf: Any, *, plain: bool) -> tuple[list[str], list[list[Line]]]:
 
     seen: list[str] = []
     laid_out: list[list[Line]] = []
+    has_form = pdf.get_formtype() in (pdfium.raw.FORMTYPE_ACRO_FORM, pdfium.raw.FORMTYPE_XFA_FOREGROUND)
+    if has_form:
+        pdf.init_forms()
     for number in range(len(pdf)):
         try:
-            page = pdf[number]
+            page = _flat(pdf, number) if has_form else pdf[number]
             textpage, quarters = _upright(page)
         except pdfium.PdfiumError as error:
             raise Unreadable("unparsable", f"page {number + 1} of {len(pdf)} cannot be read: {error}") from error
         text = textpage.get_text_range()
         seen.append(_tidied(text))
-        laid_out.append([] if plain else _lines(textpage, text, quarters))
+        laid_out.append([] if plain else _lines(Letters.of(textpage, text, quarters), text))
         textpage.close()
         page.close()
     return seen, laid_out
+
+
+def _flat(pdf: Any, number: int) -> Any:
+    """Return a page with what was filled into its form, which stands beside its text in the file."""
+    page = pdf[number]
+    page.flatten()  # in memory
+    page.close()
+    return pdf[number]
 
 
 def _upright(page: Any) -> tuple[Any, int]:
@@ -134,58 +147,48 @@ def _tidied(text: str) -> str:
     return re.sub(rf"{_DIVIDED.pattern}\s*", "", text.replace("\r\n", "\n").replace("\r", "\n")).replace("\x00", "")
 
 
-def _lines(textpage: Any, text: str, quarters: int) -> list[Line]:
-    if textpage.count_chars() != len(text):  # characters outside the basic plane: places cannot be told
-        return []
+def _lines(letters: Letters, text: str) -> list[Line]:
     places = [(found.start(), found.group()) for found in _SHOWN.finditer(text)]
-    rows = _rows(textpage, places, quarters)
+    rows = _rows(letters, places)
     columns = in_reading_order(rows) if rows else None
-    return columns or [_line(textpage, shown, first, quarters) for first, shown in places]
+    return columns or [_line(letters, shown, first) for first, shown in places]
 
 
-def _rows(textpage: Any, places: Sequence[tuple[int, str]], quarters: int) -> list[list[Line]]:
+def _rows(letters: Letters, places: Sequence[tuple[int, str]]) -> list[list[Line]]:
     """Return the pieces of each line, divided at wide blanks; nothing if hardly any line has a wide blank."""
     long = [place for place in places if len(place[1]) > _LONG]
     sample = long[:: max(1, len(long) // _SAMPLED_LINES)]
-    divided = sum(len(_pieces(textpage, *place, quarters)) > 1 for place in sample)
+    divided = sum(len(_pieces(letters, *place)) > 1 for place in sample)
     if len(long) < LEAST_ROWS // 2 or divided < len(sample) / 2:
         return []
     # PDFium ends no line after a divided word, so what follows it is a row of its own.
     ends = ((first + found.start(), found.group()) for first, shown in places for found in _ROW.finditer(shown))
-    return [
-        [_line(textpage, piece, start, quarters) for start, piece in _pieces(textpage, first, shown, quarters)]
-        for first, shown in ends
-    ]
+    return [[_line(letters, piece, start) for start, piece in _pieces(letters, *end)] for end in ends]
 
 
-def _pieces(textpage: Any, first: int, shown: str, quarters: int) -> list[tuple[int, str]]:
+def _pieces(letters: Letters, first: int, shown: str) -> list[tuple[int, str]]:
     """Return the pieces of a line that stand apart by more than a wide blank, with their offsets."""
     pieces, start = [], 0
     for blank in _BLANK.finditer(shown):
-        before = _box(textpage, first + blank.start() - 1, quarters)
-        after = _box(textpage, first + blank.end(), quarters)
+        before = letters.box(first + blank.start() - 1)
+        after = letters.box(first + blank.end())
         if before and after and after.left - before.right > _WIDE * (after.top - after.bottom):
             pieces.append((first + start, shown[start : blank.start()]))
             start = blank.end()
     return [*pieces, (first + start, shown[start:])]
 
 
-def _line(textpage: Any, text: str, first: int, quarters: int) -> Line:
-    import ctypes
-
-    from pypdfium2 import raw as pdfium
-
-    flags, name = ctypes.c_int(), ctypes.create_string_buffer(128)
+def _line(letters: Letters, text: str, first: int) -> Line:
+    shown = _as_read(letters, text, first) if is_from_right(text) else text
     boxes, mono = [], True
     solid = [index for index, character in enumerate(text) if not character.isspace()]
     # PDFium ends no line after a divided word: only what stands at the end is for the paragraph to join.
-    whole = _DIVIDED.sub("", text[:-1]) + text[-1]
+    whole = _DIVIDED.sub("", shown[:-1]) + shown[-1]
     for index in {solid[0], solid[len(solid) // 2], solid[-1]}:
-        if (box := _box(textpage, first + index, quarters)) is not None:
+        if (box := letters.box(first + index)) is not None:
             boxes.append((box.top - box.bottom, box.top, box.bottom))
-        pdfium.FPDFText_GetFontInfo(textpage, first + index, name, 128, ctypes.byref(flags))
-        mono = mono and _MONO.search(name.value.decode("utf-8", "replace")) is not None
-    start, end = (_box(textpage, first + solid[place], quarters) for place in (0, -1))
+        mono = mono and _MONO.search(letters.font(first + index)) is not None
+    start, end = (letters.box(first + solid[place]) for place in (0, -1))
     if not boxes or start is None:
         return Line(whole)
     boxes.sort()
@@ -193,23 +196,6 @@ def _line(textpage: Any, text: str, first: int, quarters: int) -> Line:
     return Line(whole, size, top, bottom, start.left, end.right if end else 0.0, start.right - start.left, mono)
 
 
-class _Box(NamedTuple):
-    left: float
-    bottom: float
-    right: float
-    top: float
-
-
-def _box(textpage: Any, index: int, quarters: int) -> _Box | None:
-    """Return where a character stands, in points, on the page turned so that the text is upright."""
-    import ctypes
-
-    from pypdfium2 import raw as pdfium
-
-    rect = pdfium.FS_RECTF()
-    if not pdfium.FPDFText_GetLooseCharBox(textpage, index, ctypes.byref(rect)):
-        return None
-    box = _Box(rect.left, rect.bottom, rect.right, rect.top)
-    for _ in range(quarters):
-        box = _Box(box.bottom, -box.right, box.top, -box.left)
-    return box
+def _as_read(letters: Letters, text: str, first: int) -> str:
+    boxes = (letters.box(first + index) for index in range(len(text)))
+    return as_read(text, [box.left if box else None for box in boxes])

@@ -58,7 +58,7 @@ def _columns(run: Sequence[Row], start: float) -> list[Line] | None:
     left = [piece for piece in pieces if piece.right < start]
     right = [piece for piece in pieces if piece.right >= start]
     pairs = [row for row in run if len(row) == 2]
-    if len(pairs) < LEAST_ROWS or not (_is_running_text(left) and _is_running_text(right)):
+    if len(pairs) < LEAST_ROWS or not left or not (_is_running_text(left) and _is_running_text(right)):
         return None
     aligned = sum(abs(row[1].left - start) < row[1].size for row in pairs)
     narrow, wide = sorted((_width(left), _width(right)))

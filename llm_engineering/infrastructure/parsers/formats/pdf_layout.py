@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -15,7 +15,8 @@ _LEVELS = 4
 _RUNNING_PAGES = 4  # fewer pages do not show what runs through all of them
 _BULLET = re.compile(r"^([•▪◦‣●■–]|[-*](?=\s))\s*")
 _NUMBERED = re.compile(r"^(\d{1,3}|[a-z])[.)]\s")
-_NUMBER = re.compile(r"\d+|\b[ivxlc]+\b")
+_NUMBER = re.compile(r"(?i)\d+|[ivxlc]+")
+_PAGE_NUMBER = re.compile(r"(?<!\d)\d{1,5}(?!\d)")
 _DIVIDED = ("\ufffe", "\x02", "\u00ad")
 
 
@@ -41,27 +42,47 @@ class Line:
 def without_running_lines(pages: Sequence[Sequence[Line]]) -> tuple[list[list[Line]], int]:
     """Return the pages without headers and footers that run through most of them, and how many characters these had.
 
-    Such are the first and the last line of a page, whatever numbers are in them, and the second from either edge if it
-    is the same everywhere.
+    Such are the first and the last line of a page, if they differ in the page's number alone, and the second from
+    either edge if it is the same everywhere. In larger type a number makes a difference: it is a chapter's.
     """
     filled = [page for page in pages if page]
     if len(filled) < _RUNNING_PAGES:
         return [list(page) for page in pages], 0
-    count = Counter(key for page in filled for key in set(_edges(page).values()))
+    levels = _levels([line for page in filled for line in page])
+    edges = [_edges(page, number, levels) for number, page in enumerate(pages)]
+    count = Counter(key for page in edges for key in set().union(*page.values()))
     running = {key for key, number in count.items() if number > len(filled) / 2}
     kept, dropped = [], 0
-    for page in pages:
-        gone = {index for index, key in _edges(page).items() if key in running}
+    for page, edge in zip(pages, edges, strict=True):
+        gone = {index for index, keys in edge.items() if keys & running}
         kept.append([line for index, line in enumerate(page) if index not in gone])
         dropped += sum(len("".join(page[index].text.split())) for index in gone)
     return kept, dropped
 
 
-def _edges(page: Sequence[Line]) -> dict[int, tuple[str, int]]:
-    """Return what identifies the lines at the edges of a page, by their positions: text and height on the page."""
-    inner = {index: page[index].text for index in (1, len(page) - 2) if 0 < index < len(page) - 1}
-    outer = {index: _NUMBER.sub("#", page[index].text) for index in (0, len(page) - 1) if page}
-    return {index: (text.strip().casefold(), round(page[index].top / 4)) for index, text in (inner | outer).items()}
+def _edges(page: Sequence[Line], number: int, levels: Container[float]) -> dict[int, set[tuple[str, int]]]:
+    """Return what may identify the lines at the edges of a page, by their positions: text and height on the page."""
+    inner = {index: {page[index].text} for index in (1, len(page) - 2) if 0 < index < len(page) - 1}
+    outer = {
+        index: {page[index].text} if page[index].rounded in levels else _numbered(page[index].text, number)
+        for index in (0, len(page) - 1)
+        if page
+    }
+    return {
+        index: {(text.strip().casefold(), round(page[index].top / 4)) for text in texts}
+        for index, texts in (inner | outer).items()
+    }
+
+
+def _numbered(text: str, number: int) -> set[str]:
+    """Return the forms that a line has on every page if one of its numbers counts the pages."""
+    if _NUMBER.fullmatch(text.strip()):
+        return {"#"}
+    counted = (
+        f"{text[: found.start()]}#{int(found.group()) - number}{text[found.end() :]}"
+        for found in _PAGE_NUMBER.finditer(text)
+    )
+    return {text, *counted}
 
 
 def markdown(pages: Sequence[Sequence[Line]]) -> tuple[list[str], str]:

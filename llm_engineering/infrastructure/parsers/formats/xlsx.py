@@ -1,11 +1,13 @@
 """XLSX: a heading and a table for each sheet, with the values as they were last calculated, and dates as dates."""
 
+import datetime
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
 from llm_engineering.infrastructure.parsers.formats import Unreadable
 from llm_engineering.infrastructure.parsers.formats.archive import Archive, core_properties, main_part
+from llm_engineering.infrastructure.parsers.formats.hidden import left_out
 from llm_engineering.infrastructure.parsers.formats.sheets import Sheets
 
 _STRICT = b"purl.oclc.org/ooxml/spreadsheetml"
@@ -23,13 +25,16 @@ def read_xlsx(archive: Archive, raw: bytes) -> dict[str, Any]:
     if main in archive and _STRICT in archive.read(main):
         raise Unreadable("unparsable", "it is a Strict Open XML Spreadsheet; save it as Excel Workbook (.xlsx)")
     sheets, blocks = Sheets(), list[str]()
-    for sheet in _opened(raw).worksheets:
+    worksheets = _opened(raw).worksheets
+    shown = [sheet for sheet in worksheets if sheet.sheet_state == "visible"]
+    for sheet in shown:
         if written := sheets.table(_rows(sheet)):
             blocks += [f"## {sheet.title}", written]
+    note = left_out(len(worksheets) - len(shown), "sheets")
     if not blocks:
-        raise Unreadable("empty", "none of its sheets holds a value")
+        raise Unreadable("empty", f"none of its sheets holds a value{f'; {note}' if note else ''}")
     said = core_properties(archive)
-    return {"text": "\n\n".join(blocks), "title": said.get("title", ""), "author": said.get("author", "")}
+    return {"text": "\n\n".join(blocks), "title": said.get("title", ""), "author": said.get("author", ""), "note": note}
 
 
 def _opened(raw: bytes) -> Any:
@@ -74,9 +79,16 @@ def _rows(sheet: Any) -> Iterator[dict[int, str]]:
                 timedelta_formats=book._timedelta_formats,
             )
             for _, row in parser.parse():
-                yield {cell["column"]: str(cell["value"]) for cell in row if cell["value"] is not None}
+                yield {cell["column"]: _written(cell["value"]) for cell in row if cell["value"] is not None}
     except (MemoryError, RecursionError):
         raise
     except Exception as error:  # of XML, zip and openpyxl itself
         detail = f"the sheet {sheet.title!r} is damaged: {type(error).__name__}: {error}"
         raise Unreadable("unparsable", detail) from error
+
+
+def _written(value: object) -> str:
+    """Return a value as text; a date has no time of day in a spreadsheet but midnight."""
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time.min:
+        return value.date().isoformat()
+    return str(value)
