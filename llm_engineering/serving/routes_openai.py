@@ -120,9 +120,7 @@ class Chunks:
     def _last(self, answer: Answer) -> bytes:
         self._id = self._id or answer.id
         body = b""
-        if answer.text != self._said:
-            # A chunk cannot be taken back, so a text that counts instead of what was said comes after it.
-            rest = answer.text.removeprefix(self._said) if answer.text.startswith(self._said) else f"\n\n{answer.text}"
+        if rest := _rest(self._said, answer.text):
             body += self._chunk({"content": rest})
         body += self._chunk({}, _finish(answer), **_more(answer))
         if self._with_usage:
@@ -136,6 +134,18 @@ class Chunks:
 
     async def ended(self) -> None:
         """Nothing is kept."""
+
+
+def _rest(said: str, text: str) -> str:
+    """Return what is to be said yet. A chunk cannot be taken back, so a text that counts instead of what was said comes
+    after it; white space alone makes no other text.
+
+    >>> _rest("It is free", "It is free [1]."), _rest("It is [9] .", "It is."), _rest("It is [1] .", "It is [1].")
+    (' [1].', '\\n\\nIt is.', '')
+    """
+    if "".join(said.split()) == "".join(text.split()):
+        return ""
+    return text.removeprefix(said) if text.startswith(said) else f"\n\n{text}"
 
 
 def _data(body: object) -> bytes:

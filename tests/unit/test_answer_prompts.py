@@ -118,8 +118,7 @@ def test_replies_are_understood_however_they_are_written() -> None:
     part = AnswerPart()
     text = 'He quotes it [1].\nQuotes are fine here.\nQUOTES\n[1] "x"'
     assert (
-        "".join([*(part.feed(letter) for letter in text), part.finish()])
-        == "He quotes it [1].\nQuotes are fine here.\n"
+        "".join([*(part.feed(letter) for letter in text), part.finish()]) == "He quotes it [1].\nQuotes are fine here."
     )
 
 
@@ -136,7 +135,7 @@ def test_quotes_are_understood_however_they_are_marked(block: str) -> None:
     assert parse_reply(raw).text == "It is so [1]."
     assert parse_reply(raw).quotes == {1: ("a b c d",)}
     part = AnswerPart()
-    assert "".join([*(part.feed(letter) for letter in raw), part.finish()]) == "It is so [1].\n"
+    assert "".join([*(part.feed(letter) for letter in raw), part.finish()]) == "It is so [1]."
 
 
 def test_several_quotes_behind_a_number_are_several() -> None:

@@ -3,6 +3,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
+from answering_world import Library, Speaker, assistant, document
 from assistant_fakes import DOCUMENTS, FakeAssistant, FakeSearcher, FakeState
 from fastapi.testclient import TestClient
 
@@ -189,6 +190,20 @@ def test_a_chat_can_be_limited_as_a_question_can(client: TestClient, streams: bo
     assert wrong.json()["error"]["message"].startswith("filter.course: ")
 
 
+@pytest.mark.parametrize("gap", ["\n", "\n\n", " \n", "\r\n"])
+@pytest.mark.parametrize("written", ["You can join later [1].", "You can join later [9] [1] ."])
+def test_a_streamed_chat_says_the_answer_of_a_model_once(written: str, gap: str) -> None:
+    library = Library(document("You can join later. Ask in the forum.", "join"))
+    model = Speaker(f'{written}{gap}QUOTES\n[1] "You can join later."')
+    with TestClient(create_app(assistant(library, model), library, FakeState()), base_url="http://127.0.0.1") as client:
+        body = {"messages": [{"role": "user", "content": "Can I join later?"}], "stream": True}
+        chunks = client.post("/v1/chat/completions", json=body).text.split("\n\n")
+    said = [json.loads(chunk.removeprefix("data: "))["choices"][0]["delta"] for chunk in chunks if "delta" in chunk]
+    assert "".join(delta.get("content", "") for delta in said).replace(" .", ".").replace("  ", " ") == (
+        "You can join later [1]."
+    )
+
+
 def test_a_model_that_nobody_named_is_named_in_the_reply(client: TestClient) -> None:
     assert client.post("/v1/chat/completions", json={"messages": [USER]}).json()["model"] == "extractive"
 
@@ -228,6 +243,10 @@ SCALARS = "give a text, a number, true or false"
             {"op": "not", "condition": {"op": "and", "conditions": [{"op": "in", "field": "a", "values": [None]}]}},
             f"filter.condition.conditions.0.values.0: {SCALARS}",
         ),
+        ({"op": "nope", "field": "a"}, "filter: `op` is one of eq, in, range, and, or, not"),
+        ({"op": "and", "conditions": [{"a": 1}]}, "filter.conditions.0: give a condition with an `op`, such as"),
+        ({"op": "range", "field": "a", "gte": "2021-05-01"}, "filter.gte: give a number"),
+        ({"op": "eq", "a": 1}, "filter.field: is missing; filter.value: is missing; filter.a: there is no such field"),
         ({"op": "range", "field": "a"}, "filter: give at least one of gt, gte, lt, lte"),
         ("course=ml", 'filter: give a condition such as {"op": "eq"'),
         ([1], 'filter: give a condition such as {"op": "eq"'),

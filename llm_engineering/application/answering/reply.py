@@ -28,6 +28,7 @@ _NUMBERED = re.compile(
 _QUOTED = re.compile(r"[\"“„«»「](.+?)[\"”“»«」][.,;]?[ \t]*(?:\([^()\n]*\))?[ \t]*$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"[\"“„«「]([^\"“”„«»「」\n]{8,600})[\"”“»」][.,;:]?\s*\[(\d{1,4})\]")
 _BETWEEN = re.compile(r"[\"”“»«」][ \t]*(?:[,;/…]|and|und|et|y|e|en|и)?[ \t]*[\"“„«»「]")
+_LONGEST_GAP = 40
 _MARKS = " \t\r\n\"“”„«»「」'‘’"
 
 
@@ -110,12 +111,14 @@ class AnswerPart:
         # `$` also matches at the end of what is there so far: the line may go on.
         if head and (last or held[head.end() :]):
             self._over = True
-            return held[: head.start()]
+            return held[: head.start()].rstrip()
         line = held.rfind("\n") + 1
         is_new = line > 0 or not self._in_line
         cut = line if not last and is_new and _MAYBE_QUOTES.fullmatch(held, line) else len(held)
         if head and not last:
             cut = min(cut, head.start())
+        # The answer ends with its last word: a gap waits for the next one.
+        cut = max(len(held[:cut].rstrip()), 0 if last else cut - _LONGEST_GAP)
         out, self._held = held[:cut], held[cut:]
         self._in_line = not out.endswith("\n") if out else self._in_line
         return out
