@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
+from llm_engineering.application.answering.assistant import EXTRACTIVE
 from llm_engineering.bootstrap.workspace import Workspace
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.llms import LlmCard
@@ -131,6 +132,10 @@ def _check_names(specs: Sequence[LlmSpec]) -> None:
     listed = ", ".join(repr(name) for name in names)
     if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"two models under `llms` have the name {twice[0]!r}; give each a `name` of its own")
+    if EXTRACTIVE in names:
+        raise UsageError(
+            f"{EXTRACTIVE!r} stands for answers without a model; give the model under `llms` another `name`"
+        )
     for spec in specs:
         of = [spec.of] if isinstance(spec, Replay) and spec.mode != "replay" else []
         for name in (*spec.fallback, *of):
