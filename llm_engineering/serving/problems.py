@@ -54,8 +54,8 @@ def overloaded() -> Problem:
 def not_ready() -> Problem:
     """Return what is said while there is nothing to search."""
     message = (
-        "nothing can be searched yet, and the service's log says why; where nothing is indexed, run the feature pipeline, "
-        "which is followed without a restart"
+        "nothing can be searched yet, and the service's log says why; where nothing is indexed, run the feature "
+        "pipeline, which is followed without a restart"
     )
     return Problem(503, "not_ready", message, LATER)
 
