@@ -18,7 +18,7 @@ from llm_engineering.serving.asking import Asked, answered
 from llm_engineering.serving.callers import Caller
 from llm_engineering.serving.problems import Problem
 from llm_engineering.serving.replies import encoded, reply
-from llm_engineering.serving.service import Asking, Service, TheService
+from llm_engineering.serving.service import KEYED, Asking, Service, TheService
 from llm_engineering.serving.shapes import LONGEST_QUESTION, Chat
 from llm_engineering.serving.streaming import AnswerStream
 
@@ -26,13 +26,13 @@ router = APIRouter(prefix="/v1", tags=["OpenAI's shape"])
 SPEAKERS = ("user", "assistant")
 
 
-@router.get("/models")
+@router.get("/models", dependencies=[KEYED])
 async def models(service: TheService) -> Response:
     """List the models that can answer."""
     return reply({"object": "list", "data": [_model(name) for name in service.assistant.models()]})
 
 
-@router.get("/models/{name:path}")
+@router.get("/models/{name:path}", dependencies=[KEYED])
 async def model(name: str, service: TheService) -> Response:
     """Return one model."""
     if name not in service.assistant.models():

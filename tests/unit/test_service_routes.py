@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from llm_engineering.config import Serving
 from llm_engineering.domain.conditions import condition_of
-from llm_engineering.domain.errors import BackendError
+from llm_engineering.domain.errors import BackendError, BudgetExceeded
 from llm_engineering.serving.app import create_app
 
 
@@ -204,6 +204,17 @@ def test_a_streamed_chat_says_the_answer_of_a_model_once(written: str, gap: str)
     )
 
 
+def test_nobody_is_sent_back_soon_to_a_budget_that_is_spent() -> None:
+    def spent(_request: object) -> str:
+        raise BudgetExceeded("the budget of a day is spent")
+
+    library = Library(document("You can join later.", "join"))
+    answering = assistant(library, Speaker(spent), llm_failure="break")
+    with TestClient(create_app(answering, library, FakeState()), base_url="http://127.0.0.1") as client:
+        reply = client.post("/ask", json={"question": "Can I join later?"})
+    assert (reply.status_code, reply.headers["retry-after"]) == (429, "3600")
+
+
 def test_a_model_that_nobody_named_is_named_in_the_reply(client: TestClient) -> None:
     assert client.post("/v1/chat/completions", json={"messages": [USER]}).json()["model"] == "extractive"
 
@@ -258,6 +269,22 @@ def test_what_is_wrong_with_a_filter_is_said_once_where_it_stands(client: TestCl
     message = reply.json()["error"]["message"]
     assert message.startswith(said)
     assert "Input should" not in message
+
+
+def test_the_description_tells_refusals_and_keys_as_they_are(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()
+    assert "HTTPValidationError" not in described["components"]["schemas"]
+    for path, name in (("/search", "Refusal"), ("/v1/chat/completions", "RefusalBelowV1")):
+        route = described["paths"][path]["post"]
+        assert route["security"] == [{"key": []}]
+        said = route["responses"]["4XX"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        refusal = client.post(path, json={}).json()
+        assert said == name
+        assert set(refusal["error"]) == set(described["components"]["schemas"]["Reason" + said[7:]]["properties"])
+    found = client.post("/search", json={"query": "course"}).json()
+    assert set(found) == set(described["components"]["schemas"]["Retrieved"]["properties"])
+    assert "security" not in described["paths"]["/health"]["get"]
+    assert "security" in described["paths"]["/metrics"]["get"]
 
 
 def test_what_is_not_there_says_what_is(client: TestClient) -> None:
