@@ -138,6 +138,22 @@ def test_quotes_are_understood_however_they_are_marked(block: str) -> None:
     assert "".join([*(part.feed(letter) for letter in raw), part.finish()]) == "It is so [1]."
 
 
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ("NO ANSWER", True), ("**No answer.**", True), ("NO ANSWER, the passages speak of cats.", True),
+        ("no_answer\n\nSorry.", True),
+        ("No answer is due before Monday [1].", False), ("No answers are wrong [1].", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_a_sentence_that_begins_like_a_refusal_is_none(said: str, refused: bool, size: int) -> None:
+    assert parse_reply(said).refused == refused
+    part = AnswerPart()
+    shown = "".join([*(part.feed(said[at : at + size]) for at in range(0, len(said), size)), part.finish()])
+    assert shown == ("" if refused else said)
+
+
 def test_several_quotes_behind_a_number_are_several() -> None:
     reply = parse_reply('So [1].\nQUOTES\n[1] "a b c" and "d e f"\n[2] "g "h" i"')
     assert reply.quotes == {1: ("a b c", "d e f"), 2: ('g "h" i',)}

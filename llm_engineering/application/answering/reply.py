@@ -18,7 +18,8 @@ _SIGNS = r"(?:[^\w\n]|_){0,40}"
 # The first quote may stand on the line of the head.
 _QUOTES = re.compile(rf"^{_SIGNS}{_HEAD}(?:{_SIGNS}$|[ *_]{{0,4}}:[ *_]{{0,4}}(?=[\[【［]\^?\d))", re.MULTILINE)
 _MAYBE_QUOTES = re.compile(rf"{_SIGNS}(?:[^\W\d_]{{0,10}} ?)?[^\W\d_]{{0,10}}{_SIGNS}")
-_NO_ANSWER = re.compile(r"[\W_]*no[ _-]?answer\b", re.IGNORECASE)
+# In small letters it is a refusal only on a line of its own: "No answer is due before Monday" is an answer.
+_NO_ANSWER = re.compile(r"[\W_]*(?:NO[ _-]?ANSWER\b|(?i:no[ _-]?answer)(?:[^\w\n]|_)*(?:\n|\Z))")
 _NUMBERED = re.compile(
     r"^[ \t>*•-]*(?:\d{1,2}[.)][ \t]*)?[\[【［]\^?(?:passage[ \t]*)?(\d{1,4})[^\]】］\n]{0,20}[\]】］]\**"
     r"[ \t]*[:–—-]?[ \t]*",
@@ -95,10 +96,10 @@ class AnswerPart:
             return ""
         if not self._begun:
             self._held = self._held.lstrip()
+            if len(self._held) < len(NO_ANSWER) + 4 and not last:
+                return ""
             if _NO_ANSWER.match(self._held):
                 self._over = True
-                return ""
-            if len(self._held) < len(NO_ANSWER) + 4 and not last:
                 return ""
             self._begun = True
         return self._let_out(last=last)
