@@ -12,6 +12,8 @@ REMOVED = "(link removed)"
 _LONGEST_HELD = 2_000
 _IMAGE = re.compile(r"!\[([^\[\]]*)\](?:\([^()]*(?:\([^()]*\)[^()]*)*\)|\[[^\[\]]*\])?")
 _LINK = re.compile(r"(?<!!)\[([^\[\]]*)\]\(\s*<?([^()<>\s]*(?:\([^()\s]*\)[^()<>\s]*)*)>?(?:\s+[\"'(][^)]*)?\)")
+_NUMBER = re.compile(r"\^?\d{1,4}")
+_LINKED_NUMBER = re.compile(r"\[(\[\^?\d{1,4}\])\](?=\()")
 _REFERENCE = re.compile(r"\[([^\[\]]+)\]\[[^\[\]\d]*\]")
 _DEFINITION = re.compile(r"^[ \t>]*\[[^\[\]\n]+\]:[^\n]*$", re.MULTILINE)
 _TAG = re.compile(
@@ -47,6 +49,7 @@ def sanitised(text: str, numbers: Collection[int], uris: Collection[str] = (), i
     >>> sanitised("See ![x](http://evil.test/?q=1) [the page](http://evil.test) [1, 9].", {1})
     'See x the page [1].'
     """
+    text = _LINKED_NUMBER.sub(lambda found: found[1], text)
     for _ in range(8):  # a link may hide in a link
         before = text
         text = _IMAGE.sub(lambda found: found[1], text)
@@ -62,10 +65,12 @@ def sanitised(text: str, numbers: Collection[int], uris: Collection[str] = (), i
 
 
 def _link(found: "re.Match[str]", uris: Collection[str]) -> str:
-    if found[2] in uris and found[1]:
-        return found[0]
     # `row[0](x)` in code is no link; apart, it is none to a reader either.
-    return f"[{found[1]}] ({found[2]})" if re.fullmatch(r"[\w, ]+", found[2]) else found[1]
+    if re.fullmatch(r"[\w, ]+", found[2]):
+        return f"[{found[1]}] ({found[2]})"
+    if _NUMBER.fullmatch(found[1]):  # a citation, whatever it leads to
+        return f"[{found[1]}]"
+    return found[0] if found[2] in uris and found[1] else found[1]
 
 
 def _apart(text: str, uris: Collection[str]) -> str:
