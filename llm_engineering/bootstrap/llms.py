@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
+from llm_engineering.application.answering.assistant import EXTRACTIVE
 from llm_engineering.bootstrap.workspace import Workspace
 from llm_engineering.domain.errors import UsageError
 from llm_engineering.domain.llms import LlmCard
@@ -18,6 +19,7 @@ from llm_engineering.infrastructure.llms.ledgers import FileLedger
 from llm_engineering.infrastructure.llms.pace import Concurrency, Pace
 from llm_engineering.infrastructure.llms.retrying import Retrying
 from llm_engineering.infrastructure.llms.structured import Structured
+from llm_engineering.infrastructure.llms.thoughts import Spoken
 
 
 @dataclass
@@ -46,9 +48,9 @@ def open_llms(
 ) -> Mapping[str, Llm]:
     """Open the models of a configuration by their names, in their order, the default first.
 
-    Each is wrapped, from outside to inside: fallback, cache, deadline, retries, structured answers, pace,
-    concurrency, budget, breaker, silence. Two calls of this function share budgets if they are given the same accounts,
-    and no other limits. An opened model belongs to one event loop.
+    Each is wrapped, from outside to inside: fallback, cache, deadline, retries, structured answers, thoughts left
+    out, pace, concurrency, budget, breaker, silence. Two calls of this function share budgets if they are given the
+    same accounts, and no other limits. An opened model belongs to one event loop.
 
     Raises:
         UsageError: two have one name, a name leads nowhere, a key or an extra is missing, a budget has no price.
@@ -110,7 +112,7 @@ class _Opening:
         llm = Concurrency(llm, limits.concurrency)
         if limits.requests_per_minute is not None or limits.tokens_per_minute is not None:
             llm = Pace(llm, limits.requests_per_minute, limits.tokens_per_minute)
-        llm = Structured(llm, is_native=takes_schema)
+        llm = Structured(Spoken(llm), is_native=takes_schema)
         if limits.retries:
             llm = Retrying(llm, limits.retries, limits.timeout)
         llm = Deadline(llm, limits.timeout)
@@ -130,6 +132,10 @@ def _check_names(specs: Sequence[LlmSpec]) -> None:
     listed = ", ".join(repr(name) for name in names)
     if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"two models under `llms` have the name {twice[0]!r}; give each a `name` of its own")
+    if EXTRACTIVE in names:
+        raise UsageError(
+            f"{EXTRACTIVE!r} stands for answers without a model; give the model under `llms` another `name`"
+        )
     for spec in specs:
         of = [spec.of] if isinstance(spec, Replay) and spec.mode != "replay" else []
         for name in (*spec.fallback, *of):

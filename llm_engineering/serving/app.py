@@ -18,6 +18,7 @@ from llm_engineering.serving import (
     routes_page,
     routes_search,
 )
+from llm_engineering.serving.described import refusals
 from llm_engineering.serving.front import Front
 from llm_engineering.serving.mistakes import mistakes
 from llm_engineering.serving.problems import Problem
@@ -43,7 +44,7 @@ def create_app(
     app = FastAPI(title="llm-engineering", description=DESCRIPTION, docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.state.service = service
     for routes in ROUTES:
-        app.include_router(routes.router)
+        app.include_router(routes.router, responses=refusals(routes.router.prefix))
     app.add_middleware(Front, service=service)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)

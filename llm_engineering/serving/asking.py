@@ -15,7 +15,7 @@ from llm_engineering.domain.llms import Message
 from llm_engineering.domain.ports import AssistantState
 from llm_engineering.infrastructure.observability.sessions import in_session
 from llm_engineering.serving.callers import Caller
-from llm_engineering.serving.problems import Problem, problem_of, shutting_down
+from llm_engineering.serving.problems import LATER, MUCH_LATER, Problem, problem_of, shutting_down
 from llm_engineering.serving.service import Service
 from llm_engineering.serving.shapes import Ask
 
@@ -113,7 +113,8 @@ async def answered(service: Service, asked: Asked) -> Finished:
     if isinstance(last, Finished):
         return last
     assert isinstance(last, Broken)  # noqa: S101 - `events` ends with one of the two
-    raise Problem(STATUS.get(last.reason, 503), last.reason, last.detail, retry_after=5.0)
+    later = MUCH_LATER if last.reason == "budget" else LATER
+    raise Problem(STATUS.get(last.reason, 503), last.reason, last.detail, later)
 
 
 def _ended(service: Service) -> Problem:

@@ -9,6 +9,15 @@ _SCALARS = frozenset({"str", "int", "float", "bool"})
 # Where these stand in the place of a mistake in a filter, they name the form that was tried.
 _NO_FILTER = frozenset({"model_attributes_type", "dict_type"})
 _FILTER = 'give a condition such as {"op": "eq", "field": "course", "value": "ml"}, or {"course": "ml"}'
+# What pydantic says of these speaks of its own parts.
+_WORDS = {
+    "union_tag_invalid": "`op` is one of eq, in, range, and, or, not",
+    "union_tag_not_found": 'give a condition with an `op`, such as {"op": "eq", "field": "course", "value": "ml"}',
+    "float_parsing": "give a number",
+    "float_type": "give a number",
+    "missing": "is missing",
+    "extra_forbidden": "there is no such field",
+}
 
 
 def mistakes(errors: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -27,8 +36,12 @@ def mistakes(errors: Sequence[Mapping[str, Any]]) -> list[str]:
         elif place == "filter" and error["type"] in _NO_FILTER:
             said[place] = _FILTER
         else:
-            said.setdefault(place, str(error["msg"]).removeprefix("Value error, ")[:_LONGEST])
+            said.setdefault(place, _words(error))
     return [f"{place or 'body'}: {message}" for place, message in said.items()]
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    return _WORDS.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")[:_LONGEST]
 
 
 def _place(parts: Sequence[str]) -> tuple[str, str]:

@@ -53,9 +53,11 @@ def overloaded() -> Problem:
 
 def not_ready() -> Problem:
     """Return what is said while there is nothing to search."""
-    return Problem(
-        503, "not_ready", "nothing is indexed yet; run the feature pipeline, which is followed without a restart", LATER
+    message = (
+        "nothing can be searched yet, and the service's log says why; where nothing is indexed, run the feature "
+        "pipeline, which is followed without a restart"
     )
+    return Problem(503, "not_ready", message, LATER)
 
 
 def shutting_down() -> Problem:

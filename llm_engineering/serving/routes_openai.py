@@ -18,7 +18,7 @@ from llm_engineering.serving.asking import Asked, answered
 from llm_engineering.serving.callers import Caller
 from llm_engineering.serving.problems import Problem
 from llm_engineering.serving.replies import encoded, reply
-from llm_engineering.serving.service import Asking, Service, TheService
+from llm_engineering.serving.service import KEYED, Asking, Service, TheService
 from llm_engineering.serving.shapes import LONGEST_QUESTION, Chat
 from llm_engineering.serving.streaming import AnswerStream
 
@@ -26,13 +26,13 @@ router = APIRouter(prefix="/v1", tags=["OpenAI's shape"])
 SPEAKERS = ("user", "assistant")
 
 
-@router.get("/models")
+@router.get("/models", dependencies=[KEYED])
 async def models(service: TheService) -> Response:
     """List the models that can answer."""
     return reply({"object": "list", "data": [_model(name) for name in service.assistant.models()]})
 
 
-@router.get("/models/{name:path}")
+@router.get("/models/{name:path}", dependencies=[KEYED])
 async def model(name: str, service: TheService) -> Response:
     """Return one model."""
     if name not in service.assistant.models():
@@ -120,9 +120,7 @@ class Chunks:
     def _last(self, answer: Answer) -> bytes:
         self._id = self._id or answer.id
         body = b""
-        if answer.text != self._said:
-            # A chunk cannot be taken back, so a text that counts instead of what was said comes after it.
-            rest = answer.text.removeprefix(self._said) if answer.text.startswith(self._said) else f"\n\n{answer.text}"
+        if rest := _rest(self._said, answer.text):
             body += self._chunk({"content": rest})
         body += self._chunk({}, _finish(answer), **_more(answer))
         if self._with_usage:
@@ -136,6 +134,18 @@ class Chunks:
 
     async def ended(self) -> None:
         """Nothing is kept."""
+
+
+def _rest(said: str, text: str) -> str:
+    """Return what is to be said yet. A chunk cannot be taken back, so a text that counts instead of what was said comes
+    after it; white space alone makes no other text.
+
+    >>> _rest("It is free", "It is free [1]."), _rest("It is [9] .", "It is."), _rest("It is [1] .", "It is [1].")
+    (' [1].', '\\n\\nIt is.', '')
+    """
+    if "".join(said.split()) == "".join(text.split()):
+        return ""
+    return text.removeprefix(said) if text.startswith(said) else f"\n\n{text}"
 
 
 def _data(body: object) -> bytes:

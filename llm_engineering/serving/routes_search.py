@@ -6,9 +6,10 @@ from fastapi import APIRouter, Path, Query, Response
 
 from llm_engineering.domain.conditions import condition_of
 from llm_engineering.domain.documents import CleanedDocument
+from llm_engineering.domain.queries import Retrieved
 from llm_engineering.serving.problems import Problem
 from llm_engineering.serving.replies import reply, retrieved_body
-from llm_engineering.serving.service import Reading, Searching, TheService
+from llm_engineering.serving.service import KEYED, Reading, Searching, TheService
 from llm_engineering.serving.shapes import Search
 
 router = APIRouter(tags=["search"])
@@ -17,7 +18,7 @@ LONGEST_SPAN = 100_000
 Offset = Annotated[int | None, Query(ge=0, le=10**9)]
 
 
-@router.post("/search")
+@router.post("/search", responses={200: {"model": Retrieved}})
 async def search(body: Search, service: TheService, caller: Searching) -> Response:
     """Return the passages that answer a query best, among those that the caller may see."""
     limit = None if body.filter is None else condition_of(body.filter)
@@ -73,7 +74,7 @@ async def facets(service: TheService, caller: Searching) -> Response:
     return reply({field: dict(values) for field, values in found.items()})
 
 
-@router.get("/models")
+@router.get("/models", dependencies=[KEYED])
 async def models(service: TheService) -> Response:
     """Return the names of the models that can answer, the default first."""
     names = list(service.assistant.models())

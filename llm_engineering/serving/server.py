@@ -13,6 +13,7 @@ from loguru import logger
 
 from llm_engineering.config.serving import Serving
 from llm_engineering.domain.errors import UsageError
+from llm_engineering.serving.heads import protocol
 from llm_engineering.serving.service import Service
 
 # Connections that wait to be accepted, and those that are held open, busy or not.
@@ -77,6 +78,7 @@ def serve(app: FastAPI, listener: socket.socket, announce: Callable[[str], None]
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
         app,
+        http=protocol(),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -14,6 +14,7 @@ from llm_engineering.domain.ports.answers import Assistant, AssistantState, Sear
 from llm_engineering.infrastructure.cores import available_cores
 from llm_engineering.serving.admission import Bucket, Gate
 from llm_engineering.serving.callers import Caller, Callers
+from llm_engineering.serving.described import KEY
 from llm_engineering.serving.lifetime import Lifetime
 from llm_engineering.serving.metrics import Metrics
 
@@ -110,8 +111,8 @@ async def _service_of(request: Request) -> Service:
     return service
 
 
-def _with_scope(scope: Scope) -> Callable[[Request], object]:
-    async def caller_of(request: Request) -> Caller:
+def _with_scope(scope: Scope) -> Callable[..., object]:
+    async def caller_of(request: Request, _shown: Annotated[object, Depends(KEY)]) -> Caller:
         caller: Caller = request.scope["caller"]
         caller.must_have(scope)
         return caller
@@ -124,4 +125,5 @@ Asking = Annotated[Caller, Depends(_with_scope("ask"))]
 Searching = Annotated[Caller, Depends(_with_scope("search"))]
 Reading = Annotated[Caller, Depends(_with_scope("read"))]
 Rating = Annotated[Caller, Depends(_with_scope("feedback"))]
+KEYED = Depends(KEY)
 MEASURING = Depends(_with_scope("metrics"))

@@ -188,6 +188,29 @@ def test_conversations_are_listed_opened_continued_and_deleted(desk: Desk) -> No
     assert set(desk.chat.conversations) == {"x2"}
 
 
+def test_the_address_of_a_conversation_opens_it_in_a_page_that_is_open_already(desk: Desk) -> None:
+    desk.chat.conversations = {"x1": past("x1", "Older", 1), "x2": past("x2", "Newer", 2)}
+    page = desk.open()
+    for name, title in (("x1", "Older"), ("x2", "Newer"), ("x1", "Older")):
+        desk.open(f"/#conversation={name}")
+        expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+        expect(page.locator(".turn")).to_have_count(1)
+
+
+def test_a_title_that_is_too_long_loses_its_end_in_every_script(desk: Desk) -> None:
+    long = {"x1": "The first words of a title " * 6, "x2": "המילים הראשונות של כותרת " * 6}
+    desk.chat.conversations = {name: past(name, title, 1) for name, title in long.items()}
+    page = desk.open()
+    expect(page.locator(".conversation")).to_have_count(2)
+    for row in page.locator(".conversation").all():
+        first = row.evaluate(
+            """row => { const range = new Range(); range.setStart(row.firstChild, 0); range.setEnd(row.firstChild, 1);
+            const [word, box] = [range.getBoundingClientRect(), row.getBoundingClientRect()];
+            return word.left >= box.left && word.right <= box.right; }"""
+        )
+        assert first
+
+
 def test_sources_of_an_earlier_answer_are_shown_if_they_are_kept_and_missed_in_words_if_not(desk: Desk) -> None:
     desk.chat.conversations = {"x1": past("x1", "Older", 1, turns=2)}
     turns = desk.chat.conversations["x1"]["turns"]

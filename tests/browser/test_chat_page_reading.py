@@ -48,6 +48,20 @@ def test_of_a_question_that_fills_the_page_the_answer_is_in_view(desk: Desk) -> 
     expect(page.locator(".text p").first).to_be_in_viewport()
 
 
+def test_words_of_a_wide_table_stay_whole_and_it_scrolls(desk: Desk) -> None:
+    wide = "| kind |" + " column |" * 20 + "\n|---|" + "---|" * 20 + f"\n| {'x' * 400} |" + " value |" * 20
+    desk.chat.scripts.append(Script(events(wide)))
+    page = desk.open()
+    desk.ask("Table?")
+    expect(page.locator(".turn .meta")).to_have_count(1)
+    heads = page.locator("th").all()
+    assert max(head.bounding_box()["height"] for head in heads) < 50  # type: ignore[index]  # a line and its padding
+    table, window = page.locator(".table"), page.viewport_size or {"width": 0}
+    assert table.evaluate("table => table.scrollWidth > table.clientWidth")
+    assert page.locator("td").first.bounding_box()["width"] < 500  # type: ignore[index]  # the long word is broken
+    assert page.evaluate("document.documentElement.scrollWidth") <= window["width"]
+
+
 def test_a_reader_who_went_to_the_end_stays_there_while_the_answer_grows(desk: Desk) -> None:
     desk.chat.scripts.append(Script(events(LONG, piece=20), pause=0.05))
     page = desk.open()

@@ -405,6 +405,7 @@ class TestConfiguration:
         ("specs", "message"),
         [
             ([Scripted(), Scripted()], "two models under `llms` have the name 'scripted'"),
+            ([Scripted(name="extractive")], "stands for answers without a model"),
             ([Scripted(fallback=("gone",))], "refers to 'gone'"),
             ([Scripted(fallback=("scripted",))], "refers to 'scripted'"),
             ([Replay(file=Path("x"), mode="auto", of="gone")], "refers to 'gone'"),

@@ -159,6 +159,15 @@ def test_filters_and_access_reach_every_question(tmp_path: Path) -> None:
     }
 
 
+def test_a_row_with_a_filter_that_is_none_gets_no_answer_of_a_run_without_filters(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_text('{"question": "one", "course": {"a": 1}}\n{"question": "one", "course": "ml"}\n')
+    assert answer(config_of(path)).answered == 2
+    report = answer(config_of(path, filters=["course"]))
+    assert (report.rejected, report.answered) == (1, 1)
+    assert [row["outcome"] for row in read(tmp_path / "q.answers.jsonl")] == ["rejected", "answered"]
+
+
 def test_hostile_rows_are_rejected_one_by_one(tmp_path: Path) -> None:
     path = tmp_path / "q.jsonl"
     hostile: list[Any] = ["x" * 1_000_000, "a\0b", "\ud800", "   ", None, 7, ["a"], {"a": 1}, True, "\u202eok?", "💥?"]
@@ -210,10 +219,12 @@ def test_marks_encodings_and_delimiters_are_understood(tmp_path: Path) -> None:
         ("mark.csv", b"\xef\xbb\xbf" + text.encode(), "utf-8"),
         ("wide.csv", text.encode("utf-16"), "utf-8"),
         ("old.csv", text.encode("cp1252"), "cp1252"),
+        ("tabs.csv", text.replace(";", "\t").encode(), "utf-8"),
     ):
         (tmp_path / name).write_bytes(content)
         assistant = ScriptedAssistant(FewDocuments())
-        answer(config_of(tmp_path / name, encoding=encoding, delimiter=";"), assistant)
+        delimiter = "\\t" if name == "tabs.csv" else ";"  # as one writes it in YAML without quotes
+        answer(config_of(tmp_path / name, encoding=encoding, delimiter=delimiter), assistant)
         assert [question.text for question in assistant.asked] == ["Was heißt «naïve»?"]
         assert read(tmp_path / f"{name[:-4]}.answers.csv")[0]["note"] == "ä"
 

@@ -26,6 +26,7 @@ from llm_engineering.infrastructure.llms.budget import Account, Budgeted
 from llm_engineering.infrastructure.llms.caching import Cached, Memory
 from llm_engineering.infrastructure.llms.pace import Pace
 from llm_engineering.infrastructure.llms.structured import Check
+from llm_engineering.infrastructure.llms.thoughts import Speech, spoken
 from llm_engineering.infrastructure.state import MemoryState
 
 T = TypeVar("T")
@@ -404,6 +405,36 @@ class TestCache:
                 raise BackendError("the store is gone")
 
         assert asyncio.run(Cached(Stub(), Broken(), 60, "x").complete(asked())).text == "said"
+
+
+class TestThoughts:
+    """Servers without a parser for them leave what a model thinks in its text."""
+
+    @pytest.mark.parametrize(
+        "thought",
+        ["<think>hm [1]</think>", "\n<think>\nhm\n</think>\n\n", "<THINKING> <b> </THINKING> ", "hm\n</think>\n\n"],
+    )
+    def test_they_are_no_part_of_what_is_said(self, server: LlmServer, thought: str) -> None:
+        server.replies = [f"{thought}{TEXT}"]
+        specs: list[LlmSpec] = [openai(server, "says")]
+        assert using(specs, lambda llm: llm.complete(asked())).text.lstrip() == TEXT
+        assert using(specs, lambda llm: events(llm, asked()))[-1].text.lstrip() == TEXT
+
+    @pytest.mark.parametrize("size", [1, 3, 7, 100])
+    @pytest.mark.parametrize("said", [f"<think>a < b</think>\n\n{TEXT}", TEXT, "<thin ice", "< 3", " x"])
+    def test_a_stream_lets_none_of_them_through(self, said: str, size: int) -> None:
+        speech = Speech()
+        pieces = [speech.feed(said[at : at + size]) for at in range(0, len(said), size)]
+        assert "".join([*pieces, speech.finish()]) == said.removeprefix("<think>a < b</think>\n\n")
+
+    def test_of_thoughts_that_were_cut_nothing_is_left(self, server: LlmServer) -> None:
+        server.replies = ["<think>I wonder"]
+        *pieces, last = using([openai(server, "says")], lambda llm: events(llm, asked()))
+        assert (pieces, last.text) == ([], "")
+
+    @pytest.mark.parametrize("said", ["Put `<think>` first.\n</think>\nends it.", "It ends with </think>, always."])
+    def test_text_that_speaks_of_the_tags_stays(self, said: str) -> None:
+        assert spoken(said) == said
 
 
 class TestStructuredAnswers:

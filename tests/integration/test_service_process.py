@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -123,6 +124,21 @@ def test_a_reader_that_takes_nothing_is_cut() -> None:
             assert until(lambda: in_flight(service.url) == 1, 10)
             assert until(lambda: in_flight(service.url) == 0, 10)
             assert 'status="499"' in httpx.get(f"{service.url}/metrics").text
+
+
+def test_a_head_without_an_end_is_refused_and_its_connection_closed(service: ServiceProcess) -> None:
+    port = int(service.url.rpartition(":")[2])
+    endless = (b"X: " + b"a" * 1_000_000, b"".join(b"X-%d: %s\r\n" % (number, b"a" * 99) for number in range(10_000)))
+    for headers in endless:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n")
+            with suppress(ConnectionError):  # it may be closed before all is sent
+                for _ in range(50):
+                    connection.sendall(headers)
+                raise AssertionError("50 MB of headers were taken")
+    with httpx.Client(base_url=service.url) as client:
+        assert client.get("/health", headers={"x": "a" * 30_000}).status_code == 200
+        assert client.post("/search", json={"query": "deadline " * 2_000}).status_code == 200
 
 
 def test_at_the_end_new_requests_are_refused_and_running_answers_end_by_themselves() -> None:

@@ -1,4 +1,5 @@
 import hashlib
+import time
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,57 @@ def test_replies_are_understood_however_they_are_written() -> None:
     part = AnswerPart()
     text = 'He quotes it [1].\nQuotes are fine here.\nQUOTES\n[1] "x"'
     assert (
-        "".join([*(part.feed(letter) for letter in text), part.finish()])
-        == "He quotes it [1].\nQuotes are fine here.\n"
+        "".join([*(part.feed(letter) for letter in text), part.finish()]) == "He quotes it [1].\nQuotes are fine here."
     )
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        'QUOTES: [1] "a b c d"', 'QUOTES\n1. [1] "a b c d"', 'QUOTES\n[Passage 1]: "a b c d"', 'QUOTES\n【1】“a b c d”',
+        'QUOTES\n[^1] "a b c d" (Title)', 'QUOTES\n> **[1]** "a b c d"\n\nLet me know if you need more!',
+        'ZITATE\n[1] „a b c d“', 'CITATIONS :\n[1] « a b c d »', '引用\n［1］「a b c d」',
+    ],
+)  # fmt: skip
+def test_quotes_are_understood_however_they_are_marked(block: str) -> None:
+    raw = f"It is so [1].\n{block}"
+    assert parse_reply(raw).text == "It is so [1]."
+    assert parse_reply(raw).quotes == {1: ("a b c d",)}
+    part = AnswerPart()
+    assert "".join([*(part.feed(letter) for letter in raw), part.finish()]) == "It is so [1]."
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ("NO ANSWER", True), ("**No answer.**", True), ("NO ANSWER, the passages speak of cats.", True),
+        ("no_answer\n\nSorry.", True),
+        ("No answer is due before Monday [1].", False), ("No answers are wrong [1].", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_a_sentence_that_begins_like_a_refusal_is_none(said: str, refused: bool, size: int) -> None:
+    assert parse_reply(said).refused == refused
+    part = AnswerPart()
+    shown = "".join([*(part.feed(said[at : at + size]) for at in range(0, len(said), size)), part.finish()])
+    assert shown == ("" if refused else said)
+
+
+def test_several_quotes_behind_a_number_are_several() -> None:
+    reply = parse_reply('So [1].\nQUOTES\n[1] "a b c" and "d e f"\n[2] "g "h" i"')
+    assert reply.quotes == {1: ("a b c", "d e f"), 2: ('g "h" i',)}
+
+
+def test_a_word_at_the_end_of_a_line_is_no_head_of_quotes() -> None:
+    part = AnswerPart()
+    pieces = ["They asked three dealers for ", "quotes\n", "and took the lowest [1]."]
+    assert "".join([*map(part.feed, pieces), part.finish()]) == "".join(pieces)
+
+
+@pytest.mark.parametrize("run", ["\n", "!", " ", "_\n"])
+def test_a_reply_of_signs_alone_takes_little_time(run: str) -> None:
+    part, began = AnswerPart(), time.perf_counter()
+    parse_reply(run * 50_000)
+    for _ in range(5_000):
+        part.feed(run * 4)
+    assert time.perf_counter() - began < 2

@@ -158,6 +158,15 @@ def test_a_model_that_refuses_is_no_answer() -> None:
     assert "NO ANSWER" not in heard.streamed
 
 
+@pytest.mark.parametrize("unsupported", ["refuse", "flag"])
+@pytest.mark.parametrize("said", ["", " \n", 'QUOTES\n[1] "You can join later."'])
+def test_a_model_that_says_nothing_has_not_said_that_the_sources_do_not_answer(said: str, unsupported: str) -> None:
+    heard = ask(assistant(library(), Speaker(said), unsupported=unsupported), "Can I join after the start?")
+    assert "unsupported" in heard.answer.flags
+    assert "could not be verified" in heard.answer.text
+    assert set(heard.verdicts.values()) == {"found"}
+
+
 def test_the_caller_may_ask_for_quotes_and_only_for_models_that_there_are() -> None:
     answerer = assistant(library(), Speaker(GOOD))
     assert list(answerer.models()) == ["speaker", "extractive"]

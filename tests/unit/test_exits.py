@@ -1,4 +1,5 @@
 import re
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -66,6 +67,29 @@ def test_citations_are_brought_into_one_form() -> None:
         "[1]",
         "[2]",
     ]
+
+
+@pytest.mark.parametrize(
+    "cited",
+    ["[Passage 1, Passage 3]", "[1 and 3]", "[1 und 3]", "[1、3]", "［1］［3］", "[1, 3, p. 7]", "[#1; #3]", "[1][3]"],
+)
+def test_several_passages_are_named_in_many_ways(cited: str) -> None:
+    assert sanitised(f"So {cited}.", NUMBERS) == "So [1][3]."
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_a_citation_that_is_a_link_is_a_citation(size: int) -> None:
+    text = f"a [1]({HOME}), b [[2]]({HOME}), c [^3](#fn3), d [9]({HOME}), e [[1]](http://evil.test), [it]({HOME})."
+    outlet = Outlet(NUMBERS, {HOME})
+    streamed = "".join([*(outlet.feed(text[at : at + size]) for at in range(0, len(text), size)), outlet.finish()])
+    assert streamed == sanitised(text, NUMBERS, {HOME}) == f"a [1], b [2], c [3], d , e [1], [it]({HOME})."
+
+
+def test_long_runs_of_signs_take_little_time() -> None:
+    began = time.perf_counter()
+    for run in ("[" + " " * 50_000, "[1," + " " * 50_000, "[passage" + " " * 50_000, "x" + " " * 50_000 + "y"):
+        tidied(sanitised(run, NUMBERS))
+    assert time.perf_counter() - began < 2
 
 
 def test_code_keeps_its_brackets() -> None:

@@ -73,6 +73,8 @@ def test_a_field_that_no_document_has_is_named_with_those_that_are_there(index: 
     assert "'cours'" in first
     assert "did you mean 'course'? There are: course, source, title, uri" in first
     assert len(second) < 300
+    (seen,) = unknown_fields({"cours": "ml"}, index, lambda: frozenset({"metadata.week"}))
+    assert "There are: source, title, uri, week" in seen  # and not `course`, which is indexed, of others' documents
     many = {f"no {number}": "x" for number in range(150)}
     assert len(unknown_fields(many, index, lambda: metadata_fields(index, ALL))) == 5
     nothing = Access(tenants=("nobody",))

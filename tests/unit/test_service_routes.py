@@ -3,12 +3,13 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
+from answering_world import Library, Speaker, assistant, document
 from assistant_fakes import DOCUMENTS, FakeAssistant, FakeSearcher, FakeState
 from fastapi.testclient import TestClient
 
 from llm_engineering.config import Serving
 from llm_engineering.domain.conditions import condition_of
-from llm_engineering.domain.errors import BackendError
+from llm_engineering.domain.errors import BackendError, BudgetExceeded
 from llm_engineering.serving.app import create_app
 
 
@@ -189,6 +190,31 @@ def test_a_chat_can_be_limited_as_a_question_can(client: TestClient, streams: bo
     assert wrong.json()["error"]["message"].startswith("filter.course: ")
 
 
+@pytest.mark.parametrize("gap", ["\n", "\n\n", " \n", "\r\n"])
+@pytest.mark.parametrize("written", ["You can join later [1].", "You can join later [9] [1] ."])
+def test_a_streamed_chat_says_the_answer_of_a_model_once(written: str, gap: str) -> None:
+    library = Library(document("You can join later. Ask in the forum.", "join"))
+    model = Speaker(f'{written}{gap}QUOTES\n[1] "You can join later."')
+    with TestClient(create_app(assistant(library, model), library, FakeState()), base_url="http://127.0.0.1") as client:
+        body = {"messages": [{"role": "user", "content": "Can I join later?"}], "stream": True}
+        chunks = client.post("/v1/chat/completions", json=body).text.split("\n\n")
+    said = [json.loads(chunk.removeprefix("data: "))["choices"][0]["delta"] for chunk in chunks if "delta" in chunk]
+    assert "".join(delta.get("content", "") for delta in said).replace(" .", ".").replace("  ", " ") == (
+        "You can join later [1]."
+    )
+
+
+def test_nobody_is_sent_back_soon_to_a_budget_that_is_spent() -> None:
+    def spent(_request: object) -> str:
+        raise BudgetExceeded("the budget of a day is spent")
+
+    library = Library(document("You can join later.", "join"))
+    answering = assistant(library, Speaker(spent), llm_failure="break")
+    with TestClient(create_app(answering, library, FakeState()), base_url="http://127.0.0.1") as client:
+        reply = client.post("/ask", json={"question": "Can I join later?"})
+    assert (reply.status_code, reply.headers["retry-after"]) == (429, "3600")
+
+
 def test_a_model_that_nobody_named_is_named_in_the_reply(client: TestClient) -> None:
     assert client.post("/v1/chat/completions", json={"messages": [USER]}).json()["model"] == "extractive"
 
@@ -228,6 +254,10 @@ SCALARS = "give a text, a number, true or false"
             {"op": "not", "condition": {"op": "and", "conditions": [{"op": "in", "field": "a", "values": [None]}]}},
             f"filter.condition.conditions.0.values.0: {SCALARS}",
         ),
+        ({"op": "nope", "field": "a"}, "filter: `op` is one of eq, in, range, and, or, not"),
+        ({"op": "and", "conditions": [{"a": 1}]}, "filter.conditions.0: give a condition with an `op`, such as"),
+        ({"op": "range", "field": "a", "gte": "2021-05-01"}, "filter.gte: give a number"),
+        ({"op": "eq", "a": 1}, "filter.field: is missing; filter.value: is missing; filter.a: there is no such field"),
         ({"op": "range", "field": "a"}, "filter: give at least one of gt, gte, lt, lte"),
         ("course=ml", 'filter: give a condition such as {"op": "eq"'),
         ([1], 'filter: give a condition such as {"op": "eq"'),
@@ -239,6 +269,22 @@ def test_what_is_wrong_with_a_filter_is_said_once_where_it_stands(client: TestCl
     message = reply.json()["error"]["message"]
     assert message.startswith(said)
     assert "Input should" not in message
+
+
+def test_the_description_tells_refusals_and_keys_as_they_are(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()
+    assert "HTTPValidationError" not in described["components"]["schemas"]
+    for path, name in (("/search", "Refusal"), ("/v1/chat/completions", "RefusalBelowV1")):
+        route = described["paths"][path]["post"]
+        assert route["security"] == [{"key": []}]
+        said = route["responses"]["4XX"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        refusal = client.post(path, json={}).json()
+        assert said == name
+        assert set(refusal["error"]) == set(described["components"]["schemas"]["Reason" + said[7:]]["properties"])
+    found = client.post("/search", json={"query": "course"}).json()
+    assert set(found) == set(described["components"]["schemas"]["Retrieved"]["properties"])
+    assert "security" not in described["paths"]["/health"]["get"]
+    assert "security" in described["paths"]["/metrics"]["get"]
 
 
 def test_what_is_not_there_says_what_is(client: TestClient) -> None:

@@ -22,8 +22,8 @@ SHOWN = 200
 def questions_of(rows: Iterable[Mapping[str, object]], settings: BatchSettings) -> Iterator[BatchRow]:
     """Yield a question for each row.
 
-    A row's key is the digest of its question and its filter, and of how many equal ones stand before it: rows may be
-    added, removed and sorted between two runs, and equal questions are all asked.
+    A row's key is the digest of its question and its filter (or of what is wrong with them), and of how many equal ones
+    stand before it: rows may be added, removed and sorted between two runs, and equal questions are all asked.
     """
     seen: Counter[str] = Counter()
     for position, row in enumerate(rows):
@@ -34,7 +34,8 @@ def questions_of(rows: Iterable[Mapping[str, object]], settings: BatchSettings) 
             mistake = mistake or (f"{name}: {wrong}" if wrong else "")
             filters |= {} if value is None else {name: value}
         question, mistake = (None, mistake) if mistake else _question(text, filters, settings)
-        content = digest([text, filters])
+        # What is no question is none of those that have its text: their answers are not its.
+        content = digest([text, filters, *([mistake] if mistake else [])])
         key = digest([content, seen[content]])
         seen[content] += 1
         label = row.get(settings.id) if settings.id else None

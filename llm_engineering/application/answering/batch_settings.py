@@ -24,12 +24,19 @@ class BatchSettings(Value):
     filters: tuple[str, ...] = Field((), description="columns to limit the search by, for example [course]")
     prefix: str = Field("", description="put before the names of the columns of answers, for example model_")
     encoding: str = Field("utf-8", description="encoding of a CSV or JSONL input; a byte order mark is understood")
-    delimiter: str = Field(",", min_length=1, max_length=1, description="what separates the cells of a CSV input")
+    delimiter: str = Field(
+        ",", min_length=1, max_length=1, description="what separates the cells of a CSV input; \\t: tabs"
+    )
     concurrency: int = Field(4, ge=1, le=256, description="questions that are asked at once")
     llm: str | None = Field(None, description="one of the configured models, or extractive; null: the default")
     k: int | None = Field(None, ge=1, le=100, description="passages to retrieve; null: retrieval.k")
     access: Access = Field(ALL, description="the tenants and sources that answers may be made from")
     fresh: bool = Field(False, description="ask everything again, also what was answered by a run before")
+
+    @field_validator("delimiter", mode="before")
+    @classmethod
+    def _as_a_character(cls, delimiter: object) -> object:
+        return "\t" if delimiter == "\\t" else delimiter
 
     @field_validator("encoding")
     @classmethod

@@ -24,6 +24,7 @@ UNSUPPORTED = "unsupported"
 _MOST_NEAREST = 3
 # Without a calibrated threshold, a quote must have this share of the question in it.
 _FLOOR = 0.25
+_LONGEST_CLAIM = 2_000
 _TICKS = re.compile("`{3,}")
 _LANGUAGE = re.compile(r"[a-z][a-z0-9+#-]{0,19}")
 
@@ -103,8 +104,8 @@ def nothing_draft(evidence: Evidence) -> Draft:
 
 def checked_draft(evidence: Evidence, reply: Reply) -> Draft:
     """Return a model's answer with each citation checked. Without one that stands, quotes take its place, or, where
-    the settings say so, it is flagged."""
-    if reply.refused or not reply.text:
+    the settings say so, it is flagged. A model that says nothing has not said that the sources are silent."""
+    if reply.refused:
         return nothing_draft(evidence)
     by_number = {passage.number: passage for passage in evidence.passages}
     inert = evidence.inert if evidence.settings.links == "passages" else ()
@@ -112,7 +113,7 @@ def checked_draft(evidence: Evidence, reply: Reply) -> Draft:
     cited = _cited(evidence, text, reply, by_number)
     if any(citation.verdict == "found" for citation in cited):
         return Draft(text, "answered", cited)
-    if evidence.settings.unsupported == "flag":
+    if text and evidence.settings.unsupported == "flag":
         return Draft(text, "answered", cited, (UNSUPPORTED,))
     quoted = quoted_draft(evidence)
     if quoted.outcome == "answered":
@@ -134,7 +135,7 @@ def _cited(evidence: Evidence, text: str, reply: Reply, by_number: Mapping[int, 
 
 def _claim(text: str, offset: int) -> str:
     """Return the sentence that ends with the citation at the offset."""
-    before = text[:offset].rstrip()
+    before = text[max(0, offset - _LONGEST_CLAIM) : offset].rstrip()
     while before.endswith("]") and (start := before.rfind("[")) >= 0 and before[start + 1 : -1].isdigit():
         before = before[:start].rstrip()
     spans = list(sentence_spans(before))

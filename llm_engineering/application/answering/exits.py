@@ -12,6 +12,8 @@ REMOVED = "(link removed)"
 _LONGEST_HELD = 2_000
 _IMAGE = re.compile(r"!\[([^\[\]]*)\](?:\([^()]*(?:\([^()]*\)[^()]*)*\)|\[[^\[\]]*\])?")
 _LINK = re.compile(r"(?<!!)\[([^\[\]]*)\]\(\s*<?([^()<>\s]*(?:\([^()\s]*\)[^()<>\s]*)*)>?(?:\s+[\"'(][^)]*)?\)")
+_NUMBER = re.compile(r"\^?\d{1,4}")
+_LINKED_NUMBER = re.compile(r"\[(\[\^?\d{1,4}\])\](?=\()")
 _REFERENCE = re.compile(r"\[([^\[\]]+)\]\[[^\[\]\d]*\]")
 _DEFINITION = re.compile(r"^[ \t>]*\[[^\[\]\n]+\]:[^\n]*$", re.MULTILINE)
 _TAG = re.compile(
@@ -25,8 +27,11 @@ _URL = re.compile(
     r"|\b(?:javascript|data|vbscript|mailto|tel|blob|file):(?=[^\s:])[^\s<>\"'`|\[\]{}()]+",
     re.IGNORECASE,
 )
+_OF = r"(?:(?:passages?|sources?|documents?|refs?\.?|quellen?)\s*)?#?"
 _CITED = re.compile(
-    r"【\s*(\d+)[^】\n]{0,80}】|\[\s*\^?(?:passages?|sources?|documents?|refs?\.?|quellen?)?\s*#?(\d+(?:\s*[,;&–-]\s*\d+)*)\s*\]"
+    r"【\s*(\d+)[^】\n]{0,80}】"
+    rf"|[\[［]\s*\^?{_OF}(\d+(?:\s*(?:[,;&、–-]|\b(?:and|und|et|y|e|en|и)\b)\s*{_OF}\d+)*)"
+    r"(?:\s*,\s*(?:pp?|pages?|lines?|sections?|s|seiten?|§)\b\.?[^\[\]［］\n]{0,40})?\s*[\]］]"
     r"|\[(?:(?:source|doc(?:ument)?|chunk|passage|id|ref|uri|url)s?\s*[:=#][^\[\]\n]{1,200}"
     r"|[0-9a-f]{8}-[0-9a-f-]{8,40}|" + re.escape(REMOVED) + r")\]",
     re.IGNORECASE,
@@ -44,6 +49,7 @@ def sanitised(text: str, numbers: Collection[int], uris: Collection[str] = (), i
     >>> sanitised("See ![x](http://evil.test/?q=1) [the page](http://evil.test) [1, 9].", {1})
     'See x the page [1].'
     """
+    text = _LINKED_NUMBER.sub(lambda found: found[1], text)
     for _ in range(8):  # a link may hide in a link
         before = text
         text = _IMAGE.sub(lambda found: found[1], text)
@@ -59,10 +65,12 @@ def sanitised(text: str, numbers: Collection[int], uris: Collection[str] = (), i
 
 
 def _link(found: "re.Match[str]", uris: Collection[str]) -> str:
-    if found[2] in uris and found[1]:
-        return found[0]
     # `row[0](x)` in code is no link; apart, it is none to a reader either.
-    return f"[{found[1]}] ({found[2]})" if re.fullmatch(r"[\w, ]+", found[2]) else found[1]
+    if re.fullmatch(r"[\w, ]+", found[2]):
+        return f"[{found[1]}] ({found[2]})"
+    if _NUMBER.fullmatch(found[1]):  # a citation, whatever it leads to
+        return f"[{found[1]}]"
+    return found[0] if found[2] in uris and found[1] else found[1]
 
 
 def _apart(text: str, uris: Collection[str]) -> str:
@@ -103,16 +111,15 @@ def _without_foreign_citations(text: str, numbers: frozenset[int]) -> str:
 
 def tidied(text: str) -> str:
     """Return a text without the gaps that removed citations leave before punctuation and at the ends of lines."""
-    return re.sub(r"(?<=\S)[ \t]+(?=[.,;:!?](?:\s|$))|[ \t]+(?=\n)", "", text).strip()
+    return re.sub(r"(?<=\S)[ \t]+(?=[.,;:!?](?:\s|$))|(?<![ \t])[ \t]+(?=\n)", "", text).strip()
 
 
 def _numbers(found: "re.Match[str]") -> list[int]:
-    """Return the passages that a citation names: `[1, 3]`, `[2-4]`, `【1†source】`."""
+    """Return the passages that a citation names: `[1, 3]`, `[2-4]`, `[Passage 1 and Passage 2]`, `【1†source】`."""
     numbers: list[int] = []
     listed = found[1] or found[2] or ""
-    for part in re.split(r"[,;&]", listed):
-        first, _, last = (piece.strip() for piece in re.sub("[–-]", "-", part).partition("-"))
-        if not first or max(len(first), len(last)) > 4:
+    for first, last in re.findall(r"(\d+)(?:\s*[–-]\s*(\d+))?", listed):
+        if max(len(first), len(last)) > 4:
             continue
         numbers += range(int(first), min(int(last or first), int(first) + 20) + 1)
     return list(dict.fromkeys(numbers))
@@ -173,7 +180,7 @@ def _safe_cut(text: str) -> int:
     line = text.rfind("\n") + 1
     limit = line if text.count("`", line) % 2 or re.match(r"[ \t]*[`~]", text[line:]) else len(text)
     closed: list[tuple[int, int]] = []
-    for found in re.finditer(r"!?\[|【|<(?=[\w/!?]|$)|!$", text[:limit]):
+    for found in re.finditer(r"!?\[|[【［]|<(?=[\w/!?]|$)|!$", text[:limit]):
         end = _closed(text, found)
         if end is None or end == len(text):
             limit = found.start()
@@ -190,7 +197,7 @@ def _safe_cut(text: str) -> int:
 def _closed(text: str, opening: "re.Match[str]") -> int | None:
     """Return where a bracket that was opened is closed, with the target of a link; None while it is open."""
     if opening[0][-1] != "[":
-        end = text.find({"<": ">", "【": "】"}.get(opening[0], "\0"), opening.end())
+        end = text.find({"<": ">", "【": "】", "［": "］"}.get(opening[0], "\0"), opening.end())
         return None if end < 0 else end + 1
     depth, at = 1, opening.end()
     while depth and at < len(text):

@@ -47,7 +47,7 @@ def unknown_fields(
     missing = [field for field in doubtful if field not in there] if there is not None else []
     if there is None or not missing:
         return ()
-    names = sorted({filter_key(field) for field in there | indexed} | {*_CHOSEN})
+    names = sorted({filter_key(field) for field in there} | {*_CHOSEN})
     return tuple(_sentence(filter_key(field), names) for field in missing[:_NAMED])
 
 

@@ -14,7 +14,6 @@ from llm_engineering.infrastructure.llms.failures import SchemaRefused
 from llm_engineering.infrastructure.llms.layer import Layer, streaming
 
 _FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
-_THINKING = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 _MOST_MISTAKES = 5
 
 
@@ -115,12 +114,11 @@ class Check:
 
 
 def plain_json(text: str) -> str:
-    """Return the JSON without what models like to add: thoughts before it, fences and a few words around it.
+    """Return the JSON without what models like to add: fences and a few words around it.
 
     >>> plain_json('Sure:\\n```json\\n{"a": 1}\\n```\\nThat is all.')
     '{"a": 1}'
     """
-    text = _THINKING.sub("", text, count=1)
     found = _FENCED.match(text)
     plain = (found.group(1) if found else text).strip()
     # All from the first brace to the last, or nothing: one of several objects might be any.

@@ -2,7 +2,7 @@
 
 import { Failure, Service } from "./api.js";
 import { Composer } from "./composer.js";
-import { ConversationList, titleOf } from "./conversations.js";
+import { addressOf, ConversationList, idInAddress, titleOf } from "./conversations.js";
 import { byId, drawIcons, el, icon, oneLine } from "./dom.js";
 import { failureBox } from "./failures.js";
 import { Filters } from "./filters.js";
@@ -34,8 +34,6 @@ const actions = {
 function newView(id = null, title = "New conversation") {
   return { id, title, turns: el("div", { class: "turns" }), running: null };
 }
-
-const addressOf = (id) => `#${new URLSearchParams({ conversation: id })}`;
 
 function showView(view) {
   current = view;
@@ -244,6 +242,7 @@ function start() {
   load();
 }
 
-const asked = new URLSearchParams(window.location.hash.slice(1)).get("conversation");
+const addressed = idInAddress(); // starting shows a new conversation, which has no address
 start();
-if (asked) openConversation(asked);
+if (addressed) openConversation(addressed);
+window.addEventListener("hashchange", () => idInAddress() && openConversation(idInAddress()));

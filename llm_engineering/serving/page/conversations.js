@@ -5,6 +5,10 @@ import { byId, el, icon, oneLine } from "./dom.js";
 export const titleOf = (conversation) =>
   oneLine(conversation.title || conversation.turns?.[0]?.question, 120) || "Untitled conversation";
 
+/** The address of a conversation, and the id that stands in the address now. */
+export const addressOf = (id) => `#${new URLSearchParams({ conversation: id })}`;
+export const idInAddress = () => new URLSearchParams(window.location.hash.slice(1)).get("conversation");
+
 export class ConversationList {
   #place = byId("conversations");
   #actions;
@@ -43,8 +47,9 @@ export class ConversationList {
     const open = () => this.#actions.open(conversation.id);
     const remove = () => confirmDelete(title, () => this.#actions.remove(conversation.id));
     const name = `Delete the conversation ${title}`;
+    // The button has the direction of its title: what is too long loses its end, in every script.
     return el("li", {},
-      el("button", { type: "button", class: "conversation", title, onclick: open }, el("bdi", {}, title)),
+      el("button", { type: "button", class: "conversation", dir: "auto", title, onclick: open }, title),
       el("button", { type: "button", class: "icon-button small", "aria-label": name, onclick: remove }, icon("bin")));
   }
 }
