@@ -55,14 +55,21 @@ class Document:
 def storable(document: Document) -> Document:
     """Return the document with metadata that every store can hold.
 
-    A whole number beyond 64 bits becomes text, and one that is not finite is left out, as JSON has none.
+    A whole number beyond 64 bits becomes text, and one that is not finite is left out, as JSON has none. Both halves of
+    a surrogate pair are the character that they stand for, as they are to a reader of JSON.
     """
-    kept = {name: _held(value) for name, value in document.metadata.items() if not _is_endless(value)}
+    kept = {_joined(name): _held(value) for name, value in document.metadata.items() if not _is_endless(value)}
     return document if kept == document.metadata else replace(document, metadata=kept)
 
 
 def _held(value: Scalar) -> Scalar:
+    if isinstance(value, str):
+        return _joined(value)
     return str(value) if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
+
+
+def _joined(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def _is_endless(value: Scalar) -> bool:
