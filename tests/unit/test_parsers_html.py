@@ -299,6 +299,14 @@ def test_formulas_are_read_as_their_tex_or_as_they_are_shown(formula: str, text:
     assert page.text.split("\n\n")[-1] == " ".join(f"Here {text} is it.".split())
 
 
+@pytest.mark.parametrize("more", ["", f"<p>{_LONG}</p>"], ids=["visible", "article"])
+def test_an_exponent_stays_above_the_line(more: str) -> None:
+    text = "10<sup>3</sup> m<sup>2</sup> of H<sub>2</sub>O, 10<sup>-6</sup>, x<sup>n</sup>, the 1<sup>st</sup>"
+    page = read_page(f"<html><body><article><h1>Water</h1>{more}<p>It has {text} one.</p></article></body></html>", "")
+    assert page.extraction == ("article" if more else "visible")
+    assert page.text.split("\n\n")[-1] == "It has 10³ m² of H2O, 10⁻⁶, xⁿ, the 1st one."
+
+
 def test_a_formula_that_is_never_closed_and_one_of_thousands_cost_no_text() -> None:
     page = read_page(f"<p>Cod {'<math><mi>x' * 5000} eel</p><p>Ray.</p>", "")
     assert page.text.startswith("Cod")

@@ -4,7 +4,7 @@ import re
 
 from lxml.html import HtmlElement
 
-from llm_engineering.infrastructure.parsers.markup import TEX, WIKIPEDIA, formula
+from llm_engineering.infrastructure.parsers.markup import TEX, WIKIPEDIA, formula, raised
 
 _NOTES = re.compile(
     r"(?i)\b(admonition|alert|callout|caution|danger|footnotes?|hint|important|info|note|tip|warning)\b"
@@ -20,7 +20,10 @@ def open_boxes(tree: HtmlElement) -> None:
 
 
 def write_formulas(tree: HtmlElement) -> None:
-    """Put formulas into the text, because the extraction keeps only those that say their TeX."""
+    """Put formulas into the text, because the extraction keeps only those that say their TeX, and no exponents."""
+    for above in tree.iter("sup"):
+        if not len(above) and above.text:
+            above.text = raised(above.text)
     for math in list(tree.iter("math")):
         notes = list(math.iter("annotation", "annotation-xml"))
         tex = next((note.text or "" for note in notes if note.get("encoding") == TEX), "")

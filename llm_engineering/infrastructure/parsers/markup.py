@@ -1,10 +1,13 @@
-"""Pieces of GitHub Markdown that both readers of HTML write: code, and tables."""
+"""Pieces of text that both readers of HTML write: code, formulas, tables."""
 
 import re
 from collections.abc import Sequence
 
 TEX = "application/x-tex"  # what the TeX of a formula is called in MathML
 WIKIPEDIA = "mwe-math-mathml"  # the class of a formula that is hidden, because a picture of it is shown
+# A figure, with its sign, or one letter of an exponent.
+_EXPONENT = re.compile(r"\s*(?:[+−–-]?[0-9]{1,4}[+−–-]?|[ni])\s*")
+_RAISED = str.maketrans("0123456789+−–-ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻ⁿⁱ")
 _BACKTICKS = re.compile(r"`+")
 _CELL_BREAKS = re.compile(r"\s+")
 # A table with ragged rows is filled up with empty cells up to this many times its own cells.
@@ -33,6 +36,17 @@ def formula(tex: str, shown: str, *, is_block: bool) -> str:
     if not tex:
         return " ".join(shown.split())
     return f"\\[{tex}\\]" if is_block else f"\\({tex}\\)"
+
+
+def raised(text: str) -> str:
+    """Return a figure that stands above the line in the characters that Unicode has for it, all else as it is.
+
+    On the line it would be another number. Figures below the line (H2O) are written on it by everybody.
+
+    >>> f"10{raised('3')} m{raised('2')}, the 1{raised('st')}"
+    '10³ m², the 1st'
+    """
+    return text.translate(_RAISED) if _EXPONENT.fullmatch(text) else text
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

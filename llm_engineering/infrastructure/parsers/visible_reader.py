@@ -8,6 +8,7 @@ from collections import Counter
 from html.parser import HTMLParser
 
 from llm_engineering.infrastructure.parsers.links import Links
+from llm_engineering.infrastructure.parsers.markup import raised
 from llm_engineering.infrastructure.parsers.visible import Block, VisiblePage, ink
 from llm_engineering.infrastructure.parsers.visible_element import Open, opened
 from llm_engineering.infrastructure.parsers.visible_formula import OpenFormula
@@ -117,7 +118,7 @@ class _Reader(HTMLParser):
         elif self._formula:
             self._formula.add(data)
         elif not here.unseen:
-            self._pieces.append(data)
+            self._pieces.append(raised(data) if here.tag == "sup" else data)
             self._linked += ink(data) if self._in_link else 0
 
     def end_block(self) -> None:
