@@ -98,7 +98,7 @@ def floor(seconds: float) -> None:
     from llm_engineering.serving.processors import few_threads
 
     few_threads(available_cores())
-    embedder = AssistantConfig().embedding.open(Workspace().home)
+    embedder = AssistantConfig().embedding.open_queries(Workspace().home, lasting=True)
     embedder.embed_query("warm")
     taken: list[float] = []
     end = time.perf_counter() + seconds

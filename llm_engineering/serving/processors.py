@@ -1,5 +1,6 @@
 """How libraries share the processors with each other when several searches run at once."""
 
+import os
 import sys
 
 
@@ -11,6 +12,7 @@ def few_threads(searches: int) -> None:
     """
     sys.setswitchinterval(0.001)
     if searches > 1:
-        import torch
-
-        torch.set_num_threads(1)
+        # torch heeds it when it is imported, which a service without AMX, a GPU and a reranker never does.
+        os.environ["OMP_NUM_THREADS"] = "1"
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(1)
