@@ -66,7 +66,7 @@ class Encoder:
         ids = self._tokenizer.ids(texts, self._spec.passage_prompt)
         lengths = [len(tokens) for tokens in ids]
         check_window(lengths, self.card.max_tokens)
-        for number, batch in enumerate(length_buckets(lengths, self._spec.token_budget), start=1):
+        for number, batch in enumerate(length_buckets(lengths, self._spec.batch_positions), start=1):
             vectors = self._encode([ids[position] for position in batch])
             if self.device == "cpu" and number % BETWEEN_TRIMS == 0:
                 give_back_heap()
@@ -82,7 +82,7 @@ class Encoder:
         """Return the vectors of many queries, in their order: computed together, as passages are, which is faster."""
         ids = [self._tokenizer.query_ids(text, self._spec.query_prompt) for text in texts]
         found: dict[int, Vector] = {}
-        for batch in length_buckets([len(tokens) for tokens in ids], self._spec.token_budget):
+        for batch in length_buckets([len(tokens) for tokens in ids], self._spec.batch_positions):
             found |= zip(batch, self._encode([ids[position] for position in batch]), strict=True)
         return [found[position] for position in range(len(texts))]
 
@@ -91,7 +91,7 @@ class Encoder:
         count. Not every model of the library has them (UsageError)."""
         ids = [self._tokenizer.query_ids(text, "") for text in texts]
         found: dict[int, NDArray[np.float32]] = {}
-        for batch in length_buckets([len(tokens) for tokens in ids], self._spec.token_budget):
+        for batch in length_buckets([len(tokens) for tokens in ids], self._spec.batch_positions):
             output = self._output([ids[position] for position in batch])
             if "token_embeddings" not in output:
                 raise UsageError(f"model {self.card.name!r} has no vectors of tokens; use another reranker")

@@ -51,7 +51,7 @@ class OnnxEncoder:
         ids = self._tokenizer.ids(texts, self._spec.passage_prompt)
         lengths = [len(tokens) for tokens in ids]
         check_window(lengths, self.card.max_tokens)
-        for batch in length_buckets(lengths, self._spec.token_budget):
+        for batch in length_buckets(lengths, self._spec.batch_positions):
             yield list(zip(batch, self._encode([ids[position] for position in batch]), strict=True))
 
     def embed_query(self, text: str) -> Vector:
@@ -62,7 +62,7 @@ class OnnxEncoder:
         """Return the vectors of many queries, in their order."""
         ids = [self._tokenizer.query_ids(text, self._spec.query_prompt) for text in texts]
         found: dict[int, Vector] = {}
-        for batch in length_buckets([len(tokens) for tokens in ids], self._spec.token_budget):
+        for batch in length_buckets([len(tokens) for tokens in ids], self._spec.batch_positions):
             found |= zip(batch, self._encode([ids[position] for position in batch]), strict=True)
         return [found[position] for position in range(len(texts))]
 
@@ -71,7 +71,7 @@ class OnnxEncoder:
         count."""
         ids = [self._tokenizer.query_ids(text, "") for text in texts]
         found: dict[int, NDArray[np.float32]] = {}
-        for batch in length_buckets([len(tokens) for tokens in ids], self._spec.token_budget):
+        for batch in length_buckets([len(tokens) for tokens in ids], self._spec.batch_positions):
             hidden = self._run("token_embeddings", [ids[position] for position in batch])
             hidden /= np.maximum(np.linalg.norm(hidden, axis=-1, keepdims=True), 1e-12)
             found |= {place: hidden[row, : len(ids[place])] for row, place in enumerate(batch)}

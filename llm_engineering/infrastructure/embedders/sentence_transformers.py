@@ -54,7 +54,12 @@ class SentenceTransformers(EmbedderSettings):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto = bf16 where the CPU has AMX or the GPU has bf16 (up to 4 times as fast), else fp32"
     )
-    token_budget: int = Field(4096, ge=64, le=1_048_576, description="positions in one batch, padding included")
+    token_budget: int | None = Field(
+        None,
+        ge=64,
+        le=1_048_576,
+        description="positions in one batch, padding included; empty = 1024 in fp32, else 4096",
+    )
     threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 = as the engine decides")
     max_tokens: int | None = Field(None, ge=16, le=131_072, description="window; empty = the model's own")
     query_prompt: str = Field("", description="put before each query, for models that want one ('query: ')")
@@ -109,7 +114,7 @@ class SentenceTransformers(EmbedderSettings):
     def cuts(self, texts: Sequence[str], home: Path) -> Iterator[Sequence[int]]:
         """Yield the positions of the texts in the batches that the embedder cuts; the model is not loaded."""
         ids = self.open_tokenizer(home).ids(texts, self.passage_prompt)
-        return length_buckets([len(tokens) for tokens in ids], self.token_budget)
+        return length_buckets([len(tokens) for tokens in ids], self.batch_positions)
 
     def card(self, home: Path) -> ModelCard:
         """Identify the model by its files, without loading it."""
@@ -132,6 +137,13 @@ class SentenceTransformers(EmbedderSettings):
         else:
             model = found
         return self.model_copy(update={"model": exact(model), "digest": model.weights, "revision": None})
+
+    @property
+    def batch_positions(self) -> int:
+        """How many positions one batch has at most, padding included."""
+        from llm_engineering.infrastructure.embedders.engines import computes_in_fp32
+
+        return self.token_budget or (1024 if computes_in_fp32(self) else 4096)
 
     def names(self, model: str) -> bool:
         """Whether a model, named as in a card, is a version of the registered one that these settings name."""
