@@ -102,9 +102,8 @@ class SentenceTransformers(EmbedderSettings):
         """
         from llm_engineering.infrastructure.embedders.engines import embeds_with_onnx, onnx_threads
 
-        return (self._open_onnx(home, onnx_threads(self)) if embeds_with_onnx(self, chunks) else None) or self.open(
-            home
-        )
+        found = self._open_onnx(home, onnx_threads(self)) if embeds_with_onnx(self, chunks) else None
+        return found or self.open(home)
 
     def open_tokenizer(self, home: Path) -> "FileTokenizer":
         """Return the model's tokenizer for sizing chunks; the passage prompt takes its part of the window."""

@@ -12,7 +12,7 @@ from trafilatura.metadata import extract_metadata
 from trafilatura.settings import Document
 from trafilatura.xpaths import BODY_XPATH
 
-from llm_engineering.infrastructure.parsers.boxes import open_boxes, write_formulas
+from llm_engineering.infrastructure.parsers.boxes import open_boxes, write_exponents, write_formulas
 from llm_engineering.infrastructure.parsers.code_blocks import CodeBlocks
 from llm_engineering.infrastructure.parsers.links import Links
 from llm_engineering.infrastructure.parsers.markdown import render
@@ -125,6 +125,7 @@ def _article(html: str, url: str, links: Links, *, has_sections: bool) -> _Artic
     except ParserError:  # nothing but end tags and the like
         return _Article()
     write_formulas(tree)
+    write_exponents(tree)
     seen = _ink_in(tree)
     for dropped in tree.xpath(f"{_PERMALINKS} | {_TEMPLATES}"):
         dropped.drop_tree()

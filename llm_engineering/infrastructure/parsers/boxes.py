@@ -20,23 +20,26 @@ def open_boxes(tree: HtmlElement) -> None:
 
 
 def write_formulas(tree: HtmlElement) -> None:
-    """Put formulas into the text, because the extraction keeps only those that say their TeX, and no exponents."""
-    for above in tree.iter("sup"):
-        if not len(above) and above.text:
-            above.text = raised(above.text)
+    """Put formulas into the text, because the extraction keeps only those that say their TeX."""
     for math in list(tree.iter("math")):
         notes = list(math.iter("annotation", "annotation-xml"))
         tex = next((note.text or "" for note in notes if note.get("encoding") == TEX), "")
         for note in notes:
             note.drop_tree()
-        said = " ".join((tex or math.get("alttext", "")).split())
-        text = formula(said, math.text_content(), is_block=math.get("display") == "block")
+        text = formula(tex or math.get("alttext", ""), math.text_content(), is_block=math.get("display") == "block")
         for child in list(math):
             math.remove(child)
         if WIKIPEDIA in math.getparent().get("class", ""):
             math.getparent().attrib.clear()
         math.attrib.clear()
         math.tag, math.text = "span", text
+
+
+def write_exponents(tree: HtmlElement) -> None:
+    """Write exponents so that they stay above the line, because the extraction puts them on it."""
+    for above in tree.iter("sup"):
+        if not len(above) and above.text:
+            above.text = raised(above.text)
 
 
 def _mark_quotes(tree: HtmlElement) -> None:

@@ -32,10 +32,11 @@ def code_block(code: str, language: str = "") -> str:
 
 
 def formula(tex: str, shown: str, *, is_block: bool) -> str:
-    """Return a formula as its TeX between the marks of MathJax, or as it is shown if nobody says its TeX."""
-    if not tex:
+    """Return a formula on one line: its TeX between the marks of MathJax, or what is shown if nobody says its TeX."""
+    said = " ".join(tex.split())
+    if not said:
         return " ".join(shown.split())
-    return f"\\[{tex}\\]" if is_block else f"\\({tex}\\)"
+    return f"\\[{said}\\]" if is_block else f"\\({said}\\)"
 
 
 def raised(text: str) -> str:

@@ -35,5 +35,5 @@ class OpenFormula:
     @property
     def text(self) -> str:
         """What a reader sees of it, on one line."""
-        said = " ".join((self._tex or self.named.get("alttext", "")).split())
-        return formula(said, self._shown, is_block=self.named.get("display", "") == "block")
+        tex = self._tex or self.named.get("alttext", "")
+        return formula(tex, self._shown, is_block=self.named.get("display", "") == "block")
