@@ -6,6 +6,7 @@ LOG gets the text hashes of each batch, a line a batch, as soon as it is compute
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from llm_engineering.application.features import embed_chunks
 from llm_engineering.domain.chunks import Chunk, Vector
@@ -39,8 +40,8 @@ def chunk(text: str) -> Chunk:
 def main() -> None:
     """Embed."""
     home, texts, log, kind = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
-    up_to = 1_000_000 if kind == "onnx" else 0
-    spec = Hashing() if kind == "hashing" else SentenceTransformers(token_budget=512, threads=1, onnx_up_to=up_to)
+    settings: dict[str, Any] = {"passages": kind, "precision": "bf16" if kind == "openvino" else "auto"}
+    spec = Hashing() if kind == "hashing" else SentenceTransformers(token_budget=512, threads=1, **settings)
     warehouse = open_warehouse(f"sqlite:///{home / 'warehouse.db'}")
     chunks = [chunk(line) for line in texts.read_text(encoding="utf-8").splitlines()]
     opened = lambda: Logging(spec.open_run(home, len(chunks)), log)  # noqa: E731

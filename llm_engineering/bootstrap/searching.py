@@ -156,9 +156,8 @@ def _as_made(manifest: IndexManifest, here: EmbedderSpec | None = None) -> Embed
     made = as_made(manifest)
     if not isinstance(here, SentenceTransformers) or not isinstance(made, SentenceTransformers):
         return made
-    return made.model_copy(
-        update=here.model_dump(include={"device", "precision", "token_budget", "threads", "queries", "onnx_up_to"})
-    )
+    where = {"device", "precision", "token_budget", "threads", "queries", "passages", "onnx_up_to"}
+    return made.model_copy(update=here.model_dump(include=where))
 
 
 class _OpenSearcher(FollowingSearcher):

@@ -15,6 +15,8 @@ from llm_engineering.infrastructure.vector_stores.locks import FileLock, Held
 OLDEST, BEFORE = (3, 11), (3, 13)
 ENOUGH_BYTES = 2 * 1024**3
 _GIB = 1024**3
+# What the kernel calls the units of a processor that multiply bf16; the faster one first.
+_BF16 = {"amx_bf16": "AMX", "avx512_bf16": "AVX512"}
 _ELSEWHERE = "export LLM_ENGINEERING_HOME=/a/folder/on/this/machine"
 # File systems of other machines; the beginning of their names in /proc/mounts.
 _NETWORK = ("nfs", "cifs", "smb", "afs", "fuse.sshfs", "ncpfs", "lustre", "glusterfs", "fuse.gluster", "ceph")
@@ -50,11 +52,11 @@ def computing(subject: Subject, devices: Path = Path("/dev"), cpu: Path = Path("
     if wanted == "cuda":
         return missing("computing", "embedding.device is cuda, and there is no GPU", "--set embedding.device=auto")
     try:
-        amx = "amx_bf16" in cpu.read_text(encoding="utf-8", errors="replace")
+        features = cpu.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        amx = False
-    cores = os.cpu_count() or 1
-    return fine("computing", f"{cores} CPU cores, {'bf16 with AMX' if amx else 'fp32; no AMX'}; no GPU")
+        features = ""
+    how = next((f"bf16 with {name}" for flag, name in _BF16.items() if flag in features), "fp32; no bf16 in hardware")
+    return fine("computing", f"{os.cpu_count() or 1} CPU cores, {how}; no GPU")
 
 
 def home(subject: Subject) -> Check:

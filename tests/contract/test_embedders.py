@@ -79,7 +79,8 @@ SPECS = [
     pytest.param(Hashing(), id="hashing"),
     pytest.param(SentenceTransformers(precision="fp32"), id="fp32", marks=pytest.mark.model),
     pytest.param(SentenceTransformers(precision="bf16", token_budget=128), id="bf16", marks=pytest.mark.model),
-    pytest.param(SentenceTransformers(onnx_up_to=1_000_000, token_budget=512), id="onnx", marks=pytest.mark.model),
+    pytest.param(SentenceTransformers(passages="onnx", token_budget=512), id="onnx", marks=pytest.mark.model),
+    pytest.param(SentenceTransformers(passages="torch", precision="fp32"), id="torch", marks=pytest.mark.model),
     pytest.param("openai", id="openai"),
     pytest.param("openai float", id="openai-float"),
     pytest.param("openai tokenizer", id="openai-tokenizer", marks=pytest.mark.model),
@@ -227,7 +228,7 @@ def test_vectors_equal_those_of_sentence_transformers(tmp_path: Path, precision:
 
     texts = [text for text in TEXTS if "\ud800" not in text]
     if precision == "onnx":
-        spec = SentenceTransformers(onnx_up_to=1_000_000, token_budget=512)
+        spec = SentenceTransformers(passages="onnx", token_budget=512)
     else:
         spec = SentenceTransformers(precision=precision, token_budget=128 if precision == "bf16" else 4096)
     embedder = opened[spec] if spec in opened else opened.setdefault(spec, spec.open_run(tmp_path, 1))

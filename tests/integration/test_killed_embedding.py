@@ -67,8 +67,9 @@ def killed_after(home: Path, texts: Path, kind: str, count: int) -> None:
     ("kind", "count", "kills"),
     [
         pytest.param("hashing", 6_000, 2, id="hashing"),
-        pytest.param("minilm", 200, 1, id="minilm", marks=pytest.mark.model),
+        pytest.param("torch", 200, 1, id="torch", marks=pytest.mark.model),
         pytest.param("onnx", 200, 1, id="onnx", marks=pytest.mark.model),
+        pytest.param("openvino", 200, 1, id="openvino", marks=pytest.mark.model),
     ],
 )
 def test_a_killed_run_and_the_next_one_make_the_vectors_of_an_uninterrupted_one(

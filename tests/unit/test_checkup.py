@@ -130,8 +130,10 @@ def test_git_is_needed_by_sources_of_its_kind_only(monkeypatch: pytest.MonkeyPat
 def test_what_computes_is_said(tmp_path: Path) -> None:
     cpu = tmp_path / "cpuinfo"
     cpu.write_text("flags: amx_bf16 amx_tile\n")
-    assert "AMX" in machine.computing(subject(), tmp_path, cpu).found
-    assert "no AMX" in machine.computing(subject(), tmp_path, tmp_path / "absent").found
+    assert "bf16 with AMX" in machine.computing(subject(), tmp_path, cpu).found
+    cpu.write_text("flags: avx512f avx512_bf16\n")
+    assert "bf16 with AVX512" in machine.computing(subject(), tmp_path, cpu).found
+    assert "fp32" in machine.computing(subject(), tmp_path, tmp_path / "absent").found
     wants = subject(embedding={"kind": "sentence_transformers", "device": "cuda"})
     assert machine.computing(wants, tmp_path, cpu).verdict == "missing"
     (tmp_path / "nvidia0").touch()

@@ -41,7 +41,9 @@ SAME = [
     (SERVER, {"base_url": "http://127.0.0.1:10/v1", "batch": 1, "timeout": 1, "encoding": "float"}),
     (SERVER, {"query_prompt": "query: "}),
     pytest.param(MINILM, {"query_prompt": "query: "}, marks=pytest.mark.model),
-    pytest.param(MINILM, {"queries": "torch", "onnx_up_to": 9, "token_budget": 64}, marks=pytest.mark.model),
+    pytest.param(
+        MINILM, {"queries": "torch", "passages": "onnx", "onnx_up_to": 9, "token_budget": 64}, marks=pytest.mark.model
+    ),
 ]
 
 

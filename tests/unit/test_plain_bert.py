@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from operator import mul
 from pathlib import Path
 from typing import Any
 
@@ -71,32 +70,3 @@ def test_embedding_with_it_imports_neither_transformers_nor_sentence_transformer
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
-
-
-@pytest.mark.parametrize(
-    "texts",
-    [["a"], ["Can I still join the course?"], ["How do I install Docker? " * 60], ["a", "How do I? " * 60, "b c"]],
-)
-def test_packed_weights_give_the_vectors_of_the_model(tmp_path: Path, texts: list[str]) -> None:
-    from torch.nn.functional import normalize
-
-    from llm_engineering.infrastructure.embedders.sentence_transformers import SentenceTransformers
-
-    encoder = SentenceTransformers(device="cpu", precision="bf16").open(tmp_path)
-    if encoder._packed is None:
-        pytest.skip("this torch does not pack weights for this processor")
-    ids = [encoder._tokenizer.query_ids(text, "") for text in texts]
-    wanted = normalize(encoder._output(ids)["sentence_embedding"].float(), dim=-1)
-    found = encoder._encode(ids)
-    assert [sum(map(mul, *pair)) for pair in zip(found, wanted.tolist(), strict=True)] == pytest.approx(
-        [1] * len(ids), abs=1e-4
-    )
-    assert encoder._encode(ids) == found
-
-
-def test_weights_are_packed_for_plain_berts_alone() -> None:
-    import torch
-
-    from llm_engineering.infrastructure.embedders.packed_bert import packed
-
-    assert packed(torch.nn.Linear(2, 2)) is None

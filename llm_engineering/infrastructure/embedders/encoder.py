@@ -14,7 +14,6 @@ from llm_engineering.domain.indexes import ModelCard
 from llm_engineering.infrastructure.embedders.bert import Bert
 from llm_engineering.infrastructure.embedders.engines import has_amx
 from llm_engineering.infrastructure.embedders.model_files import ModelFiles
-from llm_engineering.infrastructure.embedders.packed_bert import packed
 from llm_engineering.infrastructure.embedders.plain_bert import is_plain_bert
 from llm_engineering.infrastructure.embedders.tokenizer import FileTokenizer
 from llm_engineering.infrastructure.embedders.vectors import unit_vectors
@@ -45,7 +44,6 @@ class Encoder:
             for module in model.modules():
                 if isinstance(module, torch.nn.Linear):
                     module.to(torch.bfloat16)
-        self._packed = packed(model) if self.precision == "bf16" and self.device == "cpu" else None
 
     @classmethod
     def load(
@@ -101,11 +99,7 @@ class Encoder:
 
     def _encode(self, ids: Sequence[Sequence[int]]) -> list[Vector]:
         """Return the vectors of one batch of token ids."""
-        if self._packed is None:
-            found = self._output(ids)["sentence_embedding"]
-        else:
-            with self._named_failure(ids):
-                found = self._packed.means(*padded(ids))
+        found = self._output(ids)["sentence_embedding"]
         how = f"in {self.precision} on {self.device}; try precision fp32"
         return unit_vectors(found.float().cpu().numpy(), self.card.name, how)
 

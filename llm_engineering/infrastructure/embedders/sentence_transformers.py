@@ -15,7 +15,8 @@ from llm_engineering.infrastructure.embedders.window import length_buckets
 
 if TYPE_CHECKING:
     from llm_engineering.infrastructure.embedders.encoder import Encoder
-    from llm_engineering.infrastructure.embedders.onnx_encoder import OnnxEncoder
+    from llm_engineering.infrastructure.embedders.engines import Engine
+    from llm_engineering.infrastructure.embedders.graph_encoder import GraphEncoder
     from llm_engineering.infrastructure.embedders.tokenizer import FileTokenizer
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -52,28 +53,33 @@ class SentenceTransformers(EmbedderSettings):
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto = a GPU where there is one")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto = bf16 where the CPU has AMX or the GPU has bf16 (up to 4 times as fast), else fp32"
+        "auto",
+        description="auto = bf16 where it is computed in hardware: on a GPU that has it, on a CPU with AMX and, in "
+        "OpenVINO, AVX512-BF16 (two to five times as fast); else fp32",
     )
     token_budget: int | None = Field(
         None,
         ge=64,
         le=1_048_576,
-        description="positions in one batch, padding included; empty = 1024 in fp32, else 4096",
+        description="positions in one batch, padding included; empty = 1024 on a CPU, 4096 on a GPU",
     )
     threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 = as the engine decides")
     max_tokens: int | None = Field(None, ge=16, le=131_072, description="window; empty = the model's own")
     query_prompt: str = Field("", description="put before each query, for models that want one ('query: ')")
     passage_prompt: str = Field("", description="put before each passage, for models that want one ('passage: ')")
-    queries: Literal["auto", "onnx", "torch"] = Field(
+    queries: Literal["auto", "onnx", "openvino", "torch"] = Field(
         "auto",
-        description="what computes the vectors of queries; auto = ONNX Runtime, which starts in half a second, and "
-        "torch where a service has hardware that makes it faster",
+        description="what computes the vectors of queries; auto = OpenVINO in bf16, ONNX Runtime in fp32, which start "
+        "in half a second, and torch where there is a GPU",
+    )
+    passages: Literal["auto", "onnx", "openvino", "torch"] = Field(
+        "auto", description="what computes the vectors of passages; auto = as for queries"
     )
     onnx_up_to: int | None = Field(
         None,
         ge=0,
-        description="runs of at most so many new and changed chunks are embedded by ONNX Runtime, in fp32; empty = all "
-        "where torch would compute in fp32 too, else none, as vectors in bf16 are not the same to the last bit",
+        description="runs of at most so many new and changed chunks are embedded by ONNX Runtime, in fp32; 0 = none; "
+        "empty = those in fp32",
     )
 
     def open(self, home: Path) -> "Encoder":
@@ -88,22 +94,21 @@ class SentenceTransformers(EmbedderSettings):
         files = spec._files(home)
         return Encoder.load(spec, files, spec._card(files), spec._tokenizer(files))
 
-    def open_queries(self, home: Path, *, lasting: bool = False) -> "Encoder | OnnxEncoder":
-        """Open the model for queries, without torch where ONNX Runtime knows the model."""
-        from llm_engineering.infrastructure.embedders.engines import asks_onnx
+    def open_queries(self, home: Path, *, lasting: bool = False) -> "Encoder | GraphEncoder":
+        """Open the model for queries, without torch where another engine knows the model."""
+        from llm_engineering.infrastructure.embedders.engines import engine_of_queries
 
-        return (self._open_onnx(home, 1) if asks_onnx(self, lasting=lasting) else None) or self.open(home)
+        return self._without_torch(home, engine_of_queries(self, lasting=lasting), 1) or self.open(home)
 
-    def open_run(self, home: Path, chunks: int) -> "Encoder | OnnxEncoder":
+    def open_run(self, home: Path, chunks: int) -> "Encoder | GraphEncoder":
         """Open the model for a run.
 
         Which engine computes depends on the chunks of the run, not on those that still lack a vector: a run that was
         killed and the one that resumes it have as many, so they use the same.
         """
-        from llm_engineering.infrastructure.embedders.engines import embeds_with_onnx, onnx_threads
+        from llm_engineering.infrastructure.embedders.engines import engine_of_run, engine_threads
 
-        found = self._open_onnx(home, onnx_threads(self)) if embeds_with_onnx(self, chunks) else None
-        return found or self.open(home)
+        return self._without_torch(home, engine_of_run(self, chunks), engine_threads(self)) or self.open(home)
 
     def open_tokenizer(self, home: Path) -> "FileTokenizer":
         """Return the model's tokenizer for sizing chunks; the passage prompt takes its part of the window."""
@@ -140,9 +145,9 @@ class SentenceTransformers(EmbedderSettings):
     @property
     def batch_positions(self) -> int:
         """How many positions one batch has at most, padding included."""
-        from llm_engineering.infrastructure.embedders.engines import computes_in_fp32
+        from llm_engineering.infrastructure.embedders.engines import on_gpu
 
-        return self.token_budget or (1024 if computes_in_fp32(self) else 4096)
+        return self.token_budget or (4096 if on_gpu(self) else 1024)
 
     def names(self, model: str) -> bool:
         """Whether a model, named as in a card, is a version of the registered one that these settings name."""
@@ -151,17 +156,19 @@ class SentenceTransformers(EmbedderSettings):
         name = self.registered or ("" if "@" in self.model else name_in(self.model))
         return bool(name) and (model.startswith(f"{SCHEME}{name}@") or model == self.model)
 
-    def _open_onnx(self, home: Path, threads: int) -> "OnnxEncoder | None":
-        """Return the model in ONNX Runtime, or None, with a line in the log, if that does not know such models."""
+    def _without_torch(self, home: Path, engine: "Engine", threads: int) -> "GraphEncoder | None":
+        """Return the model in another engine, or None, with a line in the log, if that does not know such models."""
+        if engine == "torch":
+            return None
         from llm_engineering.infrastructure.embedders.bert_graph import Unfit
-        from llm_engineering.infrastructure.embedders.onnx_encoder import OnnxEncoder
+        from llm_engineering.infrastructure.embedders.graph_encoder import GraphEncoder
 
         spec = self.resolved(home)
         files = spec._files(home)
         try:
-            return OnnxEncoder.load(spec, files, spec._card(files), spec._tokenizer(files), threads)
+            return GraphEncoder.load(spec, files, spec._card(files), spec._tokenizer(files), engine, threads)
         except Unfit as reason:
-            logger.info("model {} is computed in torch, not in ONNX Runtime: {}", spec.model, reason)
+            logger.info("model {} is computed in torch, not in {}: {}", spec.model, engine, reason)
             return None
 
     def _card(self, files: ModelFiles) -> ModelCard:

@@ -1,7 +1,10 @@
-"""A plain BERT in ONNX Runtime: token ids in, unit vectors out, in fp32, on the CPU. It starts in half a second."""
+"""A plain BERT without torch, on the CPU: token ids in, unit vectors out.
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+Two libraries compute the same graph: ONNX Runtime in fp32, OpenVINO in bf16.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.indexes import ModelCard
-from llm_engineering.infrastructure.embedders.bert_graph import Unfit, bert_graph, weights_of
+from llm_engineering.infrastructure.embedders.bert_graph import Unfit
 from llm_engineering.infrastructure.embedders.model_files import ModelFiles
 from llm_engineering.infrastructure.embedders.plain_bert import is_plain_bert
 from llm_engineering.infrastructure.embedders.tokenizer import FileTokenizer
@@ -17,24 +20,43 @@ from llm_engineering.infrastructure.embedders.vectors import unit_vectors
 from llm_engineering.infrastructure.embedders.window import check_window, length_buckets
 
 if TYPE_CHECKING:
+    from llm_engineering.infrastructure.embedders.engines import Engine
     from llm_engineering.infrastructure.embedders.sentence_transformers import SentenceTransformers
 
-_ERRORS_ALONE = 3  # what the runtime logs; else it would tell of each of its optimisations that found nothing
+
+class Session(Protocol):
+    """A library that has loaded the graph (see `bert_graph.py`). Several threads may run it at the same time."""
+
+    how: str  # for messages: "in fp32 in ONNX Runtime"
+    dimension: int
+
+    def run(self, output: str, inputs: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Return an output of the graph for one batch; any exception says why it could not be computed."""
+        ...
 
 
-class OnnxEncoder:
-    """Embeds in batches of similar length, as the encoder in torch does; its vectors are that one's in fp32."""
+class GraphEncoder:
+    """Embeds in batches of similar length, as the encoder in torch does; in fp32 its vectors are that one's."""
 
-    def __init__(self, session: Any, spec: "SentenceTransformers", card: ModelCard, tokenizer: FileTokenizer) -> None:
+    def __init__(
+        self, session: Session, spec: "SentenceTransformers", card: ModelCard, tokenizer: FileTokenizer
+    ) -> None:
         self.card = card
+        self.how = session.how
         self._session = session
         self._spec = spec
         self._tokenizer = tokenizer
 
     @classmethod
     def load(
-        cls, spec: "SentenceTransformers", files: ModelFiles, card: ModelCard, tokenizer: FileTokenizer, threads: int
-    ) -> "OnnxEncoder":
+        cls,
+        spec: "SentenceTransformers",
+        files: ModelFiles,
+        card: ModelCard,
+        tokenizer: FileTokenizer,
+        engine: "Engine",
+        threads: int,
+    ) -> "GraphEncoder":
         """Load verified files. `threads` is how many compute; 0: as many as there are cores.
 
         Raises:
@@ -42,9 +64,9 @@ class OnnxEncoder:
         """
         if not is_plain_bert(files):
             raise Unfit("it is no BERT with mean pooling and one file of weights")
-        session, dimension = opened_session(files, threads)
-        if dimension != card.dimension:
-            raise Unfit(f"it gives vectors of {dimension} components, its settings say {card.dimension}")
+        session = _opened(files, engine, threads, spec.precision)
+        if session.dimension != card.dimension:
+            raise Unfit(f"it gives vectors of {session.dimension} components, its settings say {card.dimension}")
         return cls(session, spec, card, tokenizer)
 
     def embed(self, texts: Sequence[str]) -> Iterator[Sequence[tuple[int, Vector]]]:
@@ -78,47 +100,29 @@ class OnnxEncoder:
         return [found[place] for place in range(len(texts))]
 
     def _encode(self, ids: Sequence[Sequence[int]]) -> list[Vector]:
-        return unit_vectors(self._run("sentence_embedding", ids), self.card.name, "in fp32 in ONNX Runtime")
+        return unit_vectors(self._run("sentence_embedding", ids), self.card.name, self.how)
 
     def _run(self, output: str, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Return what the model makes of one batch of token ids."""
         tokens, mask = padded_arrays(ids)
         try:
-            found: NDArray[np.float32] = self._session.run([output], {"input_ids": tokens, "attention_mask": mask})[0]
-        except Exception as error:  # the runtime has exceptions of its own for each of its codes, without a common base
+            return self._session.run(output, {"input_ids": tokens, "attention_mask": mask})
+        except Exception as error:  # see `Session.run`
             raise BackendError(
                 f"model {self.card.name!r} failed on a batch of {tokens.shape[0]} texts of up to {tokens.shape[1]} "
                 f"tokens: {error}. A smaller token_budget needs less memory"
             ) from error
-        return found
 
 
-def opened_session(files: ModelFiles, threads: int) -> tuple[Any, int]:
-    """Return a session of the runtime for a plain BERT, and how many components its vectors have.
+def _opened(files: ModelFiles, engine: "Engine", threads: int, precision: str) -> Session:
+    """Return the engine with the model loaded."""
+    if engine == "openvino":
+        from llm_engineering.infrastructure.embedders.openvino_session import OpenVinoSession
 
-    Raises:
-        Unfit: settings and weights do not belong together, or the runtime refuses the graph.
-    """
-    try:
-        import onnxruntime
+        return OpenVinoSession(files, threads, precision)
+    from llm_engineering.infrastructure.embedders.onnx_session import OnnxSession
 
-        model, lent = bert_graph(files.settings("config.json"), weights_of(files))
-    except ImportError as error:  # not every platform has it
-        raise Unfit(f"{error.name} is not installed") from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ALONE
-    options.intra_op_num_threads = threads
-    # Threads that wait for the next product in a loop would take the processor from whoever else computes.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Plans of memory are kept for each shape of a batch, and hardly two batches have the same.
-    options.enable_mem_pattern = False
-    values = [onnxruntime.OrtValue.ortvalue_from_numpy(weights) for weights in lent.values()]
-    options.add_external_initializers(list(lent), values)
-    try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # see `_run`
-        raise Unfit(f"ONNX Runtime refuses its graph: {error}") from error
-    return session, int(session.get_outputs()[0].shape[1])
+    return OnnxSession(files, threads)
 
 
 def padded_arrays(ids: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
