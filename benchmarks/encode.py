@@ -38,13 +38,14 @@ def main() -> None:
 
 REFERENCE = "sentence-transformers"
 WAYS: dict[str, dict[str, object]] = {
-    "ONNX, fp32 1k": {"precision": "fp32", "token_budget": 1024},
-    "ONNX, fp32 4k": {"precision": "fp32", "token_budget": 4096},
-    "torch, fp32 1k": {"precision": "fp32", "token_budget": 1024, "onnx_up_to": 0},
-    "torch, fp32 4k": {"precision": "fp32", "token_budget": 4096, "onnx_up_to": 0},
-    "torch, bf16 1k": {"precision": "bf16", "token_budget": 1024},
-    "torch, bf16 4k": {"precision": "bf16", "token_budget": 4096},
-    "torch, bf16 16k": {"precision": "bf16", "token_budget": 16384},
+    f"{engine}, {precision} {budget}": {"passages": engine, "precision": precision, "token_budget": budget}
+    for engine, precision, budgets in (
+        ("onnx", "fp32", (1024, 4096)),
+        ("torch", "fp32", (1024, 4096)),
+        ("openvino", "bf16", (512, 1024, 2048, 4096)),
+        ("torch", "bf16", (4096,)),
+    )
+    for budget in budgets
 }
 
 

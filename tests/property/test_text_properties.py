@@ -11,7 +11,7 @@ from llm_engineering.application.cleaning import Cleaning, Unicode, Whitespace
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.application.text.sentences import sentence_spans
 from llm_engineering.application.text.spans import lines, paragraphs
-from llm_engineering.application.text.words import Forms, distinct_words, stems, words
+from llm_engineering.application.text.words import Forms, pieces, stems, words
 from llm_engineering.domain.documents import Document, Format
 
 ANYTHING = st.text(alphabet=st.characters(), max_size=200)  # lone surrogates too
@@ -97,7 +97,7 @@ def test_stems_found_by_known_forms_are_the_stems_of_the_text(texts: list[str], 
             for first in range(len(texts)):
                 there = [frozenset(stems(text, language)) for text in texts[first:]]
                 wanted = [*asked, *sorted(there[0])[:20]]
-                found = forms.among([distinct_words(text) for text in texts[first:]], wanted)
+                found = forms.among([pieces(text) for text in texts[first:]], wanted)
                 assert found == [some.intersection(wanted) for some in there]
 
 

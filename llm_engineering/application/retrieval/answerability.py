@@ -5,8 +5,10 @@ a question of another subject is often nearer than the right one to a question i
 `python -m benchmarks.no_answer`, which finds them on questions of your own; these fit all-MiniLM-L6-v2 and BM25.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from math import exp, log, log1p
 from typing import Literal
 
@@ -15,7 +17,7 @@ from pydantic import Field, FiniteFloat
 from llm_engineering.application.retrieval.fusion import DENSE, SPARSE, Rankings
 from llm_engineering.application.text.stems import Language
 from llm_engineering.application.text.tokenizing import ENGLISH_STOP_WORDS
-from llm_engineering.application.text.words import Forms, distinct_words, stems
+from llm_engineering.application.text.words import Forms, pieces, stems
 from llm_engineering.domain.queries import Hit, ScoredPoint
 from llm_engineering.domain.value import Value
 
@@ -122,16 +124,17 @@ def features(
     """
     dense, sparse = rankings.get(DENSE, ()), rankings.get(SPARSE, ())
     asked = content_words(query[:LONGEST], language)
-    shown = [_words(hit.title, hit.context, hit.text) for hit in hits[:1]]
-    covered, *found = _forms(language).among([*(shown or [_NONE]), *map(_words_of, _first(dense, sparse))], asked)
+    shown = [_pieces(hit.title, hit.context, hit.text) for hit in hits[:1]]
+    covered, *found = _forms(language).among([*(shown or [_NONE]), *map(_pieces_of, _first(dense, sparse))], asked)
+    passages_with = Counter(chain.from_iterable(found))
     return {
         "cosine": dense[0].score if dense else 0.0,
         "bm25": sparse[0].score * max(1.0, _rarest(LARGE) / _rarest(passages)) if sparse else 0.0,
         "cosine_of_bm25": _cosine_of(sparse[0].id, dense) if sparse else 0.0,
         "overlap": len({point.id for point in dense[:FIRST]} & {point.id for point in sparse[:FIRST]}) / FIRST,
         "words": log1p(len(asked)),
-        "known": sum(any(word in words for words in found) for word in asked) / max(len(asked), 1),
-        "covered": _covered(asked, covered, found),
+        "known": sum(word in passages_with for word in asked) / max(len(asked), 1),
+        "covered": _covered(asked, covered, passages_with, len(found)),
     }
 
 
@@ -165,23 +168,23 @@ def _cosine_of(point_id: str, dense: Sequence[ScoredPoint]) -> float:
     return next((point.score for point in dense if point.id == point_id), worst - 0.1 * abs(worst))
 
 
-def _covered(asked: Sequence[str], words: frozenset[str], found: Sequence[frozenset[str]]) -> float:
+def _covered(asked: Sequence[str], words: frozenset[str], passages_with: Counter[str], passages: int) -> float:
     """Return the share of the query that the words hold; a word that few passages have weighs more."""
-    weights = {word: log((len(found) + 1) / (sum(word in each for each in found) + 0.5)) for word in asked}
+    weights = {word: log((passages + 1) / (passages_with[word] + 0.5)) for word in asked}
     total = sum(weights.values())
     return sum(weight for word, weight in weights.items() if word in words) / total if total > 0 else 0.0
 
 
-def _words_of(point: ScoredPoint) -> frozenset[str]:
+def _pieces_of(point: ScoredPoint) -> frozenset[str]:
     payload = point.payload
     title, context, text = (str(payload.get(field) or "") for field in ("title", "context", "text"))
-    return _words(title, context, text)
+    return _pieces(title, context, text)
 
 
 @lru_cache(maxsize=4096)
-def _words(title: str, context: str, text: str) -> frozenset[str]:
-    """Return the words of a passage. Searches meet the same passages again and again."""
-    return distinct_words(f"{title}\n{context}\n{text}"[:LONGEST])
+def _pieces(title: str, context: str, text: str) -> frozenset[str]:
+    """Return the pieces of a passage. Searches meet the same passages again and again."""
+    return pieces(f"{title}\n{context}\n{text}"[:LONGEST])
 
 
 @lru_cache(maxsize=8)

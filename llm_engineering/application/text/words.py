@@ -15,9 +15,11 @@ _HAN = re.compile(f"[{HAN}]")
 _NAME_PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 # Letters of the longest words whose stems are remembered: what somebody sends must not fill the memory.
 _REMEMBERED = 40
-# After so many words, what is known of them is forgotten.
+# After so many pieces, what is known of them is forgotten.
 _FORMS = 100_000
 _NONE: frozenset[str] = frozenset()
+# What no word of `_ASCII_WORD` has, as spaces.
+_SEPARATORS = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) in "_.'+#")}
 # What joins words and is none by itself.
 _JOINING = "_.'’"
 _ELIDING = frozenset({"french", "italian", "catalan"})
@@ -56,7 +58,7 @@ def stems(text: str, language: Language = "english") -> tuple[str, ...]:
 
 
 class Forms:
-    """Which words have which stem, as far as texts have shown it: each word is stemmed once.
+    """Which pieces of texts have which stems, as far as texts have shown it: each piece is stemmed once.
 
     It tells which of some stems stand in texts several times as fast as stemming their words does. Safe to use from
     several threads: what one learns meanwhile, another learns again.
@@ -64,36 +66,32 @@ class Forms:
 
     def __init__(self, language: Language) -> None:
         self._language = language
-        self._known: tuple[set[str], dict[str, set[str]]] = (set(), {})  # words, and stem → those that have it
+        self._known: tuple[set[str], dict[str, set[str]]] = (set(), {})  # pieces, and stem → those that have it
 
     def among(self, texts: Sequence[Set[str]], stems: Iterable[str]) -> list[frozenset[str]]:
-        """Return for each text those of the stems that one of its words has, words being as `distinct_words` finds
-        them."""
+        """Return for each text, given as its pieces (see `pieces`), those of the stems that it has."""
         known, forms = self._known
         if len(known) > _FORMS:
             # Begun anew as a whole: other threads go on with what they hold.
             known, forms = self._known = (set(), {})
-        once = self._learn(set().union(*texts) - known, known, forms)
+        once = self._learn({piece for text in texts if not text <= known for piece in text - known}, known, forms)
         written: dict[str, set[str]] = {}
         for one in stems:
             # Taken at once: another thread may be adding to these sets.
-            for word in (*forms.get(one, _NONE), *once.get(one, _NONE)):
-                written.setdefault(word, set()).add(one)
-        asked = written.keys()
-        return [frozenset(one for word in asked & words for one in written[word]) for words in texts]
+            for piece in (*forms.get(one, _NONE), *once.get(one, _NONE)):
+                written.setdefault(piece, set()).add(one)
+        asked = set(written)
+        return [frozenset(one for piece in asked & text for one in written[piece]) for text in texts]
 
-    def _learn(self, words: Set[str], known: set[str], forms: dict[str, set[str]]) -> Mapping[str, set[str]]:
-        """Note the stems of new words; return stem → words for those that are too long to be remembered."""
+    def _learn(self, pieces: Set[str], known: set[str], forms: dict[str, set[str]]) -> Mapping[str, set[str]]:
+        """Note the stems of new pieces; return stem → pieces for those that are too long to be remembered."""
         once: dict[str, set[str]] = {}
-        for word in words:
-            found = _stems(word, self._language) if word.strip(_JOINING) else ()
-            if len(word) > _REMEMBERED:
-                for one in found:
-                    once.setdefault(one, set()).add(word)
-                continue
-            for one in found:
-                forms.setdefault(one, set()).add(word)
-            known.add(word)
+        for piece in pieces:
+            kept = len(piece) <= _REMEMBERED
+            for one in stems(piece, self._language):
+                (forms if kept else once).setdefault(one, set()).add(piece)
+            if kept:
+                known.add(piece)
         return once
 
 
@@ -120,9 +118,12 @@ def _count(word: str) -> int:
     return max(1, sum((len(run) + 1) // 2 for run in _SPACELESS_RUN.findall(word)))
 
 
-def distinct_words(text: str) -> frozenset[str]:
-    """Return the words of a text as they are written, once each."""
-    return frozenset(_found(text))
+def pieces(text: str) -> frozenset[str]:
+    """Return what a text consists of, once each; each piece has whole words, mostly one: 'jumps.', 'a.b', 'C++'.
+
+    Dividing a text at what is in no word takes a quarter of the time of finding its words.
+    """
+    return frozenset(text.translate(_SEPARATORS).split() if text.isascii() else _found(text))
 
 
 def terms(text: str, language: Language = "english") -> tuple[str, ...]:

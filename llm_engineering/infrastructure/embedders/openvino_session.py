@@ -17,13 +17,15 @@ from llm_engineering.infrastructure.embedders.model_files import ModelFiles
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+# Each takes 25 MB.
+MOST_STREAMS = 4
 
 
 class OpenVinoSession:
     """The model, as OpenVINO computes it."""
 
     def __init__(self, files: ModelFiles, threads: int, precision: str) -> None:
-        """Load verified files. `threads` is how many compute; 0: as many as there are cores.
+        """Load verified files. `threads` is how many compute a batch; 0: as many as there are cores.
 
         Raises:
             Unfit: settings and weights do not belong together, or the library refuses the graph.
@@ -39,10 +41,12 @@ class OpenVinoSession:
         self._lent = lent  # the library computes with this memory, and does not hold it
         config = files.settings("config.json")
         self._words, self._positions = int(config["vocab_size"]), int(config["max_position_embeddings"])
+        # Batches that one thread computes may come from several callers at once; without streams they stand in line.
+        streams = min(available_cores(), MOST_STREAMS) if threads == 1 else 1
         settings = {
             "INFERENCE_PRECISION_HINT": "bf16" if low else "f32",
-            "INFERENCE_NUM_THREADS": threads or available_cores(),
-            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": max(threads or available_cores(), streams),
+            "NUM_STREAMS": streams,
             # By itself it binds its threads to cores, which all processes of a machine would choose alike.
             "ENABLE_CPU_PINNING": False,
             "ENABLE_HYPER_THREADING": True,
