@@ -221,6 +221,17 @@ def test_a_token_that_the_model_does_not_know_is_a_clear_error(folder: Path, tmp
 
 
 @openvino
+def test_every_length_up_to_the_number_of_positions_has_the_vector_of_torch(folder: Path, tmp_path: Path) -> None:
+    most = json.loads((folder / "config.json").read_text())["max_position_embeddings"]
+    spec = spec_of(folder, queries="openvino")
+    ours, torch = spec.open_queries(tmp_path), spec.open(tmp_path)
+    assert isinstance(ours, GraphEncoder)
+    for length in {*range(1, 19), most - 9, most - 1, most}:
+        ids = [[1 + place % 20 for place in range(length)]]
+        assert nearest(ours._encode(ids), torch._encode(ids)) > 0.999999
+
+
+@openvino
 def test_a_longer_batch_than_there_are_positions_is_a_clear_error(folder: Path, tmp_path: Path) -> None:
     embedder = spec_of(folder, queries="openvino").open_queries(tmp_path)
     assert isinstance(embedder, GraphEncoder)

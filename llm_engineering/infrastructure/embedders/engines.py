@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Engine = Literal["onnx", "openvino", "torch"]
 GPUS = ("cuda", "mps")
+# Questions that one process embeds at the same time; each place takes OpenVINO 25 MB.
+MOST_CALLERS = 4
 
 
 def engine_of_queries(spec: "SentenceTransformers", *, lasting: bool) -> Engine:

@@ -56,15 +56,25 @@ class GraphEncoder:
         tokenizer: FileTokenizer,
         engine: "Engine",
         threads: int,
+        callers: int,
     ) -> "GraphEncoder":
-        """Load verified files. `threads` is how many compute; 0: as many as there are cores.
+        """Load verified files.
+
+        Args:
+            spec: The settings.
+            files: The model.
+            card: What the model is.
+            tokenizer: Its tokenizer.
+            engine: What computes it; not torch.
+            threads: How many compute a batch; 0: as many as there are cores.
+            callers: How many threads of this process may ask at the same time.
 
         Raises:
             Unfit: the model is no plain BERT, or its files do not belong together.
         """
         if not is_plain_bert(files):
             raise Unfit("it is no BERT with mean pooling and one file of weights")
-        session = _opened(files, engine, threads, spec.precision)
+        session = _opened(files, engine, threads, spec.precision, callers)
         if session.dimension != card.dimension:
             raise Unfit(f"it gives vectors of {session.dimension} components, its settings say {card.dimension}")
         return cls(session, spec, card, tokenizer)
@@ -114,12 +124,12 @@ class GraphEncoder:
             ) from error
 
 
-def _opened(files: ModelFiles, engine: "Engine", threads: int, precision: str) -> Session:
+def _opened(files: ModelFiles, engine: "Engine", threads: int, precision: str, callers: int) -> Session:
     """Return the engine with the model loaded."""
     if engine == "openvino":
         from llm_engineering.infrastructure.embedders.openvino_session import OpenVinoSession
 
-        return OpenVinoSession(files, threads, precision)
+        return OpenVinoSession(files, threads, precision, callers)
     from llm_engineering.infrastructure.embedders.onnx_session import OnnxSession
 
     return OnnxSession(files, threads)

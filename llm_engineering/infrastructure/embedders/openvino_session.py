@@ -17,15 +17,23 @@ from llm_engineering.infrastructure.embedders.model_files import ModelFiles
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-# Each takes 25 MB.
-MOST_STREAMS = 4
+
+# The tokens of a batch are padded to a multiple of this: for each new shape the library makes plans and keeps them,
+# up to 70 MB in a run.
+STEP = 8
 
 
 class OpenVinoSession:
     """The model, as OpenVINO computes it."""
 
-    def __init__(self, files: ModelFiles, threads: int, precision: str) -> None:
-        """Load verified files. `threads` is how many compute a batch; 0: as many as there are cores.
+    def __init__(self, files: ModelFiles, threads: int, precision: str, callers: int) -> None:
+        """Load verified files.
+
+        Args:
+            files: The model.
+            threads: How many compute a batch; 0: as many as there are cores.
+            precision: As in the settings of the embedder.
+            callers: How many batches may come at the same time.
 
         Raises:
             Unfit: settings and weights do not belong together, or the library refuses the graph.
@@ -41,12 +49,10 @@ class OpenVinoSession:
         self._lent = lent  # the library computes with this memory, and does not hold it
         config = files.settings("config.json")
         self._words, self._positions = int(config["vocab_size"]), int(config["max_position_embeddings"])
-        # Batches that one thread computes may come from several callers at once; without streams they stand in line.
-        streams = min(available_cores(), MOST_STREAMS) if threads == 1 else 1
         settings = {
             "INFERENCE_PRECISION_HINT": "bf16" if low else "f32",
-            "INFERENCE_NUM_THREADS": max(threads or available_cores(), streams),
-            "NUM_STREAMS": streams,
+            "INFERENCE_NUM_THREADS": (threads or available_cores()) * callers,
+            "NUM_STREAMS": callers,  # without them, callers stand in line
             # By itself it binds its threads to cores, which all processes of a machine would choose alike.
             "ENABLE_CPU_PINNING": False,
             "ENABLE_HYPER_THREADING": True,
@@ -62,11 +68,14 @@ class OpenVinoSession:
 
     def run(self, output: str, inputs: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:
         """Return an output of the graph for one batch."""
+        tokens = inputs["input_ids"].shape[1]
         self._check(inputs["input_ids"])
+        more = min(-tokens % STEP, self._positions - tokens)
+        padded = {name: np.pad(values, ((0, 0), (0, more))) for name, values in inputs.items()}
         if not hasattr(self._local, "request"):  # one for each thread: it holds what is computed
             self._local.request = self._model.create_infer_request()
-        found: Any = self._local.request.infer(dict(inputs), share_inputs=True)[output]
-        return np.asarray(found, dtype=np.float32)
+        found: Any = self._local.request.infer(padded, share_inputs=True)[output]
+        return np.asarray(found if found.ndim == 2 else found[:, :tokens], dtype=np.float32)
 
     def _check(self, tokens: NDArray[np.int64]) -> None:
         """Refuse what the library would compute something for."""

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from llm_engineering.domain.indexes import ModelCard
 from llm_engineering.domain.value import digest
+from llm_engineering.infrastructure.cores import available_cores
 from llm_engineering.infrastructure.embedders.model_files import ModelFiles
 from llm_engineering.infrastructure.embedders.settings import EmbedderSettings
 from llm_engineering.infrastructure.embedders.window import length_buckets
@@ -96,9 +97,10 @@ class SentenceTransformers(EmbedderSettings):
 
     def open_queries(self, home: Path, *, lasting: bool = False) -> "Encoder | GraphEncoder":
         """Open the model for queries, without torch where another engine knows the model."""
-        from llm_engineering.infrastructure.embedders.engines import engine_of_queries
+        from llm_engineering.infrastructure.embedders.engines import MOST_CALLERS, engine_of_queries
 
-        return self._without_torch(home, engine_of_queries(self, lasting=lasting), 1) or self.open(home)
+        engine, callers = engine_of_queries(self, lasting=lasting), min(available_cores(), MOST_CALLERS)
+        return self._without_torch(home, engine, threads=1, callers=callers) or self.open(home)
 
     def open_run(self, home: Path, chunks: int) -> "Encoder | GraphEncoder":
         """Open the model for a run.
@@ -108,7 +110,8 @@ class SentenceTransformers(EmbedderSettings):
         """
         from llm_engineering.infrastructure.embedders.engines import engine_of_run, engine_threads
 
-        return self._without_torch(home, engine_of_run(self, chunks), engine_threads(self)) or self.open(home)
+        engine, threads = engine_of_run(self, chunks), engine_threads(self)
+        return self._without_torch(home, engine, threads, callers=1) or self.open(home)
 
     def open_tokenizer(self, home: Path) -> "FileTokenizer":
         """Return the model's tokenizer for sizing chunks; the passage prompt takes its part of the window."""
@@ -156,7 +159,7 @@ class SentenceTransformers(EmbedderSettings):
         name = self.registered or ("" if "@" in self.model else name_in(self.model))
         return bool(name) and (model.startswith(f"{SCHEME}{name}@") or model == self.model)
 
-    def _without_torch(self, home: Path, engine: "Engine", threads: int) -> "GraphEncoder | None":
+    def _without_torch(self, home: Path, engine: "Engine", threads: int, callers: int) -> "GraphEncoder | None":
         """Return the model in another engine, or None, with a line in the log, if that does not know such models."""
         if engine == "torch":
             return None
@@ -166,7 +169,7 @@ class SentenceTransformers(EmbedderSettings):
         spec = self.resolved(home)
         files = spec._files(home)
         try:
-            return GraphEncoder.load(spec, files, spec._card(files), spec._tokenizer(files), engine, threads)
+            return GraphEncoder.load(spec, files, spec._card(files), spec._tokenizer(files), engine, threads, callers)
         except Unfit as reason:
             logger.info("model {} is computed in torch, not in {}: {}", spec.model, engine, reason)
             return None
