@@ -32,6 +32,76 @@ def test_cells_of_word_that_span_columns_leave_the_others_below_their_heads() ->
     ]
 
 
+def level(number: int, shown: str, more: str = "", kind: str = "decimal") -> str:
+    return f'<w:lvl w:ilvl="{number}"><w:numFmt w:val="{kind}"/><w:lvlText w:val="{shown}"/>{more}</w:lvl>'
+
+
+def counted(text: str, named: str = "", depth: str = "", style: str = "") -> str:
+    said = f'<w:pStyle w:val="{style}"/>' if style else ""
+    said += "<w:numPr>" + (f'<w:ilvl w:val="{depth}"/>' if depth else "")
+    said += (f'<w:numId w:val="{named}"/>' if named else "") + "</w:numPr>"
+    return f"<w:p><w:pPr>{said}</w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+def numbered(body: str, lists: str, styles: str = "") -> list[str]:
+    """Return the paragraphs of a document with automatic numbers."""
+    parts = {
+        "word/document.xml": f'<w:document xmlns:w="{W}"><w:body>{body}</w:body></w:document>',
+        "word/numbering.xml": f'<w:numbering xmlns:w="{W}">{lists}</w:numbering>',
+        "word/styles.xml": f'<w:styles xmlns:w="{W}">{styles}</w:styles>',
+    }
+    return str(read_office(zipped(parts), ".docx")["text"]).split("\n\n")
+
+
+START = '<w:start w:val="x"/>'
+CONTRACT = (
+    '<w:abstractNum w:abstractNumId="5">'
+    + level(0, "Article %1.", '<w:pStyle w:val="Article"/>', "upperRoman")
+    + level(1, "%1.%2", "<w:isLgl/>")
+    + level(2, "(%3)", '<w:start w:val="2"/>', "lowerLetter")
+    + level(3, "\u2022", kind="bullet")
+    + level(4, "%5)", '<w:lvlRestart w:val="0"/>')
+    + "</w:abstractNum>"
+    '<w:num w:numId="1"><w:abstractNumId w:val="5"/></w:num>'
+    '<w:num w:numId="2"><w:abstractNumId w:val="5"/></w:num>'
+    '<w:num w:numId="3"><w:abstractNumId w:val="5"/>'
+    '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="7"/></w:lvlOverride></w:num>'
+)
+ARTICLE = (
+    '<w:style w:styleId="Heading1"><w:name w:val="heading 1"/></w:style>'
+    '<w:style w:styleId="Article"><w:basedOn w:val="Heading1"/><w:pPr><w:numPr><w:numId w:val="1"/></w:numPr></w:pPr>'
+    '</w:style><w:style w:styleId="Late"><w:basedOn w:val="Article"/></w:style>'
+)
+
+
+def test_automatic_numbers_of_word_are_counted_as_word_counts_them() -> None:
+    body = (
+        counted("Parties", style="Article") + counted("The seller.", "1", "1") + counted("The buyer.", "1", "1")
+        + counted("of fish", "1", "2") + counted("of kelp", "1", "2") + counted("a point", "1", "3")
+        + counted("stays", "1", "4") + counted("", "1", "0") + counted("Price", style="Late")
+        + counted("It is due.", "2", "1") + counted("goes on", "1", "4") + counted("no number", "0")
+        + counted("Annex", "3", "0") + counted("of the annex", "3", "1") + counted("after it", "1", "0")
+        + counted("unknown list", "99", "0")
+    )  # fmt: skip
+    assert numbered(body, CONTRACT, ARTICLE) == [
+        "# Article I. Parties", "1.1 The seller.", "1.2 The buyer.", "(b) of fish", "(c) of kelp", "      - a point",
+        "1) stays", "# Article III. Price", "3.1 It is due.", "2) goes on", "no number", "Article VII. Annex",
+        "7.1 of the annex", "Article VIII. after it", "- unknown list",
+    ]  # fmt: skip
+
+
+def test_a_former_list_of_a_paragraph_does_not_count_and_damaged_lists_stop_nothing() -> None:
+    former = '<w:pPrChange><w:pPr><w:numPr><w:ilvl w:val="1"/><w:numId w:val="1"/></w:numPr></w:pPr></w:pPrChange>'
+    plain = f"<w:p><w:pPr>{former}</w:pPr><w:r><w:t>plain</w:t></w:r></w:p>"
+    odd = (
+        '<w:num w:numId="4"><w:abstractNumId w:val="77"/></w:num><w:num/><w:abstractNum/>'
+        f'<w:abstractNum w:abstractNumId="6">{level(0, "%1.%9.", START)}'
+        '<w:lvl w:ilvl="many"/></w:abstractNum><w:num w:numId="5"><w:abstractNumId w:val="6"/></w:num>'
+    )
+    body = plain + counted("of no list", "4", "0") + counted("odd", "5", "0") + counted("deep", "5", "8")
+    assert numbered(body, CONTRACT + odd) == ["plain", "- of no list", "1.1. odd", "                - deep"]
+
+
 def opendocument(body: str, styles: str = "") -> dict[str, object]:
     content = f"<o:d {ODF}><o:automatic-styles>{styles}</o:automatic-styles><o:body>{body}</o:body></o:d>"
     return read_office(zipped({"content.xml": content}), ".odt")

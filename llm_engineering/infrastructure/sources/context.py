@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llm_engineering.infrastructure.parsers.worker import HtmlParser
 
 # Raise it when sources make another document of the same content than before: what is stored is then read again.
-READER_VERSION = 7
+READER_VERSION = 8
 _PAGE = 500
 
 

@@ -14,6 +14,7 @@ from llm_engineering.infrastructure.parsers.formats.archive import (
     main_part,
     targets,
 )
+from llm_engineering.infrastructure.parsers.formats.docx_numbers import Numbers
 from llm_engineering.infrastructure.parsers.markup import table
 from llm_engineering.infrastructure.parsers.visible import ink
 
@@ -26,8 +27,9 @@ _HEADING = re.compile(r"(?i)heading\s*([1-6])")
 
 @dataclass
 class _Word:
-    """What is needed of the other parts: heading levels of styles, targets of links, the notes."""
+    """What is needed of the other parts: the lists, heading levels of styles, targets of links, the notes."""
 
+    numbers: Numbers
     levels: dict[str, int] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
@@ -43,7 +45,7 @@ def read_docx(archive: Archive) -> dict[str, Any]:
     main = main_part(archive, "word/document.xml")
     root = archive.xml(main)
     body = next((element for element in root if local(element) == "body"), root)
-    word = _Word(_levels(archive), targets(archive, main), _notes(archive))
+    word = _Word(Numbers.of(archive), _levels(archive), targets(archive, main), _notes(archive))
     blocks = [*_blocks(body, word)]
     blocks += [f"[^{note}]: {word.notes[note]}" for note in word.used]
     text = "\n\n".join(block for block in blocks if block.strip())
@@ -154,26 +156,38 @@ def _is_invisible(element: Any) -> bool:
 
 def _paragraph(paragraph: Any, word: _Word) -> str:
     text = re.sub(r"[ \t]+", " ", _marked(paragraph, word)).strip()
-    if not text:
-        return ""
-    properties = next((e for e in paragraph if local(e) == "pPr"), None)
-    style, depth, listed, level = "", 0, False, 0
-    for element in properties.iter() if properties is not None else ():
+    style, named, level = "", "", 0
+    depth: int | None = None
+    for element in _properties(paragraph):
         value = attribute(element, "val")
         if local(element) == "pStyle":
             style = value
         elif local(element) == "ilvl" and value.isdigit():
             depth = min(int(value), 8)
         elif local(element) == "numId":
-            listed = value != "0"
+            named = value
         elif local(element) == "outlineLvl" and value.isdigit() and int(value) < 6:
             level = int(value) + 1
+    # Those without text are counted, too.
+    number = word.numbers.next(style, named, depth) if named != "0" else None
+    if not text:
+        return ""
     level = level or word.levels.get(style, 0)
     if level:
-        return f"{'#' * level} {' '.join(text.split())}"
-    if listed or style.lower().startswith("list"):
-        return f"{'  ' * depth}- {text}"
+        return " ".join(["#" * level, *([number] if number else []), *text.split()])
+    if number:
+        return f"{number} {text}"
+    if number == "" or named not in ("", "0") or style.lower().startswith("list"):
+        return f"{'  ' * (depth or 0)}- {text}"
     return f"\\{text}" if text.startswith(("#", ">")) else text
+
+
+def _properties(paragraph: Any) -> Iterator[Any]:
+    """Yield what is said of a paragraph now; what was said of it before a tracked change lies deeper."""
+    for properties in paragraph:
+        if local(properties) == "pPr":
+            for element in properties:
+                yield from element if local(element) == "numPr" else (element,)
 
 
 def _marked(element: Any, word: _Word) -> str:
