@@ -12,7 +12,7 @@ def few_threads(searches: int) -> None:
     """
     sys.setswitchinterval(0.001)
     if searches > 1:
-        # torch heeds it when it is imported, which a service without AMX, a GPU and a reranker never does.
+        # torch heeds it when it is imported, which a service without a GPU and a reranker never does.
         os.environ["OMP_NUM_THREADS"] = "1"
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(1)
