@@ -27,7 +27,7 @@ Matrix = NDArray[np.float32]
 T = TypeVar("T")
 
 # Points are compared in batches of this many.
-BATCH = 2_000
+BATCH = 500
 # Stores scale vectors to length 1, which changes their last bits; other models' vectors are far from this.
 SAME_VECTOR = 0.9999
 # A vector whose squared length is 1 but for so much is of length 1 to every store, whatever it rounds.
