@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,6 +185,22 @@ def states(home: Path) -> Any:
     return python(home, ["-c", STATES, str(home / "warehouse.db")]).last_line
 
 
+def stop_at_rest(process: subprocess.Popen[bytes], database: Path) -> None:
+    """Stop a process that is not just writing to the database; else nobody could for as long as it stands still."""
+    for _ in range(200):
+        process.send_signal(signal.SIGSTOP)
+        with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                process.send_signal(signal.SIGCONT)
+                time.sleep(0.01)
+            else:
+                connection.execute("ROLLBACK")
+                return
+    raise AssertionError("the process writes without a pause")
+
+
 def test_a_killed_run_is_marked_as_failed_by_the_next_one_in_zenml_and_in_our_ledger(tmp_path: Path) -> None:
     folder, home, log = tmp_path / "documents", tmp_path / "home", tmp_path / "log"
     folder.mkdir()
@@ -196,7 +214,7 @@ def test_a_killed_run_is_marked_as_failed_by_the_next_one_in_zenml_and_in_our_le
         deadline = time.monotonic() + 120
         while "`plan` has started" not in log.read_text() and time.monotonic() < deadline:
             time.sleep(0.05)
-        first.send_signal(signal.SIGSTOP)
+        stop_at_rest(first, home / "warehouse.db")
         started = time.monotonic()
         refused = tool(home, "run", "feature", "--config", str(config), "--json")
         assert time.monotonic() - started < 60  # the goal is 5 s on a quiet machine; test machines are not
