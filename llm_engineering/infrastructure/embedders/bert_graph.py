@@ -1,6 +1,6 @@
-"""A plain BERT as a graph for ONNX Runtime, straight from its settings and weights: no torch, no exporter, no file.
+"""A plain BERT as a graph for ONNX Runtime and OpenVINO, from its settings and weights: no torch, no exporter, no file.
 
-The graph has 13 kB; the weights are lent to the runtime as they were read from the verified safetensors file. So
+The graph has 13 kB; the weights are lent to them as they were read from the verified safetensors file. So
 there is no copy of a model that could be cut short, grow old, or be another's; making one takes 0.2 s.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Weights = Mapping[str, NDArray[np.float32]]
 # The last with ONNX's own Gelu; and the version of the format that came with it.
 OPSET, FORMAT = 20, 9
-# The runtime's fused attention: scaled, softmaxed and masked by `attention_mask`. It is twice as fast as its parts.
+# ONNX Runtime's fused attention: scaled, softmaxed and masked by `attention_mask`. It is twice as fast as its parts.
 FUSED = "com.microsoft"
 
 
