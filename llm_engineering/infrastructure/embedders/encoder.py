@@ -17,7 +17,7 @@ from llm_engineering.infrastructure.embedders.model_files import ModelFiles
 from llm_engineering.infrastructure.embedders.plain_bert import is_plain_bert
 from llm_engineering.infrastructure.embedders.tokenizer import FileTokenizer
 from llm_engineering.infrastructure.embedders.vectors import unit_vectors
-from llm_engineering.infrastructure.embedders.window import check_window, length_buckets
+from llm_engineering.infrastructure.embedders.window import check_window, in_buckets, length_buckets
 from llm_engineering.infrastructure.heap import give_back_heap
 
 if TYPE_CHECKING:
@@ -79,10 +79,7 @@ class Encoder:
     def embed_queries(self, texts: Sequence[str]) -> list[Vector]:
         """Return the vectors of many queries, in their order: computed together, as passages are, which is faster."""
         ids = [self._tokenizer.query_ids(text, self._spec.query_prompt) for text in texts]
-        found: dict[int, Vector] = {}
-        for batch in length_buckets([len(tokens) for tokens in ids], self._spec.batch_positions):
-            found |= zip(batch, self._encode([ids[position] for position in batch]), strict=True)
-        return [found[position] for position in range(len(texts))]
+        return in_buckets(ids, self._spec.batch_positions, self._encode)
 
     def token_vectors(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         """Return for each text the unit vectors of its tokens, (tokens, components); what exceeds the window does not

@@ -41,13 +41,13 @@ class OpenVinoSession:
         try:
             import openvino
 
-            graph, lent = bert_graph(files.settings("config.json"), weights_of(files))
+            config = files.settings("config.json")
+            graph, lent = bert_graph(config, weights_of(files))
         except ImportError as error:  # not every platform has it
             raise Unfit(f"{error.name} is not installed") from error
         low = precision == "bf16" or (precision == "auto" and has_bf16())
         self.how = "in bf16 in OpenVINO; try precision fp32" if low else "in fp32 in OpenVINO"
         self._lent = lent  # the library computes with this memory, and does not hold it
-        config = files.settings("config.json")
         self._words, self._positions = int(config["vocab_size"]), int(config["max_position_embeddings"])
         settings = {
             "INFERENCE_PRECISION_HINT": "bf16" if low else "f32",

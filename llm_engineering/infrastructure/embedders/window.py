@@ -1,8 +1,11 @@
 """The window of a model, and batches that waste little of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from llm_engineering.domain.errors import BackendError
+
+T = TypeVar("T")
 
 
 def check_window(lengths: Sequence[int], max_tokens: int) -> None:
@@ -36,3 +39,13 @@ def length_buckets(lengths: Sequence[int], token_budget: int) -> Iterator[list[i
         batch.append(position)
     if batch:
         yield batch
+
+
+def in_buckets(
+    ids: Sequence[Sequence[int]], token_budget: int, encode: Callable[[Sequence[Sequence[int]]], Sequence[T]]
+) -> list[T]:
+    """Return what is made of each text's token ids, in their order; those of similar length are encoded together."""
+    found: dict[int, T] = {}
+    for batch in length_buckets([len(tokens) for tokens in ids], token_budget):
+        found |= zip(batch, encode([ids[position] for position in batch]), strict=True)
+    return [found[position] for position in range(len(ids))]
