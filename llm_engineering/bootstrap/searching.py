@@ -53,9 +53,11 @@ class _Opener:
         stack: ExitStack,
         *,
         lasting: bool,
+        callers: int | None,
     ) -> None:
         self._config = config
         self._lasting = lasting
+        self._callers = callers
         self._workspace = workspace
         self.store = stack.enter_context(workspace.store(config.load))
         self._cleaned = Cleaned()
@@ -115,7 +117,7 @@ class _Opener:
                     manifest.model.name,
                 )
                 spec = _as_made(manifest)
-            embedder = spec.open_queries(home, lasting=self._lasting)
+            embedder = spec.open_queries(home, lasting=self._lasting, callers=self._callers)
             fitting(embedder, manifest.model)
             _tell_of_prompts(embedder.card, manifest)
             self._embedder, self._reranking = Remembering(embedder), None
@@ -179,13 +181,15 @@ def open_searcher(
     *,
     every: float | None = 1.0,
     lasting: bool = False,
+    callers: int | None = None,
 ) -> FollowingSearcher:
     """Return the searcher of a configuration. Nothing is opened before the first search.
 
     `every` is how often it looks for a new publication, in seconds; None: never. `ask` is the language model for those
     stages of `retrieval` that are of kind `llm`. `lasting` is a searcher that answers for so long that how fast it
-    starts is of no account.
+    starts is of no account. `callers` is how many threads search at the same time; None: as many as there are cores.
+    One alone computes its question's vector by itself; several hand it to threads of the engine, which takes longer.
     """
     stack = ExitStack()
-    opener = _Opener(config, workspace or Workspace(), stack, lasting=lasting)
+    opener = _Opener(config, workspace or Workspace(), stack, lasting=lasting, callers=callers)
     return _OpenSearcher(Following(opener.publication, opener.opened, every), ask, stack)

@@ -188,7 +188,7 @@ def work(pipe: Connection, config: AssistantConfig, settings: Settings) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     configure_logging("INFO")
     few_threads(config.serving.processes or 2)
-    searcher = open_searcher(config, Workspace(settings=settings), lasting=True)
+    searcher = open_searcher(config, Workspace(settings=settings), lasting=True, callers=1)
     try:
         pipe.send(_made(searcher, pipe.recv()))
         # The first call loaded models and libraries. They stay, so the collector need not go through them ever again,

@@ -37,7 +37,7 @@ def retrieved(
 ) -> list[Retrieved]:
     """Return what is found for each query, and how."""
     workspace = Workspace()
-    with closing(open_searcher(config, workspace, every=None)) as searcher:
+    with closing(open_searcher(config, workspace, every=None, callers=1)) as searcher:
         searches = (searcher.search(query, access=access, filter=filter, k=k) for query in queries)
         found = list(workspace.progress(searches, "search", total=len(queries), unit="query"))
     for warning in dict.fromkeys(warning for one in found for warning in one.warnings):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from llm_engineering.infrastructure.vector_stores.qdrant_edge.found import BLOCK, FoundPayload, FoundPayloads
 
-COUNT = 2 * BLOCK + 10
+COUNT = 3 * BLOCK - 1
 
 
 def payloads(asked: list[slice], count: int = COUNT) -> FoundPayloads:

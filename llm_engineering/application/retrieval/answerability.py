@@ -6,7 +6,7 @@ a question of another subject is often nearer than the right one to a question i
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from math import exp, log, log1p
@@ -120,12 +120,13 @@ def features(
     cosine: of the best passage by meaning. bm25: of the best by words; among few passages no word is rare, so it is
     brought to the measure of a larger index. cosine_of_bm25: how near the best by words is by meaning. overlap: share
     of the first ten that both methods found. words: log(1 + words of the query). known: share of them that stand in
-    any passage that was found. covered: share that stands in the first hit, rare words counting more.
+    any of the passages that were found, by words if any were, for who looks for words by meaning finds fewer. covered:
+    share that stands in the first hit, rare words counting more.
     """
     dense, sparse = rankings.get(DENSE, ()), rankings.get(SPARSE, ())
     asked = content_words(query[:LONGEST], language)
     shown = [_pieces(hit.title, hit.context, hit.text) for hit in hits[:1]]
-    covered, *found = _forms(language).among([*(shown or [_NONE]), *map(_pieces_of, _first(dense, sparse))], asked)
+    covered, *found = _forms(language).among([*(shown or [_NONE]), *map(_pieces_of, (sparse or dense)[:POOL])], asked)
     passages_with = Counter(chain.from_iterable(found))
     return {
         "cosine": dense[0].score if dense else 0.0,
@@ -151,10 +152,6 @@ def content_words(query: str, language: Language = "english") -> tuple[str, ...]
 @lru_cache(maxsize=8)
 def _empty(language: Language) -> frozenset[str]:
     return frozenset(stems(" ".join((ASKING, *ENGLISH_STOP_WORDS)), language))
-
-
-def _first(dense: Sequence[ScoredPoint], sparse: Sequence[ScoredPoint]) -> Iterable[ScoredPoint]:
-    return {point.id: point for point in (*dense[:POOL], *sparse[:POOL])}.values()
 
 
 def _rarest(passages: int) -> float:

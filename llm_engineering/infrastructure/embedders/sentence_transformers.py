@@ -95,12 +95,14 @@ class SentenceTransformers(EmbedderSettings):
         files = spec._files(home)
         return Encoder.load(spec, files, spec._card(files), spec._tokenizer(files))
 
-    def open_queries(self, home: Path, *, lasting: bool = False) -> "Encoder | GraphEncoder":
+    def open_queries(
+        self, home: Path, *, lasting: bool = False, callers: int | None = None
+    ) -> "Encoder | GraphEncoder":
         """Open the model for queries, without torch where another engine knows the model."""
         from llm_engineering.infrastructure.embedders.engines import MOST_CALLERS, engine_of_queries
 
-        engine, callers = engine_of_queries(self, lasting=lasting), min(available_cores(), MOST_CALLERS)
-        return self._without_torch(home, engine, threads=1, callers=callers) or self.open(home)
+        engine, places = engine_of_queries(self, lasting=lasting), min(callers or available_cores(), MOST_CALLERS)
+        return self._without_torch(home, engine, threads=1, callers=places) or self.open(home)
 
     def open_run(self, home: Path, chunks: int) -> "Encoder | GraphEncoder":
         """Open the model for a run.

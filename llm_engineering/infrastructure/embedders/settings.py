@@ -24,8 +24,17 @@ class EmbedderSettings(Value):
             UsageError: it is not; the message says what to type.
         """
 
-    def open_queries(self, home: Path, *, lasting: bool = False) -> Embedder:  # noqa: ARG002 - see SentenceTransformers
-        """Open it for queries: what starts soonest, or, where it is to be `lasting`, what answers fastest."""
+    def open_queries(
+        self,
+        home: Path,
+        *,
+        lasting: bool = False,  # noqa: ARG002 - see SentenceTransformers
+        callers: int | None = None,  # noqa: ARG002 - see SentenceTransformers
+    ) -> Embedder:
+        """Open it for queries: what starts soonest, or, where it is to be `lasting`, what answers fastest.
+
+        `callers` is how many threads ask at the same time; None: as many as there are cores.
+        """
         return self.open(home)
 
     def open_run(self, home: Path, chunks: int) -> Embedder:  # noqa: ARG002 - see SentenceTransformers

@@ -6,7 +6,7 @@ those of all would take longer than finding them.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-BLOCK = 20
+BLOCK = 5
 
 
 class FoundPayloads:
