@@ -1,8 +1,7 @@
 """The searcher of a configuration."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import lru_cache
 from threading import Lock
 
 from loguru import logger
@@ -10,6 +9,7 @@ from loguru import logger
 from llm_engineering.application.retrieval import Ask, Reranking
 from llm_engineering.application.retrieval.candidates import fitting
 from llm_engineering.application.retrieval.following import Following
+from llm_engineering.application.retrieval.remembering import Remembering
 from llm_engineering.application.retrieval.searcher import FollowingSearcher, OpenedVersion
 from llm_engineering.application.retrieval.texts import Cleaned, Texts
 from llm_engineering.application.text import Tokenizing
@@ -18,29 +18,11 @@ from llm_engineering.bootstrap.registered import as_made, follows_registry, retr
 from llm_engineering.bootstrap.workspace import Workspace
 from llm_engineering.config import AssistantConfig, FeatureEngineeringConfig
 from llm_engineering.config.retrieval import RetrievalSection
-from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.indexes import IndexManifest, ModelCard
-from llm_engineering.domain.ports import Embedder, Warehouse
+from llm_engineering.domain.ports import Warehouse
 from llm_engineering.domain.value import digest
 from llm_engineering.infrastructure.embedders import EmbedderSpec, SentenceTransformers
 from llm_engineering.infrastructure.rerankers import RerankerSpec
-
-REMEMBERED_QUERIES = 4_096
-
-
-class Remembering:
-    """An embedder that knows the vectors of the last queries."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self.card: ModelCard = embedder.card
-        self.embedder = embedder
-        self._query = lru_cache(maxsize=REMEMBERED_QUERIES)(embedder.embed_query)
-
-    def embed(self, texts: Sequence[str]) -> Iterator[Sequence[tuple[int, Vector]]]:
-        return self.embedder.embed(texts)
-
-    def embed_query(self, text: str) -> Vector:
-        return self._query(text)
 
 
 class _Opener:

@@ -1,16 +1,17 @@
 """What the training pipelines are made of: where data sets are kept, questions of files, models
 that write some, the registry, trackers."""
 
+import sys
 from collections.abc import Callable, Sequence
 
 from pydantic import ValidationError
 
 from llm_engineering.application.datasets.corpus import Passage
 from llm_engineering.application.datasets.material import Written
-from llm_engineering.application.datasets.mining import Knowing
 from llm_engineering.application.datasets.questions import Questions
 from llm_engineering.application.datasets.writing import Writing, key_of, write_all
 from llm_engineering.application.retrieval.candidates import fitting
+from llm_engineering.application.retrieval.remembering import Remembering
 from llm_engineering.application.retrieval.retrieve import Tokenize
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.bootstrap.asking import awaited
@@ -67,7 +68,7 @@ def asked_of(section: Questions, splits: str) -> tuple[list[Question], list[str]
 
 def embedder_of(
     config: DatasetConfig | LanguageDatasetConfig, manifest: IndexManifest, workspace: Workspace
-) -> Knowing | None:
+) -> Remembering | None:
     """Return the embedder of an index version, or None for a search without one.
 
     The configured one is taken if it is the index's; else the one that the index was made with.
@@ -84,7 +85,8 @@ def embedder_of(
             f"the model {manifest.model.name!r} of index version {manifest.version} cannot be opened: {error}. "
             "Run the feature pipeline with a model of this version of the project"
         ) from error
-    return Knowing(fitting(spec.open(workspace.home), manifest.model))
+    # Each question is asked for when duplicates are looked for, and again by each search.
+    return Remembering(fitting(spec.open(workspace.home), manifest.model), most=sys.maxsize)
 
 
 def splitter_of(manifest: IndexManifest) -> Tokenize:

@@ -1,72 +1,62 @@
-"""Searches in processes of their own: each has an interpreter, and so a processor, to itself."""
+"""Searches in processes of their own: each has an interpreter, and so a processor, to itself.
 
-import gc
+Searches that wait are given to a process together: it computes the vectors of their questions in one go, in two thirds
+of the time, and then answers them one after the other.
+"""
+
 import multiprocessing
-import signal
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from threading import Lock
 from typing import Any, TypeVar
 
 from loguru import logger
 
-from llm_engineering.bootstrap import Workspace
-from llm_engineering.bootstrap.searching import open_searcher
 from llm_engineering.config import AssistantConfig
 from llm_engineering.domain.access import Access
 from llm_engineering.domain.conditions import Filter
 from llm_engineering.domain.documents import CleanedDocument
-from llm_engineering.domain.errors import BackendError, LLMEngineeringError, UsageError
+from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.queries import Found, Retrieved
-from llm_engineering.infrastructure.observability.logs import configure_logging
 from llm_engineering.infrastructure.settings import Settings
 from llm_engineering.serving.line import Line
-from llm_engineering.serving.processors import few_threads
+from llm_engineering.serving.search_worker import Call, Reply, Request, work
 
 T = TypeVar("T")
 
 _SECONDS_TO_END = 5.0
-
-
-@dataclass(frozen=True)
-class _Request:
-    """A call of the port. `publication` is what searches saw last, anywhere: none may go back behind it."""
-
-    method: str
-    arguments: tuple[Any, ...]
-    options: dict[str, Any]
-    publication: str
-
-
-@dataclass(frozen=True)
-class _Reply:
-    """What a call returned or raised, and the publication that it saw (empty: it saw none)."""
-
-    value: Any = None
-    error: Exception | None = None
-    publication: str = ""
+# Calls that a process is given at once. More would gain little, and the last of them would wait longer.
+_TOGETHER = 4
 
 
 class _Process:
-    """A process that searches, and the pipe to it. One call at a time."""
+    """A process that searches, and the pipe to it. One request at a time, with a reply for each of its calls."""
 
     def __init__(self, config: AssistantConfig, settings: Settings) -> None:
         context = multiprocessing.get_context("spawn")
+        self.publication = ""  # as the request that it works on says
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=work, args=(theirs, config, settings), name="search", daemon=True)
         self._process.start()
         theirs.close()
 
-    def ask(self, request: _Request) -> _Reply:
-        """Return the reply.
+    def send(self, request: Request) -> None:
+        """Let it begin with the calls of a request.
+
+        Raises:
+            OSError: the process has ended.
+        """
+        self.publication = request.publication
+        self._pipe.send(request)
+
+    def receive(self) -> Reply:
+        """Return the reply to the next of the calls.
 
         Raises:
             EOFError, OSError: the process has ended.
         """
-        self._pipe.send(request)
-        reply: _Reply = self._pipe.recv()
+        reply: Reply = self._pipe.recv()
         return reply
 
     def close(self) -> None:
@@ -83,20 +73,22 @@ class _Process:
 class SearchProcesses:
     """The port `Searcher` over processes that have the index and the model each for themselves.
 
-    As many calls are worked on as there are processes, the others wait. A process that dies is replaced, and its call
-    is made once more. Nobody sees an older publication after a newer one, whichever process answers.
+    As many requests are worked on as there are processes, the other calls wait. A process that dies is replaced, and
+    its calls are made once more, each alone, so that one which kills its process does not take others with it. Nobody
+    sees an older publication after a newer one, whichever process answers.
     """
 
     config: AssistantConfig
     settings: Settings
     count: int
-    _free: "Line[_Process | None]" = field(default_factory=Line, init=False)
+    _line: "Line[_Process | None, Call]" = field(init=False)
     _all: set[_Process] = field(default_factory=set, init=False)
     _publication: str = field(default="", init=False)
     _closed: bool = field(default=False, init=False)
     _lock: Lock = field(default_factory=Lock, init=False)
 
     def __post_init__(self) -> None:
+        self._line = Line(self.count, _TOGETHER)
         for _ in range(self.count):
             self._start()
 
@@ -125,7 +117,7 @@ class SearchProcesses:
             self._all.clear()
         for process in ending:
             process.close()
-            self._free.give(None)
+            self._line.give(None)
 
     def _call(self, kind: type[T], method: str, *arguments: Any, **options: Any) -> T:
         """Let the next free process make a call.
@@ -134,8 +126,8 @@ class SearchProcesses:
             LLMEngineeringError: as the call raised it.
             BackendError: two processes died of it, or this was closed.
         """
-        for _ in range(2):
-            reply = self._asked(method, arguments, options)
+        for alone in (False, True):
+            reply = self._asked(Call(method, arguments, options), alone=alone)
             if reply is None:
                 continue
             if reply.error is not None:
@@ -144,24 +136,30 @@ class SearchProcesses:
             return reply.value
         raise BackendError("the processes that searched ended; the log of the service says more", transient=True)
 
-    def _asked(self, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> _Reply | None:
+    def _asked(self, call: Call, *, alone: bool) -> Reply | None:
         """Return the reply of the next free process, or None if it died."""
-        process = self._free.take()
-        if process is None or self._closed:
-            self._free.give(None)
+        turn = self._line.take(call, alone=alone)
+        process = turn.server
+        if self._closed:
+            turn.break_off()
+            self._line.give(None)
             raise BackendError("the search was closed")
-        # What was seen last is asked now: while this call waited for a process, others may have seen something newer.
-        request = _Request(method, arguments, options, self._publication)
+        if process is None:
+            return None
         try:
-            reply = process.ask(request)
+            if turn.calls:
+                # What was seen last is asked now: while they waited for a process, others may have seen more.
+                process.send(Request(turn.calls, self._publication))
+            reply = process.receive()
         except (EOFError, OSError) as error:
             logger.error("a process that searched ended ({}); another takes its place", type(error).__name__)
+            turn.break_off()
             self._replace(process)
             return None
-        if reply.publication and reply.publication != request.publication:
+        if reply.publication and reply.publication != process.publication:
             # Who sees another publication has just looked which one is the newest.
             self._publication = reply.publication
-        self._free.give(process)
+        turn.pass_on()
         return reply
 
     def _replace(self, process: _Process) -> None:
@@ -177,46 +175,6 @@ class SearchProcesses:
         with self._lock:
             if not self._closed:
                 self._all.add(process)
-                self._free.give(process)
+                self._line.give(process)
                 return
         process.close()
-
-
-def work(pipe: Connection, config: AssistantConfig, settings: Settings) -> None:
-    """Answer calls until the pipe is closed. Signals are for the service, which lets answers end first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    configure_logging("INFO")
-    few_threads(config.serving.processes or 2)
-    searcher = open_searcher(config, Workspace(settings=settings), lasting=True, callers=1)
-    try:
-        pipe.send(_made(searcher, pipe.recv()))
-        # The first call loaded models and libraries. They stay, so the collector need not go through them ever again,
-        # which would hold up a search by some 100 ms each time.
-        gc.freeze()
-        while True:
-            pipe.send(_made(searcher, pipe.recv()))
-    except (EOFError, OSError):
-        searcher.close()
-
-
-def _made(searcher: Any, request: _Request) -> _Reply:
-    """Make a call; see to it first that it sees nothing older than calls before it did."""
-    try:
-        if request.publication and searcher.publication != request.publication:
-            searcher.look()
-        publication = searcher.publication
-        return _Reply(getattr(searcher, request.method)(*request.arguments, **request.options), None, publication)
-    except LLMEngineeringError as error:
-        return _Reply(error=_portable(error))
-    except Exception as error:  # noqa: BLE001 - it is told to whoever asked, and the process goes on
-        logger.exception("a search failed")
-        return _Reply(error=RuntimeError(f"a search failed: {type(error).__name__}"))
-
-
-def _portable(error: LLMEngineeringError) -> LLMEngineeringError:
-    """Return an error as one that every process can read: subclasses may be made of more than a message."""
-    if isinstance(error, UsageError):
-        return UsageError(str(error))
-    transient, retry_after = getattr(error, "transient", False), getattr(error, "retry_after", None)
-    return BackendError(str(error), transient=transient, retry_after=retry_after)

@@ -17,11 +17,11 @@ from llm_engineering.application.cleaning import Cleaning
 from llm_engineering.application.evaluation import Searching
 from llm_engineering.application.retrieval import Reranking
 from llm_engineering.application.retrieval.candidates import fitting
+from llm_engineering.application.retrieval.remembering import Remembering
 from llm_engineering.application.text import Tokenizing
 from llm_engineering.application.tuning import Tuned, tune, tuning_questions
 from llm_engineering.bootstrap import Workspace, bound_chunker, open_datasets
 from llm_engineering.bootstrap.registered import fitting_spec
-from llm_engineering.bootstrap.searching import Remembering
 from llm_engineering.config import FeatureEngineeringConfig, TrainingConfig
 from llm_engineering.domain.chunks import Chunk, Point
 from llm_engineering.domain.datasets import DatasetCard, RetrievalPair, Split

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -17,7 +18,8 @@ from llm_engineering.domain.access import ALL, Access
 from llm_engineering.domain.conditions import condition_of
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.infrastructure.vector_stores.versions import Overtaken
-from llm_engineering.serving.search_processes import SearchProcesses, _portable
+from llm_engineering.serving.search_processes import SearchProcesses
+from llm_engineering.serving.search_worker import portable
 
 WAIT = 120.0
 
@@ -68,9 +70,9 @@ def test_errors_cross_as_what_they_are() -> None:
         with pytest.raises(UsageError, match="the query is empty"):
             there.search("  ", access=ALL)
         assert len(there.search("owl", access=ALL).hits) == 3
-    overtaken = _portable(Overtaken(1, 2, "default"))
+    overtaken = portable(Overtaken(1, 2, "default"))
     assert (type(overtaken), str(overtaken)) == (BackendError, str(Overtaken(1, 2, "default")))
-    waits = _portable(BackendError("busy", transient=True, retry_after=3.0))
+    waits = portable(BackendError("busy", transient=True, retry_after=3.0))
     assert isinstance(waits, BackendError)
     assert (waits.transient, waits.retry_after) == (True, 3.0)
 
@@ -87,6 +89,31 @@ def test_a_process_that_is_killed_is_replaced_and_no_search_fails() -> None:
         assert len(children()) == 2
         assert before[0] not in children()
         assert before[1] in children()
+
+
+def test_searches_that_wait_for_a_process_that_is_killed_are_made_by_the_one_that_replaces_it() -> None:
+    run(texts(1))
+    with processes() as there, ThreadPoolExecutor(6) as threads:
+        assert len(there.search("owl", access=ALL).hits) == 3
+        killed = children()[0]
+        os.kill(killed, signal.SIGSTOP)
+        asked = [threads.submit(there.search, f"owl {number}", access=ALL) for number in range(6)]
+        time.sleep(0.5)  # one of them is with the process, which does not move, the others wait
+        os.kill(killed, signal.SIGKILL)
+        found = [search.result(WAIT) for search in asked]
+        assert [one.query for one in found] == [f"owl {number}" for number in range(6)]
+        assert all(len(one.hits) == 3 for one in found)
+        assert killed not in children()
+
+
+def test_a_process_that_is_killed_between_two_replies_of_a_request_loses_none() -> None:
+    run(texts(1))
+    with processes() as there, ThreadPoolExecutor(12) as threads:
+        for _ in range(4):
+            asked = [threads.submit(there.search, f"owl {number}", access=ALL) for number in range(12)]
+            asked[3].result(WAIT)
+            os.kill(children()[0], signal.SIGKILL)
+            assert [search.result(WAIT).query for search in asked] == [f"owl {number}" for number in range(12)]
 
 
 def test_signals_of_the_terminal_are_left_to_the_service() -> None:

@@ -1,5 +1,7 @@
 """Batches of similar length, and the window."""
 
+from itertools import chain
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +32,21 @@ def test_a_bucket_is_closed_only_when_the_next_text_does_not_fit(lengths: list[i
 def test_buckets_waste_less_than_batches_in_the_given_order(lengths: list[int], budget: int) -> None:
     ordered = [lengths[position] for bucket in length_buckets(lengths, budget) for position in bucket]
     assert ordered == sorted(lengths, reverse=True)
+
+
+@given(LENGTHS, st.integers(300, 2_000), st.floats(0.0, 1.0))
+def test_no_text_of_a_bucket_is_shorter_than_its_share_of_the_longest(
+    lengths: list[int], budget: int, least: float
+) -> None:
+    buckets = list(length_buckets(lengths, budget, least))
+    assert [position for bucket in buckets for position in bucket] == list(
+        chain.from_iterable(length_buckets(lengths, budget))
+    )
+    for bucket, after in zip(buckets, [*buckets, []][1:], strict=True):
+        longest = lengths[bucket[0]]
+        assert all(lengths[position] >= least * longest for position in bucket)
+        if after:
+            assert lengths[after[0]] < least * longest or (len(bucket) + 1) * longest > budget
 
 
 def test_the_window_names_the_first_text_that_does_not_fit() -> None:

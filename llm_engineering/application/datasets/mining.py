@@ -9,10 +9,8 @@ from llm_engineering.application.datasets.likeness import jaccard
 from llm_engineering.application.evaluation import Searching
 from llm_engineering.application.retrieval import Retrieval, retrieve
 from llm_engineering.domain.access import ALL
-from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.conditions import And, Eq
 from llm_engineering.domain.datasets import AskedQuestion
-from llm_engineering.domain.ports import Embedder
 from llm_engineering.domain.queries import Hit
 
 if TYPE_CHECKING:
@@ -21,29 +19,6 @@ if TYPE_CHECKING:
 
 # Passages of one document count once, so more than the last rank are asked for.
 PASSAGES_PER_DOCUMENT = 2
-
-
-class Knowing:
-    """An embedder that keeps the vectors of queries: they are asked for when duplicates are looked for, and again by
-    each search."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self.card = embedder.card
-        self.embed = embedder.embed
-        self._embedder = embedder
-        self._known: dict[str, Vector] = {}
-
-    def learn(self, texts: Sequence[str]) -> None:
-        """Compute the vectors of many queries, together where the embedder can."""
-        new = list(dict.fromkeys(text for text in texts if text not in self._known))
-        together: Callable[[Sequence[str]], Sequence[Vector]] | None = getattr(self._embedder, "embed_queries", None)
-        if together is not None and new:
-            self._known |= zip(new, together(new), strict=True)
-
-    def embed_query(self, text: str) -> Vector:
-        if text not in self._known:
-            self._known[text] = self._embedder.embed_query(text)
-        return self._known[text]
 
 
 @dataclass(frozen=True)

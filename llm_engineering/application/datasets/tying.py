@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from llm_engineering.application.datasets.corpus import Corpus
 from llm_engineering.application.datasets.likeness import alike_texts, alike_vectors, words_of
-from llm_engineering.application.datasets.mining import Knowing, Searcher
+from llm_engineering.application.datasets.mining import Searcher
 from llm_engineering.application.datasets.settings import Duplicates
 from llm_engineering.application.datasets.splitting import Groups, clusters_of
+from llm_engineering.application.retrieval.remembering import Remembering
 from llm_engineering.domain.datasets import AskedQuestion
 from llm_engineering.domain.ports import Progress
 
@@ -74,7 +75,7 @@ def _vectors(
         return None
     import numpy as np
 
-    if isinstance(embedder, Knowing):
+    if isinstance(embedder, Remembering):
         embedder.learn([one.question for one in questions])
     texts = progress([one.question for one in questions], "embed", total=len(questions), unit="question")
     if not questions:

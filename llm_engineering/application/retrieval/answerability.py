@@ -21,7 +21,6 @@ from llm_engineering.application.text.words import Forms, pieces, stems
 from llm_engineering.domain.queries import Hit, ScoredPoint
 from llm_engineering.domain.value import Value
 
-_NONE: frozenset[str] = frozenset()
 # How much of the rankings is looked at.
 FIRST, POOL = 10, 20
 LONGEST = 20_000
@@ -126,7 +125,7 @@ def features(
     dense, sparse = rankings.get(DENSE, ()), rankings.get(SPARSE, ())
     asked = content_words(query[:LONGEST], language)
     shown = [_pieces(hit.title, hit.context, hit.text) for hit in hits[:1]]
-    covered, *found = _forms(language).among([*(shown or [_NONE]), *map(_pieces_of, (sparse or dense)[:POOL])], asked)
+    covered, *found = _forms(language).among([*(shown or [()]), *map(_pieces_of, (sparse or dense)[:POOL])], asked)
     passages_with = Counter(chain.from_iterable(found))
     return {
         "cosine": dense[0].score if dense else 0.0,
@@ -172,14 +171,14 @@ def _covered(asked: Sequence[str], words: frozenset[str], passages_with: Counter
     return sum(weight for word, weight in weights.items() if word in words) / total if total > 0 else 0.0
 
 
-def _pieces_of(point: ScoredPoint) -> frozenset[str]:
+def _pieces_of(point: ScoredPoint) -> tuple[str, ...]:
     payload = point.payload
     title, context, text = (str(payload.get(field) or "") for field in ("title", "context", "text"))
     return _pieces(title, context, text)
 
 
 @lru_cache(maxsize=4096)
-def _pieces(title: str, context: str, text: str) -> frozenset[str]:
+def _pieces(title: str, context: str, text: str) -> tuple[str, ...]:
     """Return the pieces of a passage. Searches meet the same passages again and again."""
     return pieces(f"{title}\n{context}\n{text}"[:LONGEST])
 

@@ -12,6 +12,7 @@ from llm_engineering.application.retrieval.fields import metadata_fields, unknow
 from llm_engineering.application.retrieval.filters import allowed
 from llm_engineering.application.retrieval.following import Following
 from llm_engineering.application.retrieval.neighbours import EntityNeighbours
+from llm_engineering.application.retrieval.remembering import Remembering
 from llm_engineering.application.retrieval.reranking import Reranking
 from llm_engineering.application.retrieval.retrieve import Means, Tokenize, retrieve
 from llm_engineering.application.retrieval.settings import Retrieval
@@ -66,6 +67,11 @@ class OpenedVersion:
         )
         return replace(found, warnings=unknown_fields(filter, self.index, lambda: self.fields(access)))
 
+    def learn(self, queries: Collection[str]) -> None:
+        """Compute the vectors of queries that are about to be asked, together."""
+        if isinstance(self._embedder, Remembering):
+            self._embedder.learn(queries)
+
     @cached_property
     def passages(self) -> int:
         """How many passages the index has; counted once."""
@@ -118,6 +124,15 @@ class FollowingSearcher:
         with self._following.borrow() as version:
             retrieved = version.search(query, access, filter, k, self._ask)
             return Found(retrieved, version.documents_of(retrieved.hits, access), version.index.manifest)
+
+    def learn(self, queries: Collection[str]) -> None:
+        """Compute the vectors of queries that are about to be asked: together, which takes less time than one by one.
+
+        Raises:
+            UsageError, BackendError: as the searches would.
+        """
+        with self._following.borrow() as version:
+            version.learn(queries)
 
     def manifest(self) -> IndexManifest:
         with self._following.borrow() as version:

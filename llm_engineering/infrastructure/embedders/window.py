@@ -22,8 +22,10 @@ def check_window(lengths: Sequence[int], max_tokens: int) -> None:
             )
 
 
-def length_buckets(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:
+def length_buckets(lengths: Sequence[int], token_budget: int, least: float = 0.0) -> Iterator[list[int]]:
     """Yield positions in batches of similar length, longest first; padded to its longest, a batch fits the budget.
+
+    `least` is how long the shortest of a batch must be, as a share of its longest.
 
     A single text over the budget is a batch of its own. Longest first shows at once whether memory suffices. Texts of
     equal length keep their order, and batches are cut from the front: without its first ones, the rest is cut alike.
@@ -33,7 +35,8 @@ def length_buckets(lengths: Sequence[int], token_budget: int) -> Iterator[list[i
     """
     batch: list[int] = []
     for position in sorted(range(len(lengths)), key=lambda position: -lengths[position]):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > token_budget:
+        longest = lengths[batch[0]] if batch else 0
+        if batch and ((len(batch) + 1) * longest > token_budget or lengths[position] < least * longest):
             yield batch
             batch = []
         batch.append(position)
@@ -44,8 +47,11 @@ def length_buckets(lengths: Sequence[int], token_budget: int) -> Iterator[list[i
 def in_buckets(
     ids: Sequence[Sequence[int]], token_budget: int, encode: Callable[[Sequence[Sequence[int]]], Sequence[T]]
 ) -> list[T]:
-    """Return what is made of each text's token ids, in their order; those of similar length are encoded together."""
+    """Return what is made of each text's token ids, in their order; those of similar length are encoded together.
+
+    None is padded to more than twice its length, so that a long text does not make its neighbours long as well.
+    """
     found: dict[int, T] = {}
-    for batch in length_buckets([len(tokens) for tokens in ids], token_budget):
+    for batch in length_buckets([len(tokens) for tokens in ids], token_budget, least=0.5):
         found |= zip(batch, encode([ids[position] for position in batch]), strict=True)
     return [found[position] for position in range(len(ids))]
