@@ -151,10 +151,12 @@ class SearchProcesses:
                 # What was seen last is asked now: while they waited for a process, others may have seen more.
                 process.send(Request(turn.calls, self._publication))
             reply = process.receive()
-        except (EOFError, OSError) as error:
+        except Exception as error:
+            turn.break_off()  # whatever it was: nobody may wait for a reply that nobody will read
             logger.error("a process that searched ended ({}); another takes its place", type(error).__name__)
-            turn.break_off()
             self._replace(process)
+            if alone and not isinstance(error, EOFError | OSError):
+                raise  # the call itself cannot be handed over; before, it may have been another that was sent with it
             return None
         if reply.publication and reply.publication != process.publication:
             # Who sees another publication has just looked which one is the newest.

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
@@ -104,6 +105,17 @@ def test_searches_that_wait_for_a_process_that_is_killed_are_made_by_the_one_tha
         assert [one.query for one in found] == [f"owl {number}" for number in range(6)]
         assert all(len(one.hits) == 3 for one in found)
         assert killed not in children()
+
+
+def test_a_call_that_cannot_be_handed_over_fails_and_no_other() -> None:
+    run(texts(1))
+    with processes() as there, ThreadPoolExecutor(6) as threads:
+        assert len(there.search("owl", access=ALL).hits) == 3
+        asked = [threads.submit(there.search, f"owl {number}", access=ALL) for number in range(3)]
+        with pytest.raises((AttributeError, pickle.PicklingError)):
+            there.search("owl", access=ALL, filter=lambda: "no condition")  # type: ignore[arg-type]
+        asked += [threads.submit(there.search, f"owl {number}", access=ALL) for number in range(3, 6)]
+        assert [search.result(WAIT).query for search in asked] == [f"owl {number}" for number in range(6)]
 
 
 def test_a_process_that_is_killed_between_two_replies_of_a_request_loses_none() -> None:
