@@ -119,8 +119,8 @@ def features(
     cosine: of the best passage by meaning. bm25: of the best by words; among few passages no word is rare, so it is
     brought to the measure of a larger index. cosine_of_bm25: how near the best by words is by meaning. overlap: share
     of the first ten that both methods found. words: log(1 + words of the query). known: share of them that stand in
-    any of the passages that were found, by words if any were, for who looks for words by meaning finds fewer. covered:
-    share that stands in the first hit, rare words counting more.
+    any of the first passages found by words (by meaning, where none were). covered: share that stands in the first hit,
+    rare words counting more.
     """
     dense, sparse = rankings.get(DENSE, ()), rankings.get(SPARSE, ())
     asked = content_words(query[:LONGEST], language)
