@@ -72,6 +72,7 @@ class StandIn:
     version: str = VERSION
     api_key: str = ""
     largest_request: int = 32 * 1024 * 1024
+    indexing_threshold: int | None = None
     collections: dict[str, Collection] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
@@ -221,11 +222,17 @@ class StandIn:
             raise Refusal(400, f"Wrong input: Can't create collection with name {name}. Alias already exists")
         assert isinstance(made.vectors, dict)
         config = edge.EdgeConfig(
-            vectors={key: edge.EdgeVectorParams(one.size, edge.Distance.Cosine) for key, one in made.vectors.items()},
+            vectors={
+                key: edge.EdgeVectorParams(
+                    one.size, edge.Distance.Cosine, quantization_config=edge_quantization(one.quantization_config)
+                )
+                for key, one in made.vectors.items()
+            },
             sparse_vectors={
                 key: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf if one.modifier else None)
                 for key, one in (made.sparse_vectors or {}).items()
             },
+            optimizers=edge.EdgeOptimizersConfig(indexing_threshold=self.indexing_threshold),
             max_search_threads=1,
             wal_enabled=False,
         )
@@ -437,7 +444,15 @@ def edge_params(params: models.SearchParams | None) -> edge.SearchParams | None:
         return None
     idf = params.idf
     corpus = edge.IdfParams(edge_filter(idf.corpus)) if isinstance(idf, models.IdfCorpusParams) else None
-    return edge.SearchParams(exact=bool(params.exact), hnsw_ef=params.hnsw_ef, idf=corpus)
+    again = params.quantization
+    small = edge.QuantizationSearchParams(bool(again.ignore), again.rescore, again.oversampling) if again else None
+    return edge.SearchParams(exact=bool(params.exact), hnsw_ef=params.hnsw_ef, quantization=small, idf=corpus)
+
+
+def edge_quantization(wanted: Any) -> Any:
+    if isinstance(wanted, models.ScalarQuantization):
+        return edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile=wanted.scalar.quantile)
+    return edge.BinaryQuantizationConfig() if isinstance(wanted, models.BinaryQuantization) else None
 
 
 def edge_payload(wanted: Any) -> Any:

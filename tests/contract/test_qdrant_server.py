@@ -3,6 +3,10 @@
 The server is a stand-in (see `qdrant_stand_in`). The contract itself, in `test_vector_stores`, also runs on a real one.
 """
 
+import dataclasses
+import math
+import operator
+import random
 import subprocess
 import sys
 import threading
@@ -10,6 +14,7 @@ import time
 from array import array
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -328,6 +333,31 @@ def test_settings_of_a_version_reach_the_server(server: StandIn) -> None:
     assert made["vectors"]["dense"]["quantization_config"]["scalar"]["type"] == "int8"
     assert made["sparse_vectors"]["sparse"] == {"index": {"on_disk": True}, "modifier": "idf"}
     store.close()
+
+
+@pytest.mark.parametrize("quantization", ["none", "int8", "binary"])
+def test_what_compressed_vectors_find_is_scored_in_full(quantization: str) -> None:
+    query, chance = array("f", (1.0, 0.2, 0.4, 0.1)), random.Random(7)
+    points = [
+        dataclasses.replace(point(number), dense=array("f", (chance.uniform(-1, 1) for _ in range(4))))
+        for number in range(300)
+    ]
+    with (
+        stand_in(indexing_threshold=1) as server,
+        closing(opened_on(server, quantization=quantization)) as store,
+        store.write(manifest()) as index,
+    ):
+        index.upsert(points)
+        index.flush()
+        server.collections["notes__v1"].shard.optimize()  # a server does so in the background
+        assert bool(list(server.folder.rglob("quantized*"))) == (quantization != "none")
+        for found in index.search_dense(query, 10):
+            stored = index.get([found.id])[found.id].dense
+            assert found.score == pytest.approx(cosine(query, stored), abs=1e-6)
+
+
+def cosine(one: "array[float]", other: "array[float]") -> float:
+    return sum(map(operator.mul, one, other)) / math.hypot(*one) / math.hypot(*other)
 
 
 # One writer

@@ -1,13 +1,16 @@
 """The contract of every vector store, then what concerns processes and files and so only the embedded one."""
 
+import dataclasses
 import json
 import math
+import operator
 import os
+import random
 import signal
 import subprocess
 import sys
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import NAMESPACE_URL, uuid4, uuid5
@@ -722,6 +725,33 @@ def test_above_the_threshold_publishing_builds_a_graph_that_finds_the_same(tmp_p
         assert reader.count() == 3_000
         assert len(set(exact) & {hit.id for hit in reader.search_dense(vector(1, 0.2, 0.4, 0.1), 10)}) >= 9
         assert len(reader.search_sparse(SparseVector((1,), (1.0,)), 10)) == 10
+
+
+@pytest.mark.parametrize(("made", "opened"), [("int8", "int8"), ("none", "int8"), ("int8", "none")])
+def test_a_graph_of_compressed_vectors_is_scored_in_full(tmp_path: Path, made: str, opened: str) -> None:
+    settings = {"exact_up_to": 1_000, "quantization": made}
+    store, query = QdrantEdge.model_validate(settings).open(tmp_path, "notes"), vector(1, 0.2, 0.4, 0.1)
+    chance = random.Random(7)
+    dense = {point_id(n): tuple(chance.uniform(-1, 1) for _ in range(DIMENSION)) for n in range(3_000)}
+    points = [dataclasses.replace(point(n), dense=array("f", dense[point_id(n)])) for n in range(3_000)]
+    with store.write(manifest()) as index:
+        index.upsert(points[:900])
+        index.flush()
+        store.publish("v1")
+        assert not list(tmp_path.rglob("quantized*"))  # all of so few are looked at as they are
+        index.upsert(points)
+        index.flush()
+        store.publish("v1")
+    assert bool(list(tmp_path.rglob("quantized*"))) == (made == "int8")
+    best = sorted(dense, key=lambda name: -cosine(query, dense[name]))[:10]
+    with QdrantEdge.model_validate(settings | {"quantization": opened}).open(tmp_path, "notes").read() as reader:
+        found = reader.search_dense(query, 10)
+    assert len({hit.id for hit in found} & set(best)) >= 9
+    assert [hit.score for hit in found] == pytest.approx([cosine(query, dense[hit.id]) for hit in found], abs=1e-6)
+
+
+def cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    return sum(map(operator.mul, one, other)) / math.hypot(*one) / math.hypot(*other)
 
 
 def test_a_writer_of_a_later_run_takes_over_and_the_stale_one_writes_nowhere(tmp_path: Path) -> None:

@@ -72,17 +72,20 @@ def hits_of(wordings: Sequence[Wording], settings: Retrieval, most: int) -> list
     point, which is the question itself if it did.
     """
     scores = fused(wordings[0].rankings, settings) if len(wordings) == 1 else mixed(wordings, settings)
-    found: dict[str, ScoredPoint] = {}
-    own: dict[str, dict[str, float]] = {}
-    for wording in wordings:
-        here: dict[str, dict[str, float]] = {}
-        for method, ranking in wording.rankings.items():
-            for point in ranking:
-                found.setdefault(point.id, point)
-                here.setdefault(point.id, {})[method] = point.score
-        own = {**here, **own}
-    best = sorted(scores, key=lambda point: (-scores[point], point))[:most]
-    return [hit(found[point], scores[point], own[point]) for point in best]
+    given = [
+        {method: {point.id: point for point in ranking} for method, ranking in wording.rankings.items()}
+        for wording in wordings
+    ]
+    hits = []
+    for name in sorted(scores, key=lambda point: (-scores[point], point))[:most]:
+        here = next(filter(None, (_by_method(name, rankings) for rankings in given)))
+        own = {method: point.score for method, point in here.items()}
+        hits.append(hit(next(iter(here.values())), scores[name], own))
+    return hits
+
+
+def _by_method(name: str, rankings: Mapping[str, Mapping[str, ScoredPoint]]) -> dict[str, ScoredPoint]:
+    return {method: points[name] for method, points in rankings.items() if name in points}
 
 
 def fused(rankings: Rankings, settings: Retrieval) -> dict[str, float]:

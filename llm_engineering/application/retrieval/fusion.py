@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from math import fsum, sqrt
 from typing import Annotated, Literal
 
@@ -41,12 +42,7 @@ class Interpolation(Value):
         """Return point id → score. A method that found nothing at all has no say."""
         weights = {DENSE: 1.0, SPARSE: self.lexical}
         given = {method: {point.id: point.score for point in ranking} for method, ranking in rankings.items()}
-        floors = {method: self._floor(scores.values()) for method, scores in given.items()}
-        found = {point for scores in given.values() for point in scores}
-        return {
-            point: sum(weights[method] * scores.get(point, floors[method]) for method, scores in given.items())
-            for point in found
-        }
+        return added(given, weights, {method: self._floor(scores.values()) for method, scores in given.items()})
 
     def _floor(self, scores: Collection[float]) -> float:
         """Return a score below the worst, also where that is negative; 0 if there is none."""
@@ -70,12 +66,7 @@ class ZScore(Value):
             method: dict(zip((point.id for point in ranking), standardised([p.score for p in ranking]), strict=True))
             for method, ranking in rankings.items()
         }
-        floors = {method: min(scores.values(), default=0.0) for method, scores in given.items()}
-        found = {point for scores in given.values() for point in scores}
-        return {
-            point: sum(weights[method] * scores.get(point, floors[method]) for method, scores in given.items())
-            for point in found
-        }
+        return added(given, weights, {method: min(scores.values(), default=0.0) for method, scores in given.items()})
 
 
 class Convex(Value):
@@ -117,6 +108,22 @@ class Rrf(Value):
 
 
 Fusion = Annotated[Interpolation | ZScore | Convex | Rrf, Field(discriminator="kind")]
+
+
+def added(
+    given: Mapping[str, Mapping[str, float]], weights: Mapping[str, float], floors: Mapping[str, float]
+) -> dict[str, float]:
+    """Return point id → the weighted sum of its scores; where a method did not find a point, its floor stands for it.
+
+    >>> added({"a": {"x": 3.0}, "b": {"y": 2.0}}, {"a": 1.0, "b": 10.0}, {"a": 0.5, "b": 1.0})
+    {'x': 13.0, 'y': 20.5}
+    """
+    total = dict.fromkeys(chain.from_iterable(given.values()), 0.0)
+    for method, scores in given.items():
+        weight, floor = weights[method], floors[method]
+        for point in total:
+            total[point] += weight * scores.get(point, floor)
+    return total
 
 
 def normalised(scores: Sequence[float]) -> list[float]:

@@ -74,7 +74,7 @@ class Forms:
         if len(known) > _FORMS:
             # Begun anew as a whole: other threads go on with what they hold.
             known, forms = self._known = (set(), {})
-        new = {piece for text in texts if not known.issuperset(text) for piece in text}.difference(known)
+        new = set[str]().union(*texts).difference(known)
         once = self._learn(new, known, forms)
         written: dict[str, set[str]] = {}
         for one in stems:

@@ -23,7 +23,8 @@ def configure_logging(level: str = "INFO") -> None:
         record["message"] = redact(record["message"])
 
     def write(message: "Message") -> None:
-        sys.stderr.write(redact(message))
+        # Beside the message there is only what a traceback shows.
+        sys.stderr.write(redact(message) if message.record["exception"] else message)
 
     logger.remove()
     logger.configure(patcher=patch)

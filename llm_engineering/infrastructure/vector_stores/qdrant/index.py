@@ -29,6 +29,7 @@ from llm_engineering.infrastructure.vector_stores.qdrant.generations import (
 )
 from llm_engineering.infrastructure.vector_stores.qdrant.server import Refused, Server
 from llm_engineering.infrastructure.vector_stores.qdrant.terms import (
+    IN_FULL,
     domain_point,
     first_seen,
     frequencies_at,
@@ -140,7 +141,7 @@ class QdrantIndex:
 
     def search_dense(self, vector: Vector, limit: int, filter: Filter | None = None) -> Sequence[ScoredPoint]:
         check_dense(vector, self.manifest.model.dimension, "the query")
-        return self._search(vector.tolist(), "dense", limit, filter)
+        return self._search(vector.tolist(), "dense", limit, filter, IN_FULL)
 
     def search_sparse(self, vector: SparseVector, limit: int, filter: Filter | None = None) -> Sequence[ScoredPoint]:
         check_sparse(vector, "the query")

@@ -152,6 +152,11 @@ def condition(path: str, value: Scalar) -> models.FieldCondition:
     return models.FieldCondition(key=path, range=models.Range(gte=float(value), lte=float(value)))
 
 
+# Where a version has compressed vectors, twice as many as are wanted are found by them and scored again in full: left
+# to itself the server does so for binary ones alone. Other versions take no notice of it.
+IN_FULL = models.SearchParams(quantization=models.QuantizationSearchParams(rescore=True, oversampling=2.0))
+
+
 def frequencies_at(generation: int, server: tuple[int, int]) -> models.SearchParams | None:
     """Return that words are to be counted over the points of a generation, where the server is new enough.
 

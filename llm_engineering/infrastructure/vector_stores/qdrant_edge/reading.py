@@ -20,7 +20,12 @@ from llm_engineering.infrastructure.vector_stores.qdrant_edge.errors import engi
 from llm_engineering.infrastructure.vector_stores.qdrant_edge.found import FoundPayload, FoundPayloads
 from llm_engineering.infrastructure.vector_stores.qdrant_edge.marks import Marks
 from llm_engineering.infrastructure.vector_stores.qdrant_edge.resident_pages import give_back_pages
-from llm_engineering.infrastructure.vector_stores.qdrant_edge.terms import domain_point, engine_filter, stored_sparse
+from llm_engineering.infrastructure.vector_stores.qdrant_edge.terms import (
+    IN_FULL,
+    domain_point,
+    engine_filter,
+    stored_sparse,
+)
 
 INDEXED = ("uri", "source", "document_id")
 BATCH = 1_000
@@ -88,7 +93,8 @@ class EdgeReading:
     ) -> Sequence[ScoredPoint]:
         with self._reading():
             query = qdrant.Query.Nearest(vector, using=using)
-            found = self._shard.query(qdrant.QueryRequest(limit=limit, query=query, filter=engine_filter(filter)))
+            wanted = engine_filter(filter)
+            found = self._shard.query(qdrant.QueryRequest(limit=limit, query=query, filter=wanted, params=IN_FULL))
             ids = [point.id for point in found]  # each access to `id` makes a new UUID
         payloads = FoundPayloads(len(ids), lambda some: self._payloads(ids[some]))
         if self.lock is not None:

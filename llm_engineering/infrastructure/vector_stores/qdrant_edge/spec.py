@@ -36,6 +36,11 @@ class QdrantEdge(Value):
         description="points up to which dense search scans all vectors: exact, 7 ms for 50,000. Above it, publishing "
         "builds an HNSW graph: 0.5 ms a search, once 14 to 60 CPU seconds for 50,000 points",
     )
+    quantization: Literal["none", "int8"] = Field(
+        "int8",
+        description="what the HNSW graph is searched by: the vectors as they are, or copies of a byte for each number, "
+        "a third of the time and a quarter more on disk; the best hits are scored again in full",
+    )
     search_threads: int = Field(0, ge=0, le=256, description="threads of one search; 0 = as many as there are cores")
 
     def open(self, home: Path, collection: str, run: int = 0) -> "EdgeStore":
