@@ -2,93 +2,69 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from queue import SimpleQueue
-from threading import Lock
+from dataclasses import dataclass, replace
+from threading import Condition
 from typing import Generic, TypeVar
 
-T = TypeVar("T")
 C = TypeVar("C")
 
 
 @dataclass(frozen=True)
-class _Waiting(Generic[T, C]):
-    """A call in the line. Its thread sleeps until it gets its turn."""
+class Waiting(Generic[C]):
+    """A call in the line. One that is `alone` is served by itself: it was served before, and what served it broke."""
 
     call: C
-    alone: bool
-    turn: "SimpleQueue[Turn[T, C]]"
+    alone: bool = False
 
 
-class Turn(Generic[T, C]):
-    """What a call's thread has when it is its turn: what serves it, until it passes that on.
-
-    `calls` are those that are served together, this one first; empty if one before it has handed them in. `server` is
-    None if what served them has broken down before it came to this call.
-    """
-
-    def __init__(
-        self, line: "Line[T, C]", server: T | None, calls: Sequence[C], behind: "Sequence[_Waiting[T, C]]"
-    ) -> None:
-        self.server = server
-        self.calls = calls
-        self._line = line
-        self._behind = behind
-
-    def pass_on(self) -> None:
-        """Let the next of those that are served together have it; after the last, those who have waited longest."""
-        assert self.server is not None  # noqa: S101 - who has nothing passes nothing on
-        if self._behind:
-            self._behind[0].turn.put(Turn(self._line, self.server, (), self._behind[1:]))
-        else:
-            self._line.give(self.server)
-
-    def break_off(self) -> None:
-        """Tell those behind it that they are not served."""
-        for waiting in self._behind:
-            waiting.turn.put(Turn(self._line, None, (), ()))
-
-
-class Line(Generic[T, C]):
-    """Servers that serve one turn at a time, and the calls that wait for one, each in a thread of its own.
-
-    What is given goes to the thread that has waited longest. With a queue, the thread that has just put something back
-    could take it again before those that wait wake up; some would wait several times as long as others.
-    """
+class Line(Generic[C]):
+    """Calls that wait, and the threads of those who serve them, each of which takes some when it is free."""
 
     def __init__(self, servers: int = 1, together: int = 1) -> None:
         """So many calls are served together at the most, and no more than leaves as many for each of the servers."""
         self._servers = servers
         self._together = together
-        self._free: deque[T] = deque()
-        self._waiting: deque[_Waiting[T, C]] = deque()
-        self._lock = Lock()
+        self._waiting: deque[Waiting[C]] = deque()
+        self._changed = Condition()
+        self._closed = False
 
     @property
-    def waiting(self) -> int:
-        """How many calls wait."""
-        return len(self._waiting)
+    def closed(self) -> bool:
+        """Whether nothing is served any more."""
+        return self._closed
 
-    def take(self, call: C, *, alone: bool = False) -> Turn[T, C]:
-        """Wait for the turn of a call, which is served together with others unless it has to be `alone`."""
-        with self._lock:
-            if self._free:
-                return Turn(self, self._free.popleft(), (call,), ())
-            waiting: _Waiting[T, C] = _Waiting(call, alone, SimpleQueue())
-            self._waiting.append(waiting)
-        return waiting.turn.get()
+    def put(self, call: C) -> bool:
+        """Let a call wait behind the others; return False if nothing is served any more."""
+        with self._changed:
+            if not self._closed:
+                self._waiting.append(Waiting(call))
+                self._changed.notify()
+            return not self._closed
 
-    def give(self, server: T) -> None:
-        """Let those that are next have it."""
-        with self._lock:
-            if not self._waiting:
-                self._free.append(server)
-                return
-            served = self._next()
-        served[0].turn.put(Turn(self, server, [waiting.call for waiting in served], served[1:]))
+    def put_back(self, calls: Sequence[Waiting[C]]) -> bool:
+        """Let calls that were taken be the next ones, each alone; return False if nothing is served any more."""
+        with self._changed:
+            if not self._closed:
+                self._waiting.extendleft(replace(waiting, alone=True) for waiting in reversed(calls))
+                self._changed.notify(len(calls))
+            return not self._closed
 
-    def _next(self) -> "list[_Waiting[T, C]]":
-        """Take those out of the line that are served together."""
+    def take(self) -> Sequence[Waiting[C]]:
+        """Wait for calls, and return those that are served together; none after the line was closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            return () if self._closed else self._next()
+
+    def close(self) -> Sequence[C]:
+        """Let nobody wait any more; return the calls that nobody will take."""
+        with self._changed:
+            self._closed = True
+            left = [waiting.call for waiting in self._waiting]
+            self._waiting.clear()
+            self._changed.notify_all()
+        return left
+
+    def _next(self) -> Sequence[Waiting[C]]:
         share = min(self._together, -(-len(self._waiting) // self._servers))
         served = [self._waiting.popleft()]
         while len(served) < share and not (served[0].alone or self._waiting[0].alone):

@@ -24,9 +24,7 @@ async def search(body: Search, service: TheService, caller: Searching) -> Respon
     limit = None if body.filter is None else condition_of(body.filter)
     with service.searches.passed():
         async with service.lifetime.within(service.settings.request_seconds):
-            found = await service.computed(
-                service.searcher.search, body.query, access=caller.access, filter=limit, k=body.k
-            )
+            found = await service.searched(body.query, caller.access, limit, body.k)
     return reply(retrieved_body(found))
 
 

@@ -5,10 +5,14 @@ of the time, and then answers them one after the other.
 """
 
 import multiprocessing
-from collections.abc import Collection, Mapping
+import time
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Lock
-from typing import Any, TypeVar
+from threading import Thread
+from typing import Any, Generic, TypeVar
 
 from loguru import logger
 
@@ -20,7 +24,7 @@ from llm_engineering.domain.errors import BackendError
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.queries import Found, Retrieved
 from llm_engineering.infrastructure.settings import Settings
-from llm_engineering.serving.line import Line
+from llm_engineering.serving.line import Line, Waiting
 from llm_engineering.serving.search_worker import Call, Reply, Request, work
 
 T = TypeVar("T")
@@ -59,8 +63,15 @@ class _Process:
         reply: Reply = self._pipe.recv()
         return reply
 
+    def kill(self) -> None:
+        """End the process whatever it does; who waits for its reply gets an EOFError."""
+        with suppress(ValueError):  # it has just been closed
+            self._process.kill()
+
     def close(self) -> None:
-        """End the process: it does so when its pipe is closed, or else is made to."""
+        """End the process: it does so when its pipe is closed, or else is made to. It can be repeated."""
+        if self._pipe.closed:
+            return
         self._pipe.close()
         self._process.join(_SECONDS_TO_END)
         if self._process.is_alive():
@@ -69,114 +80,142 @@ class _Process:
         self._process.close()
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Asked(Generic[T]):
+    """A call, what kind of value it returns, and where that is awaited."""
+
+    call: Call
+    kind: type[T]
+    reply: "Future[T]" = field(default_factory=Future)
+
+    def fail(self, error: Exception) -> None:
+        """Raise an error where the reply is awaited, if it still is."""
+        if not self.reply.done() and (self.reply.running() or self.reply.set_running_or_notify_cancel()):
+            self.reply.set_exception(error)
+
+    def settle(self, reply: Reply) -> None:
+        """Hand a reply on."""
+        if reply.error is not None:
+            self.reply.set_exception(reply.error)
+        else:
+            assert isinstance(reply.value, self.kind)  # noqa: S101 - what the port says
+            self.reply.set_result(reply.value)
+
+
 class SearchProcesses:
     """The port `Searcher` over processes that have the index and the model each for themselves.
 
-    As many requests are worked on as there are processes, the other calls wait. A process that dies is replaced, and
-    its calls are made once more, each alone, so that one which kills its process does not take others with it. Nobody
-    sees an older publication after a newer one, whichever process answers.
+    As many requests are worked on as there are processes, each seen to by a thread; the other calls wait. A process
+    that dies is replaced, and its calls are made once more, each alone, so that one which kills its process does not
+    take others with it. Nobody sees an older publication after a newer one, whichever process answers.
     """
 
-    config: AssistantConfig
-    settings: Settings
-    count: int
-    _line: "Line[_Process | None, Call]" = field(init=False)
-    _all: set[_Process] = field(default_factory=set, init=False)
-    _publication: str = field(default="", init=False)
-    _closed: bool = field(default=False, init=False)
-    _lock: Lock = field(default_factory=Lock, init=False)
-
-    def __post_init__(self) -> None:
-        self._line = Line(self.count, _TOGETHER)
-        for _ in range(self.count):
-            self._start()
+    def __init__(self, config: AssistantConfig, settings: Settings, count: int) -> None:
+        self.config = config
+        self.settings = settings
+        self._line: Line[_Asked[Any]] = Line(count, _TOGETHER)
+        self._publication = ""
+        self._processes = [self._started() for _ in range(count)]
+        self._threads = [
+            Thread(target=self._serve, args=(number,), name="search process", daemon=True) for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def search(self, query: str, *, access: Access, filter: Filter | None = None, k: int | None = None) -> Retrieved:
-        return self._call(Retrieved, "search", query, access=access, filter=filter, k=k)
+        return self.begin_search(query, access=access, filter=filter, k=k).result()
+
+    def begin_search(
+        self, query: str, *, access: Access, filter: Filter | None = None, k: int | None = None
+    ) -> "Future[Retrieved]":
+        """Search without waiting for it. What is cancelled before its turn is not searched."""
+        return self._asked(Retrieved, "search", query, access=access, filter=filter, k=k)
 
     def look_up(self, query: str, *, access: Access, filter: Filter | None = None, k: int | None = None) -> Found:
-        return self._call(Found, "look_up", query, access=access, filter=filter, k=k)
+        return self._asked(Found, "look_up", query, access=access, filter=filter, k=k).result()
 
     def manifest(self) -> IndexManifest:
-        return self._call(IndexManifest, "manifest")
+        return self._asked(IndexManifest, "manifest").result()
 
     def document(self, document_id: str, access: Access) -> CleanedDocument | None:
         return self.documents([document_id], access).get(document_id)
 
     def documents(self, document_ids: Collection[str], access: Access) -> dict[str, CleanedDocument]:
-        return self._call(dict, "documents", list(document_ids), access)
+        return self._asked(dict, "documents", list(document_ids), access).result()
 
     def facets(self, access: Access) -> Mapping[str, Mapping[str, int]]:
-        return self._call(dict, "facets", access)
+        return self._asked(dict, "facets", access).result()
 
     def close(self) -> None:
-        """End the processes. Calls that wait fail; it can be repeated."""
-        with self._lock:
-            self._closed, ending = True, list(self._all)
-            self._all.clear()
-        for process in ending:
-            process.close()
-            self._line.give(None)
+        """End the processes, after the calls that they work on. Calls that wait fail; it can be repeated."""
+        for asked in self._line.close():
+            asked.fail(_closed())
+        until = time.monotonic() + _SECONDS_TO_END
+        for number, thread in enumerate(self._threads):
+            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():
+                self._processes[number].kill()
+                thread.join()
 
-    def _call(self, kind: type[T], method: str, *arguments: Any, **options: Any) -> T:
+    def _asked(self, kind: type[T], method: str, *arguments: Any, **options: Any) -> "Future[T]":
         """Let the next free process make a call.
 
-        Raises:
-            LLMEngineeringError: as the call raised it.
-            BackendError: two processes died of it, or this was closed.
+        The future raises an LLMEngineeringError as the call raised it; a BackendError if two processes died of it, or
+        this was closed.
         """
-        for alone in (False, True):
-            reply = self._asked(Call(method, arguments, options), alone=alone)
-            if reply is None:
+        asked = _Asked(Call(method, arguments, options), kind)
+        if not self._line.put(asked):
+            asked.fail(_closed())
+        return asked.reply
+
+    def _started(self) -> _Process:
+        return _Process(self.config, self.settings)
+
+    def _serve(self, number: int) -> None:
+        """See to one of the processes, and to those that replace it."""
+        while waiting := self._line.take():
+            left = deque(one for one in waiting if one.alone or one.call.reply.set_running_or_notify_cancel())
+            if not left:
                 continue
-            if reply.error is not None:
-                raise reply.error
-            assert isinstance(reply.value, kind)  # noqa: S101 - what the port says
-            return reply.value
-        raise BackendError("the processes that searched ended; the log of the service says more", transient=True)
-
-    def _asked(self, call: Call, *, alone: bool) -> Reply | None:
-        """Return the reply of the next free process, or None if it died."""
-        turn = self._line.take(call, alone=alone)
-        process = turn.server
-        if self._closed:
-            turn.break_off()
-            self._line.give(None)
-            raise BackendError("the search was closed")
-        if process is None:
-            return None
-        try:
-            if turn.calls:
+            process = self._processes[number]
+            try:
                 # What was seen last is asked now: while they waited for a process, others may have seen more.
-                process.send(Request(turn.calls, self._publication))
-            reply = process.receive()
-        except Exception as error:
-            turn.break_off()  # whatever it was: nobody may wait for a reply that nobody will read
-            logger.error("a process that searched ended ({}); another takes its place", type(error).__name__)
-            self._replace(process)
-            if alone and not isinstance(error, EOFError | OSError):
-                raise  # the call itself cannot be handed over; before, it may have been another that was sent with it
-            return None
-        if reply.publication and reply.publication != process.publication:
-            # Who sees another publication has just looked which one is the newest.
-            self._publication = reply.publication
-        turn.pass_on()
-        return reply
+                process.send(Request([one.call.call for one in left], self._publication))
+                while left:
+                    reply = process.receive()
+                    if reply.publication and reply.publication != process.publication:
+                        # Who sees another publication has just looked which one is the newest.
+                        self._publication = reply.publication
+                    left[0].call.settle(reply)
+                    left.popleft()
+            except Exception as error:  # noqa: BLE001 - whatever it was: nobody may wait for what nobody will read
+                self._replace(number, error)
+                self._again(left, error)
+        self._processes[number].close()
 
-    def _replace(self, process: _Process) -> None:
-        with self._lock:
-            known = process in self._all
-            self._all.discard(process)
-        if known:
-            process.close()
-            self._start()
+    def _replace(self, number: int, error: Exception) -> None:
+        """Start another process. Where that fails, the next call that needs it tries again."""
+        self._processes[number].close()
+        if self._line.closed:
+            return
+        logger.error("a process that searched ended ({}); another takes its place", type(error).__name__)
+        try:
+            self._processes[number] = self._started()
+        except OSError as failure:
+            logger.error("no process can be started: {}", failure)
 
-    def _start(self) -> None:
-        process = _Process(self.config, self.settings)
-        with self._lock:
-            if not self._closed:
-                self._all.add(process)
-                self._line.give(process)
-                return
-        process.close()
+    def _again(self, calls: Sequence[Waiting[_Asked[Any]]], error: Exception) -> None:
+        """Have calls made once more, of which a process broke down, or of others that were sent with them."""
+        ended = BackendError("the processes that searched ended; the log of the service says more", transient=True)
+        for one in calls:
+            if one.alone:
+                # What is no end of a pipe is the call's own fault: it cannot be handed over.
+                one.call.fail(ended if isinstance(error, EOFError | OSError) else error)
+        again = [one for one in calls if not one.alone]
+        if not self._line.put_back(again):
+            for one in again:
+                one.call.fail(_closed())
+
+
+def _closed() -> BackendError:
+    return BackendError("the search was closed")

@@ -9,14 +9,18 @@ from typing import Annotated, ParamSpec, TypeVar
 from fastapi import Depends, Request
 
 from llm_engineering.config.serving import Scope, Serving
+from llm_engineering.domain.access import Access
+from llm_engineering.domain.conditions import Condition
 from llm_engineering.domain.errors import LLMEngineeringError
 from llm_engineering.domain.ports.answers import Assistant, AssistantState, Searcher
+from llm_engineering.domain.queries import Retrieved
 from llm_engineering.infrastructure.cores import available_cores
 from llm_engineering.serving.admission import Bucket, Gate
 from llm_engineering.serving.callers import Caller, Callers
 from llm_engineering.serving.described import KEY
 from llm_engineering.serving.lifetime import Lifetime
 from llm_engineering.serving.metrics import Metrics
+from llm_engineering.serving.search_processes import SearchProcesses
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,6 +57,12 @@ class Service:
     async def computed(self, function: Callable[P, T], *arguments: P.args, **more: P.kwargs) -> T:
         """Run what needs a processor in one of the few threads that are meant for it."""
         return await asyncio.get_running_loop().run_in_executor(self.threads, partial(function, *arguments, **more))
+
+    async def searched(self, query: str, access: Access, filter: Condition | None, k: int | None) -> Retrieved:
+        """Search, in a process of its own where there are any; none of our threads waits for those."""
+        if isinstance(self.searcher, SearchProcesses):
+            return await asyncio.wrap_future(self.searcher.begin_search(query, access=access, filter=filter, k=k))
+        return await self.computed(self.searcher.search, query, access=access, filter=filter, k=k)
 
     async def kept(self, function: Callable[P, T], *arguments: P.args, **more: P.kwargs) -> T:
         """Run what asks the state's store in a thread of its own kind."""

@@ -128,6 +128,41 @@ def test_a_process_that_is_killed_between_two_replies_of_a_request_loses_none() 
             assert [search.result(WAIT).query for search in asked] == [f"owl {number}" for number in range(12)]
 
 
+def test_a_search_that_nobody_awaits_any_more_is_left_out() -> None:
+    run(texts(1))
+    with processes() as there:
+        assert len(there.search("owl", access=ALL).hits) == 3
+        os.kill(children()[0], signal.SIGSTOP)
+        asked = [there.begin_search(f"owl {number}", access=ALL) for number in range(6)]
+        until = time.monotonic() + WAIT
+        while not asked[0].running() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert asked[5].cancel()  # four at the most are with the process
+        assert not asked[0].cancel()
+        os.kill(children()[0], signal.SIGCONT)
+        for number, search in enumerate(asked):
+            assert number == 5 or search.result(WAIT).query == f"owl {number}"
+
+
+def test_while_no_process_can_be_started_searches_fail_and_afterwards_they_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run(texts(1))
+    with processes() as there:
+        assert len(there.search("owl", access=ALL).hits) == 3
+
+        def refused() -> None:
+            raise OSError("no more processes")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(there, "_started", refused)
+            os.kill(children()[0], signal.SIGKILL)
+            for _ in range(2):
+                with pytest.raises(BackendError, match="the processes that searched ended"):
+                    there.search("owl", access=ALL)
+        assert len(there.search("owl", access=ALL).hits) == 3
+
+
 def test_signals_of_the_terminal_are_left_to_the_service() -> None:
     run(texts(1))
     with processes() as there:
@@ -174,3 +209,18 @@ def test_what_is_closed_searches_no_more_and_leaves_no_process_behind() -> None:
         assert children() == []
         with pytest.raises(BackendError, match="the search was closed"):
             there.search("owl", access=ALL)
+
+
+def test_closing_ends_a_process_that_does_not_answer_and_tells_who_waits_for_it() -> None:
+    run(texts(1))
+    with processes() as there:
+        assert len(there.search("owl", access=ALL).hits) == 3
+        os.kill(children()[0], signal.SIGSTOP)
+        asked = [there.begin_search(f"owl {number}", access=ALL) for number in range(3)]
+        started = time.monotonic()
+        there.close()
+        assert time.monotonic() - started < WAIT
+        assert children() == []
+        for search in asked:
+            with pytest.raises(BackendError, match="the search was closed"):
+                search.result(WAIT)
