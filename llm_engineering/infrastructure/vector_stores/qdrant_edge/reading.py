@@ -21,7 +21,7 @@ from llm_engineering.infrastructure.vector_stores.qdrant_edge.found import Found
 from llm_engineering.infrastructure.vector_stores.qdrant_edge.marks import Marks
 from llm_engineering.infrastructure.vector_stores.qdrant_edge.resident_pages import give_back_pages
 from llm_engineering.infrastructure.vector_stores.qdrant_edge.terms import (
-    IN_FULL,
+    SEARCHED,
     domain_point,
     engine_filter,
     stored_sparse,
@@ -94,7 +94,7 @@ class EdgeReading:
         with self._reading():
             query = qdrant.Query.Nearest(vector, using=using)
             wanted = engine_filter(filter)
-            found = self._shard.query(qdrant.QueryRequest(limit=limit, query=query, filter=wanted, params=IN_FULL))
+            found = self._shard.query(qdrant.QueryRequest(limit=limit, query=query, filter=wanted, params=SEARCHED))
             ids = [point.id for point in found]  # each access to `id` makes a new UUID
         payloads = FoundPayloads(len(ids), lambda some: self._payloads(ids[some]))
         if self.lock is not None:

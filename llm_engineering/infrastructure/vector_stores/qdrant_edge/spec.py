@@ -30,11 +30,11 @@ class QdrantEdge(Value):
 
     kind: Literal["qdrant_edge"] = "qdrant_edge"
     exact_up_to: int = Field(
-        100_000,
+        50_000,
         ge=1_000,
         le=100_000_000,
         description="points up to which dense search scans all vectors: exact, 7 ms for 50,000. Above it, publishing "
-        "builds an HNSW graph: 0.5 ms a search, once 14 to 60 CPU seconds for 50,000 points",
+        "builds an HNSW graph: 0.5 ms a search, once 20 seconds on two cores for 100,000 points",
     )
     quantization: Literal["none", "int8"] = Field(
         "int8",

@@ -48,13 +48,16 @@ Clause = (
     | qdrant.Filter
 )
 
-# Twice as many as are wanted are found by their small copies, where an index has some, and scored again in full: left
-# to itself the engine tells the scores of the copies, which are 0.002 off.
-IN_FULL = qdrant.SearchParams(quantization=qdrant.QuantizationSearchParams(rescore=True, oversampling=2.0))
+# How a graph is searched. Twice as many as are wanted are found by their small copies, where an index has some, and
+# scored again in full: left to itself the engine tells the scores of the copies, which are 0.002 off. Looking at 128
+# candidates in place of 100 finds 97.5 % of the ten nearest of 18,264 passages in place of 96.4 %, for 0.07 ms.
+SEARCHED = qdrant.SearchParams(
+    hnsw_ef=128, quantization=qdrant.QuantizationSearchParams(rescore=True, oversampling=2.0)
+)
 
 
 def shard_config(dimension: int, spec: "QdrantEdge", *, warm: bool = False) -> qdrant.EdgeConfig:
-    """Return the engine's configuration; its threshold for HNSW counts kilobytes of vectors.
+    """Return the engine's configuration; its threshold for HNSW counts kilobytes of vectors, itself included.
 
     A `warm` shard reads all vectors into memory when it is opened; one that is not reads what it is asked for.
     """
@@ -69,7 +72,7 @@ def shard_config(dimension: int, spec: "QdrantEdge", *, warm: bool = False) -> q
     return qdrant.EdgeConfig(
         vectors={"dense": dense},
         sparse_vectors={"sparse": qdrant.EdgeSparseVectorParams(modifier=qdrant.Modifier.Idf)},
-        optimizers=qdrant.EdgeOptimizersConfig(indexing_threshold=max(1, spec.exact_up_to * dimension * 4 // 1024)),
+        optimizers=qdrant.EdgeOptimizersConfig(indexing_threshold=spec.exact_up_to * dimension * 4 // 1024 + 1),
         max_search_threads=spec.search_threads or available_cores(),
         wal_enabled=False,
     )
