@@ -34,12 +34,12 @@ class QdrantEdge(Value):
         ge=1_000,
         le=100_000_000,
         description="points up to which dense search scans all vectors: exact, 7 ms for 50,000. Above it, publishing "
-        "builds an HNSW graph: 0.5 ms a search, once 20 seconds on two cores for 100,000 points",
+        "builds an HNSW graph: 0.5 ms a search, once 25 seconds on two cores for 100,000 points",
     )
     quantization: Literal["none", "int8"] = Field(
         "int8",
-        description="what the HNSW graph is searched by: the vectors as they are, or copies of a byte for each number, "
-        "a third of the time and a quarter more on disk; the best hits are scored again in full",
+        description="what the HNSW graph is made and searched by: the vectors as they are, or copies of a byte for each "
+        "number, a third of the time and a tenth more on disk; the best hits are scored again in full",
     )
     search_threads: int = Field(0, ge=0, le=256, description="threads of one search; 0 = as many as there are cores")
 
