@@ -38,8 +38,8 @@ class QdrantEdge(Value):
     )
     quantization: Literal["none", "int8"] = Field(
         "int8",
-        description="what the HNSW graph is made and searched by: the vectors as they are, or copies of a byte for each "
-        "number, a third of the time and a tenth more on disk; the best hits are scored again in full",
+        description="what the HNSW graph is made and searched by: the vectors as they are, or copies of a byte for "
+        "each number, a third of the time and a tenth more on disk; the best hits are scored again in full",
     )
     search_threads: int = Field(0, ge=0, le=256, description="threads of one search; 0 = as many as there are cores")
 
