@@ -65,7 +65,7 @@ class _Process:
 
     def kill(self) -> None:
         """End the process whatever it does; who waits for its reply gets an EOFError."""
-        with suppress(ValueError):  # it has just been closed
+        with suppress(ValueError):  # it was closed in this moment
             self._process.kill()
 
     def close(self) -> None:
@@ -129,22 +129,22 @@ class SearchProcesses:
         self, query: str, *, access: Access, filter: Filter | None = None, k: int | None = None
     ) -> "Future[Retrieved]":
         """Search without waiting for it. What is cancelled before its turn is not searched."""
-        return self._asked(Retrieved, "search", query, access=access, filter=filter, k=k)
+        return self._ask(Retrieved, "search", query, access=access, filter=filter, k=k)
 
     def look_up(self, query: str, *, access: Access, filter: Filter | None = None, k: int | None = None) -> Found:
-        return self._asked(Found, "look_up", query, access=access, filter=filter, k=k).result()
+        return self._ask(Found, "look_up", query, access=access, filter=filter, k=k).result()
 
     def manifest(self) -> IndexManifest:
-        return self._asked(IndexManifest, "manifest").result()
+        return self._ask(IndexManifest, "manifest").result()
 
     def document(self, document_id: str, access: Access) -> CleanedDocument | None:
         return self.documents([document_id], access).get(document_id)
 
     def documents(self, document_ids: Collection[str], access: Access) -> dict[str, CleanedDocument]:
-        return self._asked(dict, "documents", list(document_ids), access).result()
+        return self._ask(dict, "documents", list(document_ids), access).result()
 
     def facets(self, access: Access) -> Mapping[str, Mapping[str, int]]:
-        return self._asked(dict, "facets", access).result()
+        return self._ask(dict, "facets", access).result()
 
     def close(self) -> None:
         """End the processes, after the calls that they work on. Calls that wait fail; it can be repeated."""
@@ -157,7 +157,7 @@ class SearchProcesses:
                 self._processes[number].kill()
                 thread.join()
 
-    def _asked(self, kind: type[T], method: str, *arguments: Any, **options: Any) -> "Future[T]":
+    def _ask(self, kind: type[T], method: str, *arguments: Any, **options: Any) -> "Future[T]":
         """Let the next free process make a call.
 
         The future raises an LLMEngineeringError as the call raised it; a BackendError if two processes died of it, or
@@ -201,7 +201,7 @@ class SearchProcesses:
         logger.error("a process that searched ended ({}); another takes its place", type(error).__name__)
         try:
             self._processes[number] = self._started()
-        except OSError as failure:
+        except Exception as failure:  # noqa: BLE001 - this thread goes on, and tells those who wait
             logger.error("no process can be started: {}", failure)
 
     def _again(self, calls: Sequence[Waiting[_Asked[Any]]], error: Exception) -> None:
