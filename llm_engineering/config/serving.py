@@ -72,7 +72,13 @@ class Serving(Value):
         description="processes that search, each with index and model for itself; 0: threads of the service do; null: "
         "one for each core, four at most",
     )
-    threads: int | None = Field(None, ge=1, le=256, description="searches at the same time; null: one for each core")
+    threads: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="extractive answers at the same time, and searches where no processes make them; null: two for "
+        "each process, without processes one for each core",
+    )
     waiting: int | None = Field(
         None, ge=0, le=10_000, description="searches that wait for a thread; null: five for each thread"
     )

@@ -75,7 +75,7 @@ def _processes(config: AssistantConfig, ask: Ask | None) -> int:
 
 
 def _places(settings: Serving, processes: int) -> Serving:
-    """Return the settings with a thread for each search that waits for its turn with a process.
+    """Return the settings with a thread for each answer whose search waits for its turn with a process.
 
     A search that is over is then quoted and kept at once: it does not stand in line again, behind those that have not
     begun. As many searches are let in as ever: of each six, five wait.

@@ -13,7 +13,7 @@ C = TypeVar("C")
 class Waiting(Generic[C]):
     """A call in the line. One that is `alone` is served by itself: it was served before, and what served it broke."""
 
-    call: C
+    item: C
     alone: bool = False
 
 
@@ -59,7 +59,7 @@ class Line(Generic[C]):
         """Let nobody wait any more; return the calls that nobody will take."""
         with self._changed:
             self._closed = True
-            left = [waiting.call for waiting in self._waiting]
+            left = [waiting.item for waiting in self._waiting]
             self._waiting.clear()
             self._changed.notify_all()
         return left

@@ -174,24 +174,27 @@ class SearchProcesses:
     def _serve(self, number: int) -> None:
         """See to one of the processes, and to those that replace it."""
         while waiting := self._line.take():
-            left = deque(one for one in waiting if one.alone or one.call.reply.set_running_or_notify_cancel())
-            if not left:
-                continue
-            process = self._processes[number]
+            left = deque(one for one in waiting if one.alone or one.item.reply.set_running_or_notify_cancel())
             try:
-                # What was seen last is asked now: while they waited for a process, others may have seen more.
-                process.send(Request([one.call.call for one in left], self._publication))
-                while left:
-                    reply = process.receive()
-                    if reply.publication and reply.publication != process.publication:
-                        # Who sees another publication has just looked which one is the newest.
-                        self._publication = reply.publication
-                    left[0].call.settle(reply)
-                    left.popleft()
+                self._answer(left, self._processes[number])
             except Exception as error:  # noqa: BLE001 - whatever it was: nobody may wait for what nobody will read
                 self._replace(number, error)
                 self._again(left, error)
         self._processes[number].close()
+
+    def _answer(self, left: "deque[Waiting[_Asked[Any]]]", process: _Process) -> None:
+        """Have a process make calls; those that it has answered are taken out."""
+        if not left:
+            return
+        # What was seen last is asked now: while they waited for a process, others may have seen more.
+        process.send(Request([one.item.call for one in left], self._publication))
+        while left:
+            reply = process.receive()
+            if reply.publication and reply.publication != process.publication:
+                # Who sees another publication has just looked which one is the newest.
+                self._publication = reply.publication
+            left[0].item.settle(reply)
+            left.popleft()
 
     def _replace(self, number: int, error: Exception) -> None:
         """Start another process. Where that fails, the next call that needs it tries again."""
@@ -210,11 +213,11 @@ class SearchProcesses:
         for one in calls:
             if one.alone:
                 # What is no end of a pipe is the call's own fault: it cannot be handed over.
-                one.call.fail(ended if isinstance(error, EOFError | OSError) else error)
+                one.item.fail(ended if isinstance(error, EOFError | OSError) else error)
         again = [one for one in calls if not one.alone]
         if not self._line.put_back(again):
             for one in again:
-                one.call.fail(_closed())
+                one.item.fail(_closed())
 
 
 def _closed() -> BackendError:

@@ -4,8 +4,6 @@ The server is a stand-in (see `qdrant_stand_in`). The contract itself, in `test_
 """
 
 import dataclasses
-import math
-import operator
 import random
 import subprocess
 import sys
@@ -22,6 +20,7 @@ import pytest
 from loguru import logger
 from qdrant_client import QdrantClient, models
 from qdrant_stand_in import StandIn, stand_in
+from vectors import cosine
 
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.config import Load
@@ -354,10 +353,6 @@ def test_what_compressed_vectors_find_is_scored_in_full(quantization: str) -> No
         for found in index.search_dense(query, 10):
             stored = index.get([found.id])[found.id].dense
             assert found.score == pytest.approx(cosine(query, stored), abs=1e-6)
-
-
-def cosine(one: "array[float]", other: "array[float]") -> float:
-    return sum(map(operator.mul, one, other)) / math.hypot(*one) / math.hypot(*other)
 
 
 # One writer

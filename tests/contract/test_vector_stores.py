@@ -3,14 +3,13 @@
 import dataclasses
 import json
 import math
-import operator
 import os
 import random
 import signal
 import subprocess
 import sys
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import NAMESPACE_URL, uuid4, uuid5
@@ -21,6 +20,7 @@ from postgresql_server import new_database
 from qdrant_client import QdrantClient
 from qdrant_stand_in import stand_in
 from remote_stores import ON_REAL_SERVERS, STAND_INS, opened, skip_words
+from vectors import cosine
 
 from llm_engineering.domain.chunks import Point, SparseVector, point_digest
 from llm_engineering.domain.errors import BackendError, UsageError
@@ -756,10 +756,6 @@ def test_a_graph_of_compressed_vectors_is_scored_in_full(tmp_path: Path, made: s
             again.publish("v1")
     shard = next((tmp_path / "feature_store/notes/versions").glob("*/shard"))
     assert bool(list(shard.rglob("quantized*"))) == (opened == "int8")
-
-
-def cosine(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(map(operator.mul, one, other)) / math.hypot(*one) / math.hypot(*other)
 
 
 def test_a_writer_of_a_later_run_takes_over_and_the_stale_one_writes_nowhere(tmp_path: Path) -> None:

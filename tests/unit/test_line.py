@@ -18,7 +18,7 @@ def line_of(count: int, servers: int = 1, together: int = 1) -> "Line[int]":
 
 def taken(line: "Line[int]", times: int = 1) -> list[list[int]]:
     """Return the numbers that were taken each time."""
-    return [[waiting.call for waiting in line.take()] for _ in range(times)]
+    return [[waiting.item for waiting in line.take()] for _ in range(times)]
 
 
 def test_who_waits_longest_is_next() -> None:
@@ -44,7 +44,7 @@ def test_those_who_are_put_back_are_next_in_their_order_and_each_alone() -> None
     assert [waiting.alone for waiting in broken] == [False] * 3
     assert line.put_back(broken[1:])
     again = line.take()
-    assert [(waiting.call, waiting.alone) for waiting in again] == [(1, True)]
+    assert [(waiting.item, waiting.alone) for waiting in again] == [(1, True)]
     assert taken(line, 2) == [[2], [3, 4, 5]]
 
 
@@ -57,7 +57,7 @@ def test_who_waits_for_calls_gets_one_that_comes() -> None:
         line.put(number)
     for server in servers:
         server.join(WAIT)
-    assert sorted(waiting.call for waiting in got) == [0, 1]
+    assert sorted(waiting.item for waiting in got) == [0, 1]
 
 
 def test_a_line_that_is_closed_takes_and_gives_nothing_and_wakes_those_who_wait_for_calls() -> None:

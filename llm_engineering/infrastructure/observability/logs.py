@@ -23,7 +23,7 @@ def configure_logging(level: str = "INFO") -> None:
         record["message"] = redact(record["message"])
 
     def write(message: "Message") -> None:
-        # Beside the message there is only what a traceback shows.
+        # The message has lost its secrets above; what stands beside it is a traceback or nothing.
         sys.stderr.write(redact(message) if message.record["exception"] else message)
 
     logger.remove()

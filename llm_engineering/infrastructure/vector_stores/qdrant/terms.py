@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 # Which points frequencies of words are counted over can be said from this version on.
 IDF_OF_SOME = (1, 19)
+# Where a version has compressed vectors, twice as many as are wanted are found by them and scored again in full: left
+# to itself the server does so for binary ones alone. Other versions take no notice of it.
+IN_FULL = models.SearchParams(quantization=models.QuantizationSearchParams(rescore=True, oversampling=2.0))
 
 
 def stored_point(point: Point, generation: int) -> models.PointStruct:
@@ -150,11 +153,6 @@ def condition(path: str, value: Scalar) -> models.FieldCondition:
     if isinstance(value, bool | str) or (isinstance(value, int) and LARGEST_EXACT < abs(value) <= LARGEST_INTEGER):
         return models.FieldCondition(key=path, match=models.MatchValue(value=value))
     return models.FieldCondition(key=path, range=models.Range(gte=float(value), lte=float(value)))
-
-
-# Where a version has compressed vectors, twice as many as are wanted are found by them and scored again in full: left
-# to itself the server does so for binary ones alone. Other versions take no notice of it.
-IN_FULL = models.SearchParams(quantization=models.QuantizationSearchParams(rescore=True, oversampling=2.0))
 
 
 def frequencies_at(generation: int, server: tuple[int, int]) -> models.SearchParams | None:
