@@ -74,6 +74,23 @@ def test_passages_queries_and_tokens_have_the_vectors_of_torch(folder: Path, tmp
         np.testing.assert_allclose(one, two, atol=1e-5)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_texts_that_share_a_row_have_the_vectors_that_they_have_alone(
+    folder: Path, tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = spec_of(folder, queries=engine).open_queries(tmp_path)
+    assert isinstance(ours, GraphEncoder)
+    texts = ["alpha", "alpha is beta " * 4, "gamma", "beta alpha", "zeta eta kappa " * 3, "gamma"]
+    alone, alone_tokens = [ours.embed_query(text) for text in texts], [ours.token_vectors([text])[0] for text in texts]
+    shapes: list[tuple[int, ...]] = []
+    run = ours._session.run
+    monkeypatch.setattr(ours._session, "run", lambda inputs: shapes.append(inputs["input_ids"].shape) or run(inputs))
+    np.testing.assert_allclose(ours.embed_queries(texts), alone, atol=1e-6)
+    for one, two in zip(ours.token_vectors(texts), alone_tokens, strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+    assert shapes == [(1, sum(map(len, alone_tokens)))] * 2
+
+
 @openvino
 def test_in_bf16_the_same_batch_has_the_same_vectors_in_every_thread_and_process(folder: Path, tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor

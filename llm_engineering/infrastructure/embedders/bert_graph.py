@@ -59,8 +59,9 @@ def _array(name: str, tensor: Mapping[str, Any]) -> NDArray[np.float32]:
 def bert_graph(config: Mapping[str, Any], weights: Weights) -> "tuple[ModelProto, dict[str, NDArray[np.float32]]]":
     """Return the graph, and the weights that it wants lent, by name.
 
-    Inputs are `input_ids` and `attention_mask`, both int64 (texts, tokens); outputs `sentence_embedding`
-    (texts, dimension), the mean over the tokens that the mask shows, and `token_embeddings` (texts, tokens, dimension).
+    Inputs, laid out by `rows.py`, are `input_ids`, `position_ids` (the place of a token in its text) and `text_ids`
+    (tokens see those of their own text alone), int64 (rows, tokens); the output is `token_embeddings`, float32 (rows,
+    tokens, dimension).
 
     Raises:
         Unfit: weights are missing, or not of the shape that the settings describe.
@@ -91,27 +92,23 @@ class _Graph:
         self._nodes: list[NodeProto] = []
 
     def build(self) -> None:
-        """Add the nodes from the token ids to the mean."""
-        mask = self.add("Cast", ["attention_mask"], to=6)  # int32, as the fused attention wants it
+        """Add the nodes from the token ids to the tokens' vectors."""
+        ones = self.add("Unsqueeze", ["text_ids", self.constant("2", [2])])
+        others = self.add("Unsqueeze", ["text_ids", self.constant("1", [1])])
+        mask = self.add("Cast", [self.add("Equal", [ones, others])], to=6)  # int32, as the fused attention wants it
         hidden = self._embeddings()
         for number in range(self.layers):
             hidden = self._layer(hidden, mask, f"encoder.layer.{number}.")
         self.add("Identity", [hidden], "token_embeddings")
-        shown = self.add("Cast", ["attention_mask"], to=1)  # float32
-        weighed = self.add("Mul", [hidden, self.add("Unsqueeze", [shown, self.constant("2", [2])])])
-        total = self.add("ReduceSum", [weighed, self.constant("1", [1])], keepdims=0)
-        count = self.add("ReduceSum", [shown, self.constant("1", [1])], keepdims=1)
-        self.add("Div", [total, count], "sentence_embedding")
 
     def _embeddings(self) -> str:
         name = "embeddings.{}_embeddings.weight"
         words = self.lend(name.format("word"), (self.words, self.size))
         positions = self.lend(name.format("position"), (self.positions, self.size))
         segment = self._lend("segment", self.weights[name.format("token_type")][:1], (1, self.size))
-        length = self.add("Shape", ["input_ids"], start=1, end=2)
         found = self.add("Add", [self.add("Gather", [words, "input_ids"]), segment])
-        here = self.add("Slice", [positions, self.constant("0", [0]), length])
-        return self._normalised(self.add("Add", [found, here]), "embeddings.LayerNorm")
+        places = self.add("Gather", [positions, "position_ids"])
+        return self._normalised(self.add("Add", [found, places]), "embeddings.LayerNorm")
 
     def _layer(self, hidden: str, mask: str, name: str) -> str:
         """Self-attention and a feed-forward network, each added to its input and normalised."""
@@ -167,15 +164,12 @@ class _Graph:
         from onnx import TensorProto, helper
 
         ids = [
-            helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "tokens"])
-            for name in ("input_ids", "attention_mask")
+            helper.make_tensor_value_info(name, TensorProto.INT64, ["rows", "tokens"])
+            for name in ("input_ids", "position_ids", "text_ids")
         ]
-        found = [
-            helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["texts", self.size]),
-            helper.make_tensor_value_info("token_embeddings", TensorProto.FLOAT, ["texts", "tokens", self.size]),
-        ]
+        found = helper.make_tensor_value_info("token_embeddings", TensorProto.FLOAT, ["rows", "tokens", self.size])
         lent = [_placeholder(name, weights) for name, weights in self.lent.items()]
-        graph = helper.make_graph(self._nodes, "bert", ids, found, [*lent, *self._constants.values()])
+        graph = helper.make_graph(self._nodes, "bert", ids, [found], [*lent, *self._constants.values()])
         versions = [helper.make_opsetid("", OPSET), helper.make_opsetid(FUSED, 1)]
         return helper.make_model(graph, opset_imports=versions, ir_version=FORMAT)
 

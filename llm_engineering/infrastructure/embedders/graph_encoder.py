@@ -15,6 +15,7 @@ from llm_engineering.domain.indexes import ModelCard
 from llm_engineering.infrastructure.embedders.bert_graph import Unfit
 from llm_engineering.infrastructure.embedders.model_files import ModelFiles
 from llm_engineering.infrastructure.embedders.plain_bert import is_plain_bert
+from llm_engineering.infrastructure.embedders.rows import WIDTH, Rows
 from llm_engineering.infrastructure.embedders.tokenizer import FileTokenizer
 from llm_engineering.infrastructure.embedders.vectors import unit_vectors
 from llm_engineering.infrastructure.embedders.window import check_window, in_buckets, length_buckets
@@ -30,8 +31,9 @@ class Session(Protocol):
     how: str  # for messages: "in fp32 in ONNX Runtime"
     dimension: int
 
-    def run(self, output: str, inputs: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:
-        """Return an output of the graph for one batch; any exception says why it could not be computed."""
+    def run(self, inputs: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Return the vectors of the tokens of one batch, (rows, tokens, dimension); any exception says why it could
+        not be computed."""
         ...
 
 
@@ -93,7 +95,7 @@ class GraphEncoder:
     def embed_queries(self, texts: Sequence[str]) -> list[Vector]:
         """Return the vectors of many queries, in their order."""
         ids = [self._tokenizer.query_ids(text, self._spec.query_prompt) for text in texts]
-        return in_buckets(ids, self._spec.batch_positions, self._encode)
+        return in_buckets(ids, self._spec.batch_positions, self._encode, short=WIDTH)
 
     def token_vectors(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         """Return for each text the unit vectors of its tokens, (tokens, components); what exceeds the window does not
@@ -101,24 +103,27 @@ class GraphEncoder:
         ids = [self._tokenizer.query_ids(text, "") for text in texts]
         found: dict[int, NDArray[np.float32]] = {}
         for batch in length_buckets([len(tokens) for tokens in ids], self._spec.batch_positions):
-            hidden = self._run("token_embeddings", [ids[position] for position in batch])
-            hidden /= np.maximum(np.linalg.norm(hidden, axis=-1, keepdims=True), 1e-12)
-            found |= {place: hidden[row, : len(ids[place])] for row, place in enumerate(batch)}
+            hidden = self._run([ids[position] for position in batch])
+            lengths = (np.linalg.norm(each, axis=-1, keepdims=True) for each in hidden)
+            units = [each / np.maximum(length, 1e-12) for each, length in zip(hidden, lengths, strict=True)]
+            found |= zip(batch, units, strict=True)
         return [found[place] for place in range(len(texts))]
 
     def _encode(self, ids: Sequence[Sequence[int]]) -> list[Vector]:
-        return unit_vectors(self._run("sentence_embedding", ids), self.card.name, self.how)
+        means = [hidden.mean(axis=0) for hidden in self._run(ids)]
+        return unit_vectors(np.stack(means), self.card.name, self.how)
 
-    def _run(self, output: str, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Return what the model makes of one batch of token ids."""
-        tokens, mask = padded_arrays(ids)
+    def _run(self, ids: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
+        """Return what the model makes of one batch of token ids: for each text (tokens, dimension)."""
+        rows = Rows.of(ids)
         try:
-            return self._session.run(output, {"input_ids": tokens, "attention_mask": mask})
+            hidden = self._session.run(rows.inputs)
         except Exception as error:  # see `Session.run`
             raise BackendError(
-                f"model {self.card.name!r} failed on a batch of {tokens.shape[0]} texts of up to {tokens.shape[1]} "
+                f"model {self.card.name!r} failed on a batch of {len(ids)} texts of up to {max(map(len, ids))} "
                 f"tokens: {error}. A smaller token_budget needs less memory"
             ) from error
+        return [hidden[row, span] for row, span in rows.places]
 
 
 def _opened(files: ModelFiles, engine: "Engine", threads: int, precision: str, callers: int) -> Session:
@@ -130,13 +135,3 @@ def _opened(files: ModelFiles, engine: "Engine", threads: int, precision: str, c
     from llm_engineering.infrastructure.embedders.onnx_session import OnnxSession
 
     return OnnxSession(files, threads)
-
-
-def padded_arrays(ids: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return token ids and attention mask, both (texts, longest); the mask hides the padding, so its id is free."""
-    tokens = np.zeros((len(ids), max(map(len, ids))), dtype=np.int64)
-    mask = np.zeros_like(tokens)
-    for row, sequence in enumerate(ids):
-        tokens[row, : len(sequence)] = sequence
-        mask[row, : len(sequence)] = 1
-    return tokens, mask

@@ -22,10 +22,12 @@ def check_window(lengths: Sequence[int], max_tokens: int) -> None:
             )
 
 
-def length_buckets(lengths: Sequence[int], token_budget: int, least: float = 0.0) -> Iterator[list[int]]:
+def length_buckets(
+    lengths: Sequence[int], token_budget: int, least: float = 0.0, short: int = 0
+) -> Iterator[list[int]]:
     """Yield positions in batches of similar length, longest first; padded to its longest, a batch fits the budget.
 
-    `least` is how long the shortest of a batch must be, as a share of its longest.
+    `least` is how long the shortest of a batch must be, as a share of its longest if that is over `short`.
 
     A single text over the budget is a batch of its own. Longest first shows at once whether memory suffices. Texts of
     equal length keep their order, and batches are cut from the front: without its first ones, the rest is cut alike.
@@ -36,7 +38,8 @@ def length_buckets(lengths: Sequence[int], token_budget: int, least: float = 0.0
     batch: list[int] = []
     for position in sorted(range(len(lengths)), key=lambda position: -lengths[position]):
         longest = lengths[batch[0]] if batch else 0
-        if batch and ((len(batch) + 1) * longest > token_budget or lengths[position] < least * longest):
+        share = least if longest > short else 0.0
+        if batch and ((len(batch) + 1) * longest > token_budget or lengths[position] < share * longest):
             yield batch
             batch = []
         batch.append(position)
@@ -45,13 +48,17 @@ def length_buckets(lengths: Sequence[int], token_budget: int, least: float = 0.0
 
 
 def in_buckets(
-    ids: Sequence[Sequence[int]], token_budget: int, encode: Callable[[Sequence[Sequence[int]]], Sequence[T]]
+    ids: Sequence[Sequence[int]],
+    token_budget: int,
+    encode: Callable[[Sequence[Sequence[int]]], Sequence[T]],
+    short: int = 0,
 ) -> list[T]:
     """Return what is made of each text's token ids, in their order; those of similar length are encoded together.
 
-    None is padded to more than twice its length, so that a long text does not make its neighbours long as well.
+    None is padded to more than twice its length, so that a long text does not make its neighbours long as well; but
+    texts of up to `short` tokens go together, whatever their lengths.
     """
     found: dict[int, T] = {}
-    for batch in length_buckets([len(tokens) for tokens in ids], token_budget, least=0.5):
+    for batch in length_buckets([len(tokens) for tokens in ids], token_budget, least=0.5, short=short):
         found |= zip(batch, encode([ids[position] for position in batch]), strict=True)
     return [found[position] for position in range(len(ids))]
