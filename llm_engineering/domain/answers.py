@@ -86,7 +86,10 @@ class Answer(Value):
 
 
 class Receipt(Value):
-    """What is kept with an answer so that it can be proved and repeated: hits by id and score, never their texts."""
+    """What is kept with an answer so that it can be proved and repeated: hits by id and score, never their texts.
+
+    `vectors` are those of what was searched for, by its wordings: float32, little-endian, base64.
+    """
 
     answer: Answer
     access: Access = ALL
@@ -94,6 +97,7 @@ class Receipt(Value):
     retrieval: dict[str, Any] = Field(default_factory=dict)
     hits: tuple[tuple[str, float], ...] = ()
     query: str = ""
+    vectors: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

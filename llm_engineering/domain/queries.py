@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
+from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.conditions import Filter
 from llm_engineering.domain.documents import CleanedDocument, Metadata
 from llm_engineering.domain.indexes import IndexManifest
@@ -85,8 +86,9 @@ class Retrieved:
 @dataclass(frozen=True, slots=True)
 class Found:
     """What an answer is made from: the hits, their documents as the caller may see them, and the manifest of the index
-    version that both are of."""
+    version that both are of; and the vectors of what was searched for, by its wordings."""
 
     retrieved: Retrieved
     documents: Mapping[str, CleanedDocument]
     manifest: IndexManifest
+    vectors: Mapping[str, Vector] = field(default_factory=dict)

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from llm_engineering.application.answering.replaying import Replay, compare
+from llm_engineering.application.answering.replaying import Replay, compare, unpacked
+from llm_engineering.application.retrieval.searcher import FollowingSearcher
 from llm_engineering.bootstrap import Workspace
 from llm_engineering.bootstrap.answering import open_assistant
 from llm_engineering.bootstrap.asking import retrieval_ask
@@ -90,6 +91,8 @@ def _replayed(
 ) -> Replay:
     with _searcher(config, workspace, state, Accounts(workspace), lasting=lasting) as searcher:
         k = receipt.retrieval.get("asked_k")
+        if receipt.retrieval.get("model") == searcher.manifest().model.digest:
+            searcher.know({wording: unpacked(vector) for wording, vector in receipt.vectors.items()})
         found = searcher.search(receipt.query, access=receipt.access, filter=receipt.filter, k=k)
         cited = {citation.document_id for citation in receipt.answer.citations}
         return compare(receipt, found, searcher.manifest(), searcher.documents(cited, receipt.access))
@@ -98,7 +101,7 @@ def _replayed(
 @contextmanager
 def _searcher(
     config: AssistantConfig, workspace: Workspace, state: AssistantState, accounts: Accounts, *, lasting: bool = False
-) -> Iterator[Searcher]:
+) -> Iterator[FollowingSearcher]:
     """Open the searcher, with a model for its own questions where its settings name one."""
     with (
         retrieval_ask(config, state, workspace, accounts) as ask,

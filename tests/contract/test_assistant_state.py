@@ -223,7 +223,7 @@ def test_any_string_comes_back_unchanged(state: AssistantState, text: str) -> No
     state.cache(text, text, 60, [text])
     assert state.cached(text) == text
     assert not state.claim(text, 60)
-    kept = receipt(f"id{text}", query=text, retrieval={"of": text})
+    kept = receipt(f"id{text}", query=text, retrieval={"of": text}, vectors={text: "AAAA"})
     state.keep_receipt(text, kept)
     assert state.receipt(text, f"id{text}") == kept
     thought = feedback(f"id{text}", text, at=text)

@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Iterator, Sequence
 
-from llm_engineering.application.retrieval.remembering import Remembering
+from llm_engineering.application.retrieval.remembering import Noting, Remembering
 from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.indexes import ModelCard
 
@@ -72,3 +72,20 @@ def test_what_was_not_asked_for_longest_is_forgotten_first() -> None:
     knowing.learn(["1", "22", "333"])
     knowing.embed_query("333")
     assert embedder.asked[4:] == [["1", "22", "333"]]
+
+
+def test_what_it_is_told_counts_in_place_of_what_it_would_compute() -> None:
+    embedder = Counting()
+    knowing = Remembering(embedder)
+    knowing.know({"a": vector("former")})
+    assert knowing.embed_query("a") == vector("former")
+    assert embedder.asked == []
+
+
+def test_a_search_notes_the_vectors_of_its_own_wordings() -> None:
+    knowing = Remembering(Counting())
+    knowing.embed_query("another's")
+    noting = Noting(knowing)
+    assert (noting.card, noting.embed_query("a"), noting.embed_query("bb")) == (knowing.card, vector("a"), vector("bb"))
+    assert noting.vectors == {"a": vector("a"), "bb": vector("bb")}
+    assert list(noting.embed(["gg"])) == [[(0, vector("gg"))]]

@@ -9,10 +9,11 @@ from collections.abc import Collection
 from loguru import logger
 
 from llm_engineering.application.answering import drafting
+from llm_engineering.application.answering.replaying import packed
 from llm_engineering.application.answering.tools import Tools
 from llm_engineering.domain.answers import Answer, Question, Receipt
 from llm_engineering.domain.errors import BackendError, UsageError
-from llm_engineering.domain.queries import Retrieved
+from llm_engineering.domain.queries import Found
 
 CUT, LEAK, NO_RECEIPT = "cut", "leak", "no_receipt"
 
@@ -41,13 +42,11 @@ async def cache(tools: Tools, key: str, answer: Answer, documents: Collection[st
         logger.warning("the answer could not be cached: {}", error)
 
 
-async def with_receipt(tools: Tools, question: Question, answer: Answer, retrieved: Retrieved, model: str) -> Answer:
-    """Keep the receipt of an answer, where the settings say so; return the answer, flagged if that failed.
-
-    `model` is the digest of the embedder that the index was made with.
-    """
+async def with_receipt(tools: Tools, question: Question, answer: Answer, found: Found) -> Answer:
+    """Keep the receipt of an answer, where the settings say so; return the answer, flagged if that failed."""
     if tools.state is None or not tools.settings.keep_receipts:
         return answer
+    retrieved, model = found.retrieved, found.manifest.model.digest
     receipt = Receipt(
         answer=answer,
         access=question.access,
@@ -55,6 +54,7 @@ async def with_receipt(tools: Tools, question: Question, answer: Answer, retriev
         retrieval={**tools.retrieval, "asked_k": question.k, "model": model},
         hits=tuple((hit.chunk_id, hit.score) for hit in retrieved.hits),
         query=retrieved.query,
+        vectors={wording: packed(vector) for wording, vector in found.vectors.items()},
     )
     try:
         # A model may have used what it did not cite, so the answer belongs to every document that was found.

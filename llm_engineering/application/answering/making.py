@@ -30,7 +30,7 @@ from llm_engineering.domain.errors import BackendError, BudgetExceeded, UsageErr
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.llms import LlmRequest, Usage
 from llm_engineering.domain.ports import Llm
-from llm_engineering.domain.queries import Retrieved
+from llm_engineering.domain.queries import Found, Retrieved
 
 LLM_FAILED, UNKNOWN_FIELD = "llm_failed", "unknown_field"
 _CONDENSED_TOKENS = 120
@@ -50,7 +50,6 @@ class Making:
     seconds: dict[str, float] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     flags: list[str] = field(default_factory=list)
-    model: str = field(default="", init=False)
     began: float = field(default=0.0, init=False)
 
     async def make(self) -> None:
@@ -58,10 +57,10 @@ class Making:
         self.began = asyncio.get_running_loop().time()
         with self._timed("query"):
             query = await self._query()
-        retrieved, manifest, evidence = await asyncio.to_thread(self._found, query)
+        found, evidence = await asyncio.to_thread(self._found, query)
+        retrieved = found.retrieved
         self.emit(Sources(self.answer_id, retrieved))
-        self.model = manifest.model.digest
-        versions = self._versions(retrieved, manifest)
+        versions = self._versions(retrieved, found.manifest)
         answer = await self._generated(evidence, retrieved, versions) if self._worth_asking(retrieved) else None
         if answer is None:
             with self._timed("answer"):
@@ -69,7 +68,7 @@ class Making:
             self.emit(Piece(draft.text))
             versions = versions.model_copy(update={"llm": "", "prompt": "", "prompt_hash": ""})
             answer = self._answer(draft, retrieved, versions)
-        answer = await with_receipt(self.tools, self.question, answer, retrieved, self.model)
+        answer = await with_receipt(self.tools, self.question, answer, found)
         self.emit(Finished(answer, retrieved.hits))
 
     def _worth_asking(self, retrieved: Retrieved) -> bool:
@@ -95,20 +94,20 @@ class Making:
         self.usage += reply.usage
         return rewritten(reply.text) or by_rules
 
-    def _found(self, query: str) -> tuple[Retrieved, IndexManifest, Evidence]:
+    def _found(self, query: str) -> tuple[Found, Evidence]:
         """Search, and number the passages."""
         asked = self.question
         with self._timed("search"):
             found = self.tools.searcher.look_up(query, access=asked.access, filter=asked.filter, k=asked.k)
-        retrieved, manifest = found.retrieved, found.manifest
+        retrieved = found.retrieved
         passages = numbered(retrieved.hits, asked.k or self.tools.settings.passages, found.documents)
         read = {passage.hit.document_id for passage in passages}
         documents = {name: document for name, document in found.documents.items() if name in read}
         self.flags += [UNKNOWN_FIELD] if retrieved.warnings else []
         self.flags += [f"injection:{one.hit.chunk_id}" for one in passages if is_injected(one.text)]
         judged = retrieved.confidence is not None
-        evidence = Evidence(query, passages, documents, self.tools.settings, _language(manifest), judged)
-        return retrieved, manifest, evidence
+        evidence = Evidence(query, passages, documents, self.tools.settings, _language(found.manifest), judged)
+        return found, evidence
 
     async def _generated(self, evidence: Evidence, retrieved: Retrieved, versions: Versions) -> Answer | None:
         """Return the answer of the model, or None if quotes must do."""

@@ -1,16 +1,31 @@
 """Whether a search finds today what it found for an answer."""
 
 import math
+from array import array
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 
+import numpy as np
+
 from llm_engineering.domain.answers import Receipt
+from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.queries import Retrieved
 from llm_engineering.domain.value import Value
 
-# A batch of another size or another processor moves the last digits of a vector.
+# Another processor moves the last digits of what is computed.
 _NOISE = 1e-5
+
+
+def packed(vector: Vector) -> str:
+    """Return a vector as a receipt has it."""
+    return b64encode(np.asarray(vector, dtype="<f4").tobytes()).decode()
+
+
+def unpacked(text: str) -> Vector:
+    """Return a vector of a receipt."""
+    return array("f", np.frombuffer(b64decode(text), dtype="<f4").astype(np.float32).tobytes())
 
 
 class ReplayedHit(Value):

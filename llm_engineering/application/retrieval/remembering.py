@@ -35,6 +35,10 @@ class Remembering:
         self._keep({text: vector})
         return vector
 
+    def know(self, vectors: Mapping[str, Vector]) -> None:
+        """Take these for the vectors of queries, in place of what would be computed today."""
+        self._keep(vectors)
+
     def learn(self, texts: Iterable[str]) -> None:
         """Compute the vectors of several queries: together, which takes less time, where the embedder can do that."""
         together: Callable[[Sequence[str]], Sequence[Vector]] | None = getattr(self.embedder, "embed_queries", None)
@@ -48,3 +52,20 @@ class Remembering:
             self._known |= vectors
             while len(self._known) > self._most:
                 self._known.popitem(last=False)
+
+
+class Noting:
+    """An embedder for one search, which notes the vectors of its queries: a batch of others has its say in their last
+    digits, so they cannot be computed again."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.card: ModelCard = embedder.card
+        self.vectors: dict[str, Vector] = {}
+        self._embedder = embedder
+
+    def embed(self, texts: Sequence[str]) -> Iterator[Sequence[tuple[int, Vector]]]:
+        return self._embedder.embed(texts)
+
+    def embed_query(self, text: str) -> Vector:
+        vector = self.vectors[text] = self._embedder.embed_query(text)
+        return vector

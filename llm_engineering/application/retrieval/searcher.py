@@ -12,12 +12,13 @@ from llm_engineering.application.retrieval.fields import metadata_fields, unknow
 from llm_engineering.application.retrieval.filters import allowed
 from llm_engineering.application.retrieval.following import Following
 from llm_engineering.application.retrieval.neighbours import EntityNeighbours
-from llm_engineering.application.retrieval.remembering import Remembering
+from llm_engineering.application.retrieval.remembering import Noting, Remembering
 from llm_engineering.application.retrieval.reranking import Reranking
 from llm_engineering.application.retrieval.retrieve import Means, Tokenize, retrieve
 from llm_engineering.application.retrieval.settings import Retrieval
 from llm_engineering.application.retrieval.texts import Texts
 from llm_engineering.domain.access import Access
+from llm_engineering.domain.chunks import Vector
 from llm_engineering.domain.documents import CleanedDocument
 from llm_engineering.domain.indexes import IndexManifest
 from llm_engineering.domain.ports import Embedder, VectorIndex
@@ -52,8 +53,24 @@ class OpenedVersion:
         self._fields: dict[Access, frozenset[str] | None] = {}
         self._lock = Lock()
 
-    def search(self, query: str, access: Access, filter: Filter | None, k: int | None, ask: Ask | None) -> Retrieved:
-        """Return the hits for a query."""
+    def look_up(self, query: str, access: Access, filter: Filter | None, k: int | None, ask: Ask | None) -> Found:
+        """Return the hits for a query, with their documents and what it takes to find them again."""
+        noting = Noting(self._embedder) if self._embedder else None
+        retrieved = self.search(query, access, filter, k, ask, noting)
+        documents = self.documents_of(retrieved.hits, access)
+        return Found(retrieved, documents, self.index.manifest, noting.vectors if noting else {})
+
+    def search(
+        self,
+        query: str,
+        access: Access,
+        filter: Filter | None,
+        k: int | None,
+        ask: Ask | None,
+        embedder: Embedder | None = None,
+    ) -> Retrieved:
+        """Return the hits for a query. `embedder` stands in for that of this version."""
+        embedder = embedder or self._embedder
         means = Means(
             reranking=self._reranking,
             ask=ask,
@@ -63,7 +80,7 @@ class OpenedVersion:
             passages=lambda: self.passages,
         )
         found = retrieve(
-            query, self.index, self._embedder, self._tokenize, self._settings, filter, k, access=access, means=means
+            query, self.index, embedder, self._tokenize, self._settings, filter, k, access=access, means=means
         )
         return replace(found, warnings=unknown_fields(filter, self.index, lambda: self.fields(access)))
 
@@ -71,6 +88,11 @@ class OpenedVersion:
         """Compute the vectors of queries that are about to be asked, together."""
         if isinstance(self._embedder, Remembering):
             self._embedder.learn(queries)
+
+    def know(self, vectors: Mapping[str, Vector]) -> None:
+        """Take these for the vectors of queries."""
+        if isinstance(self._embedder, Remembering):
+            self._embedder.know(vectors)
 
     @cached_property
     def passages(self) -> int:
@@ -122,8 +144,7 @@ class FollowingSearcher:
     def look_up(self, query: str, *, access: Access, filter: Filter | None = None, k: int | None = None) -> Found:
         allowed(filter, access)
         with self._following.borrow() as version:
-            retrieved = version.search(query, access, filter, k, self._ask)
-            return Found(retrieved, version.documents_of(retrieved.hits, access), version.index.manifest)
+            return version.look_up(query, access, filter, k, self._ask)
 
     def learn(self, queries: Collection[str]) -> None:
         """Compute the vectors of queries that are about to be asked: together, which takes less time than one by one.
@@ -133,6 +154,11 @@ class FollowingSearcher:
         """
         with self._following.borrow() as version:
             version.learn(queries)
+
+    def know(self, vectors: Mapping[str, Vector]) -> None:
+        """Take these for the vectors of queries, which the model of the index once made, and compute none anew."""
+        with self._following.borrow() as version:
+            version.know(vectors)
 
     def manifest(self) -> IndexManifest:
         with self._following.borrow() as version:
