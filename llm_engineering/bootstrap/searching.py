@@ -70,6 +70,8 @@ class _Opener:
             tokenizing = Tokenizing.model_validate(manifest.settings["tokenizing"])
             texts = Texts(self.warehouse, manifest.settings["cleaning"], self._cleaned)
             self._opened_before = True
+            if self._lasting and (read_ahead := getattr(index, "read_ahead", None)) is not None:
+                read_ahead()
             yield OpenedVersion(
                 index,
                 embedder,

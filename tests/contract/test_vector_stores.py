@@ -1,13 +1,16 @@
 """The contract of every vector store, then what concerns processes and files and so only the embedded one."""
 
+import ctypes
 import dataclasses
 import json
 import math
+import mmap
 import os
 import random
 import signal
 import subprocess
 import sys
+import time
 from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,6 +39,9 @@ from llm_engineering.infrastructure.vector_stores import (
     Qdrant,
     QdrantEdge,
 )
+from llm_engineering.infrastructure.vector_stores.qdrant_edge import ahead
+from llm_engineering.infrastructure.vector_stores.qdrant_edge.ahead import Ahead
+from llm_engineering.infrastructure.vector_stores.qdrant_edge.index import EdgeIndex
 
 DIMENSION = 4
 
@@ -725,6 +731,59 @@ def test_above_the_threshold_publishing_builds_a_graph_that_finds_the_same(tmp_p
         assert reader.count() == 3_000
         assert len(set(exact) & {hit.id for hit in reader.search_dense(vector(1, 0.2, 0.4, 0.1), 10)}) >= 9
         assert len(reader.search_sparse(SparseVector((1,), (1.0,)), 10)) == 10
+
+
+def resident(path: Path) -> int:
+    """Return how many bytes of a file the system has in memory, and its reader has not asked for."""
+    size = path.stat().st_size
+    if not size:
+        return 0
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+        pages = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
+        start = ctypes.addressof(ctypes.c_char.from_buffer(mapped))
+        assert ctypes.CDLL(None).mincore(ctypes.c_void_p(start), ctypes.c_size_t(size), pages) == 0
+        return sum(page & 1 for page in pages) * mmap.PAGESIZE
+
+
+def forget(path: Path) -> None:
+    """Have the system forget what it has of a file in memory."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell what they have in memory")
+def test_what_searches_will_read_is_read_ahead_unless_it_would_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TemporaryDirectory(dir="/var/tmp" if Path("/var/tmp").is_dir() else None) as name:
+        store = QdrantEdge(exact_up_to=1_000).open(Path(name), "notes")
+        with store.write(manifest()) as index:
+            index.upsert([point(n, (1.0, math.sin(n), math.cos(n), 0.5)) for n in range(3_000)])
+        store.publish("v1")
+        with store.read() as reader:
+            assert isinstance(reader, EdgeIndex)
+            files = ahead.files_of(reader._folder)
+            assert {path.relative_to(reader._folder).parts[3] for path in files} == set(ahead.READ)
+            largest = max(files, key=lambda path: path.stat().st_blocks)
+            forget(largest)
+            if resident(largest) > largest.stat().st_blocks * 512 // 2:
+                pytest.skip("this file system keeps its files in memory")
+            monkeypatch.setattr(ahead, "_memory", lambda: 1_000)
+            reader.read_ahead()
+            reader.close()  # waits for the thread
+            assert resident(largest) < largest.stat().st_blocks * 512 // 2
+        monkeypatch.undo()
+        with store.read() as reader:
+            assert isinstance(reader, EdgeIndex)
+            forget(largest)
+            reader.read_ahead()
+            reader.read_ahead()
+            end = time.monotonic() + 20
+            while resident(largest) < largest.stat().st_blocks * 512 and time.monotonic() < end:
+                time.sleep(0.01)
+            assert resident(largest) >= largest.stat().st_blocks * 512
+    Ahead(tmp_path / "gone").end()
 
 
 @pytest.mark.parametrize(("made", "opened"), [("int8", "int8"), ("none", "int8"), ("int8", "none")])

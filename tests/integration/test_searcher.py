@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from owl_index import run, searcher, texts
 from llm_engineering import plain
 from llm_engineering.application.retrieval.searcher import FollowingSearcher, OpenedVersion
 from llm_engineering.application.retrieval.texts import Cleaned, Texts
-from llm_engineering.bootstrap import Workspace, asking
+from llm_engineering.bootstrap import Workspace, asking, open_searcher
 from llm_engineering.config import AssistantConfig, FeatureConfig, read_config
 from llm_engineering.domain.access import ALL, Access
 from llm_engineering.domain.errors import BackendError, UsageError
 from llm_engineering.domain.llms import Completion, LlmCard, LlmRequest, Message
 from llm_engineering.domain.ports import Warehouse
+from llm_engineering.infrastructure.vector_stores.qdrant_edge.index import EdgeIndex
 
 WAIT = 60.0
 
@@ -241,3 +242,15 @@ def test_a_model_is_asked_from_any_thread_and_given_up_in_time() -> None:
             ask(request("600"))
         assert time.monotonic() - started < WAIT
         assert ask(request("0")).text == "done"
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_only_a_searcher_that_stays_reads_ahead(monkeypatch: pytest.MonkeyPatch, *, lasting: bool) -> None:
+    run(texts(1))
+    begun: list[EdgeIndex] = []
+    monkeypatch.setattr(EdgeIndex, "read_ahead", lambda index: begun.append(index))
+    config = read_config(AssistantConfig, None, ["embedding.kind=hashing"])
+    with closing(open_searcher(config, lasting=lasting)) as found:
+        for _ in range(2):
+            found.search("owl", access=ALL)
+    assert len(begun) == lasting

@@ -7,7 +7,7 @@ import pytest
 from command_lines import config_file, python, tool
 
 HEAVY = {"torch", "transformers", "sentence_transformers", "matplotlib", "qdrant_client", "zenml", "alembic", "lxml"}
-HEAVY |= {"trafilatura", "tokenizers", "httpx", "huggingface_hub", "markdown_it", "snowballstemmer"}
+HEAVY |= {"trafilatura", "tokenizers", "httpx", "huggingface_hub", "markdown_it", "Stemmer"}
 SCRIPT = """
 import json, sys
 from tools.run import main

@@ -1,10 +1,10 @@
-"""Light stems by Snowball's algorithms (pure Python), remembered word by word."""
+"""Light stems by Snowball's algorithms (in C, forty times as fast as in Python), remembered word by word."""
 
 from functools import cache, lru_cache
 from threading import Lock
 from typing import Literal, Protocol, cast
 
-# What snowballstemmer 3 has. One language a corpus: a stemmer leaves the words of other languages almost alone.
+# What Snowball 3 has. One language a corpus: a stemmer leaves the words of other languages almost alone.
 Language = Literal[
     "arabic", "armenian", "basque", "catalan", "czech", "danish", "dutch", "english", "esperanto", "estonian",
     "finnish", "french", "german", "greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian",
@@ -21,9 +21,9 @@ class _Stemmer(Protocol):
 
 @cache
 def _stemmer(language: Language) -> tuple[_Stemmer, Lock]:
-    import snowballstemmer
+    import Stemmer
 
-    return cast("_Stemmer", snowballstemmer.stemmer(language)), Lock()
+    return cast("_Stemmer", Stemmer.Stemmer(language, 0)), Lock()  # without a memory of its own
 
 
 @lru_cache(maxsize=200_000)

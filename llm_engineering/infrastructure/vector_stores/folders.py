@@ -49,7 +49,7 @@ def fingerprint(folder: Path) -> str:
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in ignored):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
         with path.open("rb", buffering=0) as file:
-            for start, block in _data(file):
+            for start, block in blocks_of(file):
                 digest.update(start.to_bytes(8))
                 digest.update(block)
     return digest.hexdigest()
@@ -58,14 +58,14 @@ def fingerprint(folder: Path) -> str:
 def copy_sparse(source: str, target: str) -> str:
     """Copy a file and leave out blocks of zeros: an engine reserves 32 MB for what may be a few kilobytes."""
     with Path(source).open("rb", buffering=0) as reader, Path(target).open("wb") as writer:
-        for start, block in _data(reader):
+        for start, block in blocks_of(reader):
             writer.seek(start)
             writer.write(block)
         writer.truncate(os.fstat(reader.fileno()).st_size)
     return target
 
 
-def _data(file: FileIO) -> Iterator[tuple[int, bytes]]:
+def blocks_of(file: FileIO) -> Iterator[tuple[int, bytes]]:
     """Yield where each block that is not all zeros begins, and the block; holes that the system knows are not read."""
     start = 0
     while True:

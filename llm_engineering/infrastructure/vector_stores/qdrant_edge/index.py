@@ -25,6 +25,7 @@ from llm_engineering.infrastructure.vector_stores.points import (
     first_values,
     known_ids,
 )
+from llm_engineering.infrastructure.vector_stores.qdrant_edge.ahead import Ahead
 from llm_engineering.infrastructure.vector_stores.qdrant_edge.errors import engine_errors
 from llm_engineering.infrastructure.vector_stores.qdrant_edge.marks import Marks
 from llm_engineering.infrastructure.vector_stores.qdrant_edge.reading import BATCH, INDEXED, EdgeReading
@@ -53,6 +54,7 @@ class EdgeIndex(EdgeReading):
         super().__init__(shard, manifest, folder, lock)
         self.unflushed = False
         self._closed = False
+        self._ahead: Ahead | None = None
         self._indexed = set(self.payload_indexes())
         self._rest()
 
@@ -133,10 +135,16 @@ class EdgeIndex(EdgeReading):
             failpoints.reach("edge.after_optimize")
         self.flush()
 
+    def read_ahead(self) -> None:
+        """Begin to read what searches will want, for one that is searched for long."""
+        self._ahead = self._ahead or Ahead(self._folder)
+
     def close(self) -> None:
         if self._closed:
             return
         self._closed = True
+        if self._ahead is not None:
+            self._ahead.end()
         with engine_errors(self._folder):
             self._shard.close()
         if self.lock is not None:

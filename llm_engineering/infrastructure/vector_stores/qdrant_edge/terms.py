@@ -59,7 +59,8 @@ SEARCHED = qdrant.SearchParams(
 def shard_config(dimension: int, spec: "QdrantEdge", *, warm: bool = False) -> qdrant.EdgeConfig:
     """Return the engine's configuration; its threshold for HNSW counts kilobytes of vectors, itself included.
 
-    A `warm` shard reads all vectors into memory when it is opened; one that is not reads what it is asked for.
+    A `warm` shard reads what its graph is searched by into memory when it is opened; one that is not reads what it is
+    asked for. Payloads, and vectors that have small copies, are read when they are asked for in both (see `ahead.py`).
     """
     memory = qdrant.Memory.Cached if warm else qdrant.Memory.Cold
     small = qdrant.ScalarQuantizationConfig(qdrant.ScalarType.Int8, quantile=0.99, memory=memory)
