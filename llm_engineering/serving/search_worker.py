@@ -1,6 +1,7 @@
 """A process that searches: it answers the calls that come through a pipe."""
 
 import gc
+import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from llm_engineering.serving.processors import few_threads
 
 # The calls that ask something, and have their question as first argument.
 _ASKING = ("search", "look_up")
+# The process that answers has the first turn. Else it waits for those that search, of which there is one for each core:
+# at ten times the load that they can bear, refusals took 0.5 s and connections broke.
+_GIVES_WAY = 5
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ def work(pipe: Connection, config: AssistantConfig, settings: Settings) -> None:
     """Answer calls until the pipe is closed. Signals are for the service, which lets answers end first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(_GIVES_WAY)
     configure_logging("INFO")
     few_threads(config.serving.processes or 2)
     searcher = open_searcher(config, Workspace(settings=settings), lasting=True, callers=1)
