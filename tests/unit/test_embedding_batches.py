@@ -64,9 +64,26 @@ def test_in_rows_each_text_is_whole_and_told_from_its_neighbours_and_hardly_a_to
         assert (texts == number).sum() == (texts[place] == number).sum() == len(sequence)
     assert not tokens[texts == 0].any()
     assert tokens.shape[1] <= max(WIDTH, *map(len, ids))
-    for row in range(len(tokens) - 1):  # the next text did not fit
-        first = next(len(ids[place]) for place, (at, _) in enumerate(rows.places) if at == row + 1)
-        assert (texts[row] > 0).sum() + first > max(WIDTH, *map(len, ids))
+    assert tokens.size <= len(ids) * max(map(len, ids))
+    if len(tokens) < len(ids):  # the next text did not fit
+        for row in range(len(tokens) - 1):
+            first = next(len(ids[place]) for place, (at, _) in enumerate(rows.places) if at == row + 1)
+            assert (texts[row] > 0).sum() + first > max(WIDTH, *map(len, ids))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "shape"),
+    [
+        ([31, 20, 11], (1, 62)),
+        ([60, 40, 20, 8], (1, 128)),
+        ([100, 70, 65, 64, 64], (5, 100)),  # filled, there would be four of 128
+        ([64, 64, 64, 64], (4, 64)),
+        ([300, 200], (2, 300)),
+    ],
+    ids=str,
+)
+def test_rows_are_shared_where_that_takes_less_room(lengths: list[int], shape: tuple[int, int]) -> None:
+    assert Rows.of([[1] * length for length in lengths]).inputs["input_ids"].shape == shape
 
 
 def test_the_window_names_the_first_text_that_does_not_fit() -> None:

@@ -4,6 +4,7 @@ Four questions of 11 to 31 tokens, each padded to the longest, are a quarter of 
 rest.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,8 @@ class Rows:
 
     @classmethod
     def of(cls, ids: Sequence[Sequence[int]]) -> "Rows":
-        """Lay out the token ids of texts, in their order: a row is full where the next would not fit.
+        """Lay out the token ids of texts, in their order: a row is full where the next would not fit; one in each row
+        where that takes no more room.
 
         >>> rows = Rows.of([[7, 8, 9], [5, 6]])
         >>> {name: values.tolist() for name, values in rows.inputs.items()}
@@ -38,7 +40,7 @@ class Rows:
         [(0, slice(0, 3, None)), (0, slice(3, 5, None))]
         """
         places = _placed([len(tokens) for tokens in ids])
-        shape = places[-1][0] + 1, max(span.stop for _, span in places)
+        shape = _shape(places)
         tokens, positions, texts = (np.zeros(shape, dtype=np.int64) for _ in range(3))
         for number, (sequence, place) in enumerate(zip(ids, places, strict=True), start=1):
             tokens[place] = sequence
@@ -49,6 +51,12 @@ class Rows:
 
 def _placed(lengths: Sequence[int]) -> list[tuple[int, slice]]:
     """Return the row and the tokens of each text."""
+    alone = [(row, slice(0, length)) for row, length in enumerate(lengths)]
+    return min(alone, _shared(lengths), key=lambda places: math.prod(_shape(places)))
+
+
+def _shared(lengths: Sequence[int]) -> list[tuple[int, slice]]:
+    """Return the same where each row is filled."""
     places: list[tuple[int, slice]] = []
     width, row, end = max(WIDTH, *lengths), 0, 0
     for length in lengths:
@@ -57,3 +65,8 @@ def _placed(lengths: Sequence[int]) -> list[tuple[int, slice]]:
         places.append((row, slice(end, end + length)))
         end += length
     return places
+
+
+def _shape(places: Sequence[tuple[int, slice]]) -> tuple[int, int]:
+    """Return how many rows there are, and how many tokens in each."""
+    return places[-1][0] + 1, max(int(span.stop) for _, span in places)
