@@ -35,10 +35,9 @@ class Ahead:
 
     def _read(self) -> None:
         try:
-            files = files_of(self._folder)
-            size = sum(file.stat().st_blocks * 512 for file in files)
-            if size > _memory() // SHARE:
-                logger.debug("{} is not read ahead: {} MB", self._folder, size // 2**20)
+            files, room = files_of(self._folder), _memory() // SHARE
+            if not room or sum(file.stat().st_blocks * 512 for file in files) > room:
+                logger.debug("{} is not read ahead: there is not the memory for it", self._folder)
                 return
             for path in files:
                 with path.open("rb", buffering=0) as file:
